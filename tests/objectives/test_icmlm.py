@@ -1,0 +1,115 @@
+"""Eqs. 6 to 8 by hand, and what both flavours promise."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from wordsight.batching.batch import Batch, MaskedWords, Tags
+from wordsight.errors import InputError
+from wordsight.objectives import Facts, MaskedWordObjective, build_objective
+from wordsight.objectives.icmlm import masked_word_loss
+from wordsight.vision.backbones import build_backbone
+
+FLAVOURS = ["icmlm-attfc", "icmlm-tfm"]
+
+
+def facts() -> Facts:
+    torch.manual_seed(1)
+    return Facts(concepts=9, vectors_VD=torch.randn(30, 24), maskable=torch.tensor([3, 5, 7, 11]))
+
+
+def batch(seed: int = 0) -> Batch:
+    torch.manual_seed(seed)
+    present = torch.ones(2, 3, 6, dtype=torch.bool)
+    present[0, 0, 4:] = False
+    words = MaskedWords(
+        ids_BmT=torch.zeros(2, 3, 6, dtype=torch.long),
+        tokens_BmTD=torch.randn(2, 3, 6, 24).half(),
+        present_BmT=present,
+        position_Bm=torch.tensor([[1, 2, 3], [1, 1, 1]]),
+        target_Bm=torch.tensor([[3, 5, 7], [11, 3, 0]]),
+        weight_Bm=torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]),
+    )
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    pairs = Tags(torch.tensor([0, 1, 1]), torch.tensor([2, 0, 8]), torch.ones(3))
+    return Batch(images_BCHW=images, examples_B=torch.arange(2), tags=pairs, masked=words)
+
+
+def build(name: str, **values: float | str) -> MaskedWordObjective:
+    torch.manual_seed(0)
+    objective = build_objective(name, values, build_backbone("resnet18"), facts())
+    assert isinstance(objective, MaskedWordObjective)
+    return objective.eval()
+
+
+def test_masked_word_loss_follows_equation_7_by_hand() -> None:
+    logits = torch.tensor([[[1.0, 3.0], [2.0, 2.0]], [[0.0, 1.0], [5.0, 5.0]]])
+    target, weight = torch.tensor([[1, 0], [0, 0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+    loss, accuracy = masked_word_loss(logits, target, weight)
+    by_hand = [math.log(math.exp(1) + math.exp(3)) - 3, math.log(2), math.log(1 + math.exp(1)) - 0]
+    assert float(loss) == pytest.approx(sum(by_hand) / 3)
+    assert float(accuracy) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_loss_is_the_sum_of_equation_8(name: str) -> None:
+    parts = build(name, tag_weight=0.25)(batch())
+    assert float(parts["loss"]) == pytest.approx(float(parts["masked"]) + 0.25 * float(parts["tag"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_lambda_zero_leaves_tag_prediction_out(name: str) -> None:
+    objective = build(name, tag_weight=0.0)
+    parts = objective(batch())
+    assert "tag" not in parts and float(parts["loss"]) == float(parts["masked"])
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_every_trained_parameter_gets_a_gradient(name: str) -> None:
+    objective = build(name).train()
+    objective(batch())["loss"].backward()
+    without = [n for n, p in objective.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_candidates_are_the_vocabulary_or_the_maskable_words(name: str) -> None:
+    sample = batch()
+    assert sample.masked is not None
+    full, narrow = build(name), build(name, candidates="maskable")
+    assert full.predict_masked(full.grid(sample), sample.masked).logits_BmV.shape[-1] == 30
+    assert narrow.predict_masked(narrow.grid(sample), sample.masked).logits_BmV.shape[-1] == 4
+    assert narrow.candidates.tolist() == [3, 5, 7, 11]
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_attention_covers_the_grid_and_sums_to_one(name: str) -> None:
+    objective, sample = build(name), batch()
+    assert sample.masked is not None
+    prediction = objective.predict_masked(objective.grid(sample), sample.masked)
+    assert prediction.grid == (2, 2)
+    assert torch.allclose(prediction.attention_BmL.sum(-1), torch.ones(2, 3), atol=1e-5)
+
+
+def test_attfc_predicts_from_the_image_alone() -> None:
+    """The caption says where to look; what is seen there is all that names the word (Section 3.2)."""
+    objective, sample = build("icmlm-attfc"), batch()
+    assert sample.masked is not None
+    one_cell = torch.randn(2, 512, 1, 1)
+    words = sample.masked
+    other = words.with_tokens(torch.randn_like(words.tokens_BmTD))  # type: ignore[type-var]
+    first = objective.predict_masked(one_cell, words).logits_BmV
+    assert torch.allclose(first, objective.predict_masked(one_cell, other).logits_BmV)
+
+
+def test_an_unknown_objective_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'icmlm-attfc'"):
+        build_objective("icmlm-att-fc", {}, build_backbone("resnet18"), facts())
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'heads'"):
+        build_objective("icmlm-attfc", {"head": 2}, build_backbone("resnet18"), facts())

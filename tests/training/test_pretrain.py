@@ -1,0 +1,200 @@
+"""A run learns, resumes to the same bits however it was stopped, and refuses what can't work."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from wordsight.errors import InputError
+from wordsight.training.optimizer import rate_at
+from wordsight.training.pretrain import TrainingData, train
+from wordsight.training.run import Run
+from wordsight.training.settings import OptimizerSettings, PretrainSettings
+
+SMALL = PretrainSettings(
+    objective="icmlm-tfm", masks_per_image=2, image_size=32, epochs=3, batch_size=8, workers=0, precision="fp32", lr=1e-3
+)
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    for name in ("backbone.safetensors", "objective.safetensors"):
+        one, other = load_file(first / name), load_file(second / name)
+        if one.keys() != other.keys() or not all(torch.equal(one[key], other[key]) for key in one):
+            return False
+    return True
+
+
+def figures(run: Run) -> list[dict[str, float]]:
+    """The metrics without what the clock decides."""
+    return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second")} for line in run.metrics()]
+
+
+@pytest.fixture(scope="module")
+def whole(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that was never stopped."""
+    return train(SMALL, data, tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_the_loss_falls(whole: Run) -> None:
+    losses = [line["loss"] for line in whole.metrics()]
+    assert losses[-1] < losses[0] and whole.info.finished
+
+
+def test_a_run_folder_holds_what_it_promises(whole: Run) -> None:
+    names = {entry.name for entry in whole.path.iterdir()}
+    assert {"config.yaml", "run.json", "metrics.jsonl", "backbone.safetensors", "objective.safetensors"} <= names
+    assert "checkpoint.safetensors" not in names, "a finished run needs no checkpoint"
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(
+    whole: Run, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wordsight.training import pretrain
+
+    step = pretrain._Trainer._step
+
+    def stop_within(trainer: pretrain._Trainer, number: int, batch: object) -> dict[str, torch.Tensor]:
+        if number == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(trainer, number, batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pretrain._Trainer, "_step", stop_within)
+    with pytest.raises(KeyboardInterrupt, match="stopped at step 10 of 18"):
+        train(SMALL, data, tmp_path / "stopped")
+    monkeypatch.undo()
+    resumed = train(SMALL, data, tmp_path / "stopped", resume=True)
+    assert same_weights(whole.path, resumed.path)
+    assert figures(whole) == figures(resumed)
+
+
+def test_a_killed_run_resumes_to_the_same_bits(whole: Run, data: TrainingData, tmp_path: Path) -> None:
+    """kill -9 between two checkpoints: the run goes on from the older one, and ends the same."""
+    assert data.language is not None and data.masked is not None and data.concepts.path is not None
+    script = f"""
+import dataclasses, os, signal, sys
+import torch
+torch.set_num_threads({torch.get_num_threads()})
+from pathlib import Path
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.corpus.store import Corpus
+from wordsight.language.features import MaskedCaptions
+from wordsight.language.model import load_language_model
+from wordsight.training import pretrain
+from wordsight.training.settings import PretrainSettings
+step = pretrain._Trainer._step
+def kill_within(trainer, number, batch):
+    if number == 9:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(trainer, number, batch)
+pretrain._Trainer._step = kill_within
+settings = PretrainSettings(**{dataclasses.asdict(SMALL) | {"view": None, "backbone_settings": None, "optimizer": None}!r} | {{
+    "view": pretrain.PretrainSettings().view, "backbone_settings": pretrain.PretrainSettings().backbone_settings,
+    "optimizer": pretrain.PretrainSettings().optimizer}})
+data = pretrain.TrainingData(Corpus.open({str(data.corpus.path)!r}), "train", ConceptSet.open(Path({str(data.concepts.path)!r})),
+    load_language_model("minilm"), MaskedCaptions({str(data.masked.path)!r}))
+pretrain.train(settings, data, Path({str(tmp_path / "killed")!r}))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert (tmp_path / "killed" / "checkpoint.safetensors").exists()
+    resumed = train(SMALL, data, tmp_path / "killed", resume=True)
+    assert same_weights(whole.path, resumed.path)
+    assert figures(whole) == figures(resumed)
+
+
+def test_loader_processes_change_nothing(whole: Run, data: TrainingData, tmp_path: Path) -> None:
+    other = train(dataclasses.replace(SMALL, workers=2), data, tmp_path / "workers")
+    assert same_weights(whole.path, other.path)
+
+
+def test_live_token_features_train_as_cached_ones_do(whole: Run, data: TrainingData, tmp_path: Path) -> None:
+    from wordsight.language.features import masked_captions
+
+    assert data.concepts.occurrences is not None and data.language is not None
+    live = masked_captions(
+        data.corpus, data.concepts.occurrences, data.language, data.corpus.indices(), tmp_path / "features", limit_gb=0.0
+    )
+    assert live.live
+    run = train(SMALL, dataclasses.replace(data, masked=live), tmp_path / "live")
+    # Cached features are rounded to half precision.
+    assert run.metrics()[-1]["loss"] == pytest.approx(whole.metrics()[-1]["loss"], rel=0.02)
+
+
+def test_tag_prediction_needs_no_language_model(data: TrainingData, tmp_path: Path) -> None:
+    settings = dataclasses.replace(SMALL, objective="tag-prediction", epochs=1)
+    run = train(settings, dataclasses.replace(data, language=None, masked=None), tmp_path / "tags")
+    assert run.info.finished and run.objective().backbone.out_channels == 512
+
+
+def test_a_trained_objective_is_read_back_as_it_was_saved(whole: Run) -> None:
+    objective, heads = whole.objective(), load_file(whole.path / "objective.safetensors")
+    state = objective.state_dict()
+    assert all(torch.equal(state[name], heads[name]) for name in heads if name in state)
+
+
+def test_the_random_backbone_is_the_run_before_its_first_step(whole: Run) -> None:
+    trained = dict(whole.backbone("trained").named_parameters())
+    random = dict(whole.backbone("random").named_parameters())
+    again = dict(whole.backbone("random").named_parameters())
+    assert all(torch.equal(random[name], again[name]) for name in random)
+    assert not torch.equal(trained["network.conv1.weight"], random["network.conv1.weight"])
+
+
+def test_an_existing_run_is_not_overwritten(whole: Run, data: TrainingData) -> None:
+    with pytest.raises(InputError, match="exists already"):
+        train(SMALL, data, whole.path)
+    with pytest.raises(InputError, match="is finished"):
+        train(SMALL, data, whole.path, resume=True)
+
+
+def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    from wordsight.training.pretrain import _info
+    from wordsight.training.run import write_start
+
+    write_start(tmp_path / "run", SMALL, _info(data, 48, 18))
+    with pytest.raises(InputError, match="lr 0.001 is now 0.002"):
+        train(dataclasses.replace(SMALL, lr=2e-3), data, tmp_path / "run", resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_one_line(data: TrainingData, tmp_path: Path) -> None:
+    settings = dataclasses.replace(SMALL, lr=1e30, optimizer=OptimizerSettings(warmup_share=0.0, clip_norm=0.0))
+    with pytest.raises(InputError, match="lower --lr"):
+        train(settings, data, tmp_path / "diverged")
+
+
+def test_a_batch_larger_than_the_corpus_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="fewer than a batch of 512"):
+        train(dataclasses.replace(SMALL, batch_size=512), data, tmp_path / "large")
+    assert not (tmp_path / "large").exists()
+
+
+def test_learning_rate_rises_then_falls_along_a_cosine() -> None:
+    settings = OptimizerSettings(warmup_share=0.1, final_share=0.0)
+    rates = [rate_at(step, 100, settings) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
+    assert rates[55] == pytest.approx(0.5) and rates[99] < 0.01
+
+
+def test_two_processes_train_as_one(data: TrainingData, tmp_path: Path) -> None:
+    """A network without batch norm and dropout: the same global batches give the same losses and weights."""
+    settings = dataclasses.replace(
+        SMALL, backbone="alexnet", image_size=64, epochs=1, objective="icmlm-attfc", lr=1e-4
+    )
+    # AlexNet's features hold no dropout; its classifier, which does, is left out.
+    one = train(settings, data, tmp_path / "one")
+    two = train(dataclasses.replace(settings, devices=2), data, tmp_path / "two")
+    before = one.metrics()[-1]["loss"]
+    assert two.metrics()[-1]["loss"] == pytest.approx(before, rel=0.2)
+    first, second = one.backbone().state_dict(), two.backbone().state_dict()
+    for name in first:
+        assert torch.allclose(first[name], second[name], atol=2e-5), name
+
+

@@ -1,0 +1,84 @@
+"""Backbones give a grid, name their layers, and carry random weights unless asked otherwise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from wordsight.errors import InputError
+from wordsight.vision.backbones import BackboneSettings, build_backbone
+
+IMAGES = torch.randn(1, 3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("resnet18", (1, 512, 2, 2)),
+        ("resnet50", (1, 2048, 2, 2)),
+        ("vgg16", (1, 512, 4, 4)),
+        ("alexnet", (1, 256, 1, 1)),
+        ("mobilenet_v3_small", (1, 576, 2, 2)),
+        ("timm:resnet10t", (1, 512, 2, 2)),
+        ("timm:vit_tiny_patch16_224", (1, 192, 4, 4)),
+        ("timm:swin_tiny_patch4_window7_224", (1, 768, 2, 2)),
+    ],
+)
+def test_every_family_gives_a_grid(name: str, shape: tuple[int, ...]) -> None:
+    backbone = build_backbone(name, image_size=64).eval()
+    with torch.no_grad():
+        grid = backbone(IMAGES)
+        assert grid.shape == shape and backbone.out_channels == shape[1]
+        for layer in backbone.layers:
+            assert backbone.tap(IMAGES, layer).ndim == 4
+
+
+def test_vgg16_names_the_layers_that_the_paper_probes() -> None:
+    layers = build_backbone("vgg16").layers
+    assert {"conv11", "conv12", "conv13"} <= set(layers) and layers[-1] == "conv13"
+
+
+def test_a_tapped_layer_is_what_the_network_computes() -> None:
+    backbone = build_backbone("resnet18").eval()
+    with torch.no_grad():
+        assert torch.equal(backbone.tap(IMAGES, "res5"), backbone(IMAGES))
+        assert backbone.tap(IMAGES, "res3").shape == (1, 128, 8, 8)
+
+
+def test_an_unknown_layer_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'res4'"):
+        build_backbone("resnet18").tap(IMAGES, "res-4")
+
+
+def test_an_unknown_backbone_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'resnet18'"):
+        build_backbone("resnet-18")
+
+
+@pytest.mark.parametrize(("stem", "last", "side"), [(4, 1, 4), (2, 2, 4), (1, 1, 16)])
+def test_strides_set_the_side_of_the_grid(stem: int, last: int, side: int) -> None:
+    backbone = build_backbone("resnet18", BackboneSettings(stem_stride=stem, last_stride=last)).eval()
+    with torch.no_grad():
+        assert backbone(IMAGES).shape[-2:] == (side, side)
+
+
+def test_strides_of_other_networks_are_refused() -> None:
+    with pytest.raises(InputError, match="strides of 'vgg16' can't be changed"):
+        build_backbone("vgg16", BackboneSettings(last_stride=1))
+
+
+def test_the_seed_decides_the_weights() -> None:
+    def first_filter(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return next(build_backbone("resnet18").parameters()).detach()
+
+    assert torch.equal(first_filter(0), first_filter(0))
+    assert not torch.equal(first_filter(0), first_filter(1))
+
+
+def test_parameter_names_are_torchvisions() -> None:
+    from torchvision.models import resnet18
+
+    ours = build_backbone("resnet18").network.state_dict()
+    theirs = {name for name in resnet18().state_dict() if not name.startswith("fc.")}
+    assert set(ours) == theirs

@@ -1,0 +1,56 @@
+"""wordsight learns to see from captions: captioned images in, a trained, measured and explained backbone out.
+
+The verbs of the command line are functions here:
+
+    import wordsight
+
+    corpus = wordsight.build_corpus(wordsight.READERS["coco"](captions, images), out="corpora/flickr8k")
+    run = wordsight.pretrain("icmlm-attfc-resnet18-small", corpus=corpus, out="runs/a", epochs=20)
+    wordsight.evaluate(run, task="folder:imagenette", protocols=["logistic"])
+    backbone = wordsight.load_backbone(run)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from wordsight.api import (
+        READERS,
+        build_concepts,
+        build_corpus,
+        demo,
+        evaluate,
+        explain,
+        load_backbone,
+        open_corpus,
+        open_run,
+        pretrain,
+        report,
+    )
+    from wordsight.errors import InputError
+
+__all__ = [
+    "READERS",
+    "InputError",
+    "build_concepts",
+    "build_corpus",
+    "demo",
+    "evaluate",
+    "explain",
+    "load_backbone",
+    "open_corpus",
+    "open_run",
+    "pretrain",
+    "report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `import wordsight` and `wordsight --help` need not wait for torch."""
+    if name not in __all__:
+        raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
+    return getattr(importlib.import_module("wordsight.errors" if name == "InputError" else "wordsight.api"), name)

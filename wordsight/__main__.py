@@ -1,0 +1,5 @@
+"""`python -m wordsight` is the command `wordsight`."""
+
+from wordsight.cli import script
+
+script()

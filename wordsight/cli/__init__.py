@@ -1,0 +1,99 @@
+"""The command line: finds the verb, reads its words, calls `wordsight.api`, prints what came out.
+
+Thin on purpose: nothing here computes. Whatever a person did wrong is answered with one line on standard error and exit
+status 2, Ctrl-C with one line and 130. Imports wait for the verb that needs them, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from wordsight import __version__
+from wordsight.cli.verbs import VERBS, Group, Verb
+from wordsight.errors import InputError, unknown
+
+WRONG_INPUT, INTERRUPTED = 2, 130
+ERROR_LOG = "wordsight-error.log"
+_ABOUT = "wordsight learns to see from captions: captioned images in, a trained, measured and explained backbone out."
+
+
+def script() -> None:
+    """What the installed command `wordsight` runs."""
+    sys.excepthook = _report_bug
+    raise SystemExit(main())
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        words: What follows `wordsight`; by default what the process was started with.
+
+    Returns:
+        The exit status: 0 when it worked, 2 when something given can't be used, 130 after Ctrl-C.
+    """
+    given = list(sys.argv[1:] if words is None else words)
+    verb: Verb | None = None
+    try:
+        found = _find(given)
+        if found is None:
+            return 0
+        prog, verb, rest = found
+        verb.run(prog, rest)
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"wordsight: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        kept = verb.interrupted if verb is not None else "nothing was begun"
+        print(f"\nwordsight: stopped; {kept}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output (`| head`) has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as stop:  # `--help` of a verb
+        return int(stop.code or 0)
+    return 0
+
+
+def _find(words: list[str]) -> tuple[str, Verb, list[str]] | None:
+    """The verb that the first words name, and the words after it; None where help was asked for and printed."""
+    prog, branch, about = "wordsight", VERBS, _ABOUT
+    rest = list(words)
+    while True:
+        if not rest or rest[0] in ("--help", "-h"):
+            _print_help(prog, branch, about)
+            return None
+        name = rest.pop(0)
+        if name == "--version" and branch is VERBS:
+            print(f"wordsight {__version__}")
+            return None
+        if name not in branch:
+            raise unknown("flag" if name.startswith("-") else "verb" if branch is VERBS else f"'{prog}'", name, branch)
+        prog, one = f"{prog} {name}", branch[name]
+        if isinstance(one, Verb):
+            return prog, one, rest
+        branch, about = one.members(), one.summary
+
+
+def _print_help(prog: str, branch: Mapping[str, Group | Verb], about: str) -> None:
+    print(f"usage: {prog} NAME ...\n\n{about}\n")
+    for name, one in branch.items():
+        print(f"  {name:<14} {one.summary}")
+    print(f"\nmore about one: {prog} NAME --help")
+
+
+def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback is a bug of ours: one line for the person, the traceback in a file for whoever mends it."""
+    report = "".join(traceback.format_exception(kind, error, trace))
+    said = f"wordsight: this is a bug in wordsight ({kind.__name__}: {' '.join(str(error).split())[:200]})"
+    try:
+        Path(ERROR_LOG).write_text(f"wordsight {__version__}\n{sys.argv}\n{report}", encoding="utf-8")
+    except OSError:
+        print(f"{report}{said}", file=sys.stderr)
+        return
+    print(f"{said}; the traceback is in {ERROR_LOG}: please send it along when you report this", file=sys.stderr)

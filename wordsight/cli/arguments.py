@@ -1,0 +1,303 @@
+"""From typed signatures to flags: what a verb's settings and function say is what its `--help` shows and what it takes.
+
+Parameters without a default become positional arguments, keyword-only ones required flags, all others optional flags,
+with dashes. jsonargparse checks the values against the types, from the command line and from YAML files alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import docstring_parser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+from wordsight.cli import written
+from wordsight.errors import InputError, unknown
+from wordsight.recipes import read_values
+
+_EMPTY = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataclass or a function whose parameters become arguments.
+
+    Args:
+        of: The dataclass or function; its docstring holds the help texts.
+        skip: Parameters that are no arguments here.
+        title: The heading in the help text.
+    """
+
+    of: Callable[..., Any]
+    skip: frozenset[str] = frozenset()
+    title: str = "what it works on"
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a person gave, checked against the types.
+
+    Args:
+        namespace: The parsed arguments.
+        sources: Where the arguments came from.
+    """
+
+    namespace: Namespace
+    sources: Sequence[Source]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.namespace[name]
+
+    def of(self, of: Callable[..., Any]) -> dict[str, Any]:
+        """The keyword arguments with which to call one of the sources."""
+        source = next(source for source in self.sources if source.of is of)
+        return _keywords(source.of, source.skip, self.namespace)
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """One argument: its name in Python, the flag that a person writes, its type, default, help text and heading."""
+
+    name: str
+    flag: str | None
+    hint: Any
+    default: Any
+    text: str
+    title: str
+
+    @property
+    def written(self) -> str:
+        return self.flag or self.name.upper()
+
+
+class VerbParser:
+    """Reads one verb's words and answers mistakes with one line.
+
+    Args:
+        prog: The verb as a person writes it, for example ``wordsight corpus show``.
+        sources: Whose parameters are its arguments.
+        description: What the verb does.
+        example: A command line that works.
+        values_flag: The flag that names a YAML file of values, and its help text.
+    """
+
+    def __init__(
+        self, prog: str, sources: Sequence[Source], description: str, example: str, values_flag: tuple[str, str]
+    ) -> None:
+        self._sources = sources
+        self._values_flag, text = values_flag
+        self._arguments = [argument for source in sources for argument in _arguments(source)]
+        self._parser = ArgumentParser(
+            prog=prog,
+            description=description,
+            epilog=f"example: {example}",
+            exit_on_error=False,
+            formatter_class=_Help,
+            print_config=None,
+            allow_abbrev=False,
+            usage=_usage(prog, self._arguments),
+        )
+        groups: dict[str, Any] = {}
+        for argument in self._arguments:
+            if argument.title not in groups:
+                groups[argument.title] = self._parser.add_argument_group(argument.title)
+            _add(groups[argument.title], argument)
+        self._parser.add_argument(self._values_flag, action="config", metavar="FILE", help=text)
+
+    def read(self, words: Sequence[str], values_file: Path | None = None) -> Values:
+        """Check the words and give the values, on top of those of a YAML file where there is one.
+
+        Args:
+            words: What stands on the command line after the verb.
+            values_file: A YAML file whose keys are names of arguments. Flags go before it.
+
+        Raises:
+            InputError: When a flag is unknown or missing, or a value is not of its type.
+        """
+        ready = self._checked(words)
+        if values_file is not None:
+            self._check_keys(values_file, read_values(values_file))
+            ready = [self._values_flag, str(values_file), *ready]
+        try:
+            return Values(self._parser.parse_args(ready), self._sources)
+        except argparse.ArgumentError as error:
+            raise self._one_line(str(error), words, values_file) from error
+
+    def _checked(self, words: Sequence[str]) -> list[str]:
+        """The words with every flag known and every value as jsonargparse reads it."""
+        known = {argument.flag: argument for argument in self._arguments if argument.flag is not None}
+        ready: list[str] = []
+        waiting = list(words)
+        while waiting:
+            word = waiting.pop(0)
+            if word == "--":
+                return [*ready, word, *waiting]
+            if not word.startswith("--") or word == "--help":
+                ready.append(word)
+                continue
+            flag, equals, value = word.partition("=")
+            whole, dot, key = flag.partition(".")
+            if flag in known:
+                hint = known[flag].hint
+            elif dot and whole in known and written.holds_mapping(known[whole].hint):
+                flag, hint = f"{whole}.{key.replace('-', '_')}", Any
+            else:
+                raise unknown("flag", flag, known)
+            if not equals:
+                value = _next_value(flag, hint, waiting)
+            ready.append(f"{flag}={written.as_yaml(hint, value)}")
+        return ready
+
+    def _check_keys(self, file: Path, content: Mapping[str, Any], above: str = "") -> None:
+        """Raise when a YAML file holds a key that is no argument's name."""
+        names = [argument.name for argument in self._arguments if argument.flag is not None]
+        for key, value in content.items():
+            inside = f"{above}{key}."
+            if any(name.startswith(inside) for name in names) and isinstance(value, Mapping):
+                self._check_keys(file, value, inside)
+            elif above + key not in names:
+                known = dict.fromkeys(
+                    name.removeprefix(above).partition(".")[0] for name in names if name.startswith(above)
+                )
+                raise unknown("setting", above + key, [above + one for one in known], where=file)
+
+    def _one_line(self, message: str, words: Sequence[str], values_file: Path | None) -> InputError:
+        """jsonargparse's message in the project's words."""
+        see = f"see {self._parser.prog} --help"
+        if missing := re.search(r"arguments are required: (.*)", message):
+            names = [name.strip() for name in missing[1].split(",")]
+            absent = [argument.written for argument in self._arguments if argument.name in names]
+            return InputError(f"{', '.join(absent)} is missing", mend=see)
+        if extra := re.search(r"unrecognized arguments: (.*)", message):
+            return InputError(f"{extra[1]!r} is one word too many", mend=see)
+        wrong = re.search(r'[Pp]arser key "([^"]+)":', message)
+        argument = next((a for a in self._arguments if wrong is not None and a.name == wrong[1]), None)
+        value = re.search(r"(?:Got|Given) value: (.*)\Z", message, re.DOTALL)
+        if argument is None or value is None:
+            return InputError(message, mend=see)
+        from_file = values_file is not None and argument.flag not in {word.partition("=")[0] for word in words}
+        where = f"{values_file}: {argument.name}" if from_file else argument.written
+        if found := written.choices(argument.hint):
+            return unknown(argument.name.rpartition(".")[2].replace("_", " "), value[1], found, where=where)
+        return InputError(f"{value[1]!r} can't be read", where=where, expected=written.expected(argument.hint))
+
+
+class _Help(DefaultHelpFormatter):
+    """Help texts as they were written: types and defaults stand in them already."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return action.help or ""
+
+
+def summary(of: Callable[..., Any]) -> str:
+    """The first sentence of a docstring."""
+    return " ".join((docstring_parser.parse(inspect.getdoc(of) or "").short_description or "").split())
+
+
+def _usage(prog: str, arguments: Sequence[_Argument]) -> str:
+    """What must be given, in the order to give it; the optional flags are listed below it anyway."""
+    words = [argument.written for argument in arguments if argument.flag is None]
+    for argument in arguments:
+        if argument.flag is not None and argument.default is _EMPTY:
+            words.append(f"{argument.flag} {written.placeholder(argument.hint)}")
+    return " ".join([prog, *words, "[flags]"])
+
+
+def _arguments(source: Source, of: Any = None, above: str = "", title: str | None = None) -> Iterator[_Argument]:
+    """The arguments of a source; those of a dataclass inside it have its name and a dot before theirs."""
+    of = source.of if of is None else of
+    hints, texts = typing.get_type_hints(of), _documentation(of)
+    for name, parameter in inspect.signature(of).parameters.items():
+        if not above and name in source.skip:
+            continue
+        if is_dataclass(hints[name]):
+            inner = f"{name}: {summary(hints[name]).rstrip('.')}"
+            yield from _arguments(source, hints[name], f"{above}{name}.", inner)
+            continue
+        positional = parameter.default is _EMPTY and parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+        yield _Argument(
+            name=above + name,
+            flag=None if positional else "--" + (above + name).replace("_", "-"),
+            hint=written.simple(hints[name]),
+            default=_default(of, name, parameter.default),
+            text=texts.get(name, ""),
+            title=title or source.title,
+        )
+
+
+def _keywords(of: Any, skip: frozenset[str], namespace: Namespace, above: str = "") -> dict[str, Any]:
+    """The arguments of a dataclass or function, dataclasses inside it made from theirs."""
+    hints = typing.get_type_hints(of)
+    found = {}
+    for name in inspect.signature(of).parameters:
+        if name in skip:
+            continue
+        if is_dataclass(hints[name]):
+            inner = _keywords(hints[name], frozenset(), namespace, f"{above}{name}.")
+            found[name] = hints[name](**inner)
+        else:
+            found[name] = namespace[above + name]
+    return found
+
+
+def _default(of: Any, name: str, default: Any) -> Any:
+    """A parameter's default, also where a dataclass makes it anew for each instance."""
+    if is_dataclass(of):
+        field = next(field for field in fields(of) if field.name == name)
+        if field.default_factory is not MISSING:
+            return field.default_factory()
+    return default
+
+
+def _documentation(of: Callable[..., Any]) -> dict[str, str]:
+    """The help text of every parameter, from the docstring."""
+    parsed = docstring_parser.parse(inspect.getdoc(of) or "")
+    return {one.arg_name: " ".join((one.description or "").replace("``", "").split()) for one in parsed.params}
+
+
+def _add(group: Any, argument: _Argument) -> None:
+    """Add one argument to a group of a jsonargparse parser."""
+    if argument.flag is None:
+        group.add_argument(argument.name, type=argument.hint, metavar=argument.written, help=argument.text)
+        return
+    metavar = written.placeholder(argument.hint)
+    if argument.default is _EMPTY:
+        text = f"{argument.text} Must be given."
+        group.add_argument(argument.flag, type=argument.hint, metavar=metavar, required=True, help=text)
+    else:
+        text = f"{argument.text} Default: {written.as_written(argument.default)}."
+        group.add_argument(
+            argument.flag, type=argument.hint, metavar=metavar, default=argument.default, help=text.strip()
+        )
+
+
+def _next_value(flag: str, hint: Any, waiting: list[str]) -> str:
+    """The value that follows a flag; `true` for a switch that nothing follows."""
+    if hint is bool and (not waiting or waiting[0].lower() not in ("true", "false")):
+        return "true"
+    if not waiting:
+        raise InputError("a value is missing", where=flag, expected=written.expected(hint))
+    return waiting.pop(0)
+
+
+def take_flag(words: Sequence[str], flag: str) -> tuple[list[str], str | None]:
+    """The words without a flag and its value, and the value (None where the flag is not among them)."""
+    rest = list(words)
+    for place, word in enumerate(rest):
+        if word == flag:
+            if place + 1 == len(rest):
+                raise InputError("a value is missing", where=flag, expected="a YAML file")
+            return rest[:place] + rest[place + 2 :], rest[place + 1]
+        if word.startswith(flag + "="):
+            return rest[:place] + rest[place + 1 :], word.partition("=")[2]
+    return rest, None

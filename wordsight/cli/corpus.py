@@ -1,0 +1,203 @@
+"""The verbs that make and show what a run learns from: `corpus build`, `corpus show`, `concepts build`, `concepts show`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wordsight.cli.verb import Group, Verb
+
+if TYPE_CHECKING:
+    from wordsight.cli.arguments import Source, Values
+
+# A line to copy for each source; a reader that is not listed gets a plain one.
+_EXAMPLES = {
+    "coco": "captions.json images/ --out corpora/flickr8k",
+    "table": "products.tsv --image image --caption title --out corpora/shop",
+    "folder": "photos/ --out corpora/photos",
+    "webdataset": "'shards/*.tar' --out corpora/web",
+    "huggingface": "dataset/ --out corpora/dataset",
+    "voc": "VOCdevkit/VOC2007 --out corpora/voc07",
+    "pictures": "--count 4000 --out corpora/pictures",
+}
+
+
+@dataclass(frozen=True)
+class CorpusOut:
+    """Where a corpus goes.
+
+    Args:
+        out: The corpus folder to make.
+        overwrite: Replace the corpus that is there already.
+    """
+
+    out: Path = field(kw_only=True)
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class CorpusShow:
+    """What to show of a corpus.
+
+    Args:
+        corpus: The corpus folder.
+        examples: How many examples are shown.
+        rejects: How many lines of what was left out are shown.
+        reason: Show only what was left out for this reason.
+    """
+
+    corpus: Path
+    examples: int = 4
+    rejects: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ConceptsOut:
+    """From where to where a concept set is made.
+
+    Args:
+        corpus: The corpus folder.
+        out: The concept set's folder to make.
+        split: The split that it is learned from; by default train where there are splits, else all.
+        overwrite: Replace the concept set that is there already.
+    """
+
+    corpus: Path = field(kw_only=True)
+    out: Path = field(kw_only=True)
+    split: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class ConceptsShow:
+    """What to show of a concept set.
+
+    Args:
+        concepts: The concept set's folder.
+        most: How many concepts are shown, the most frequent first.
+    """
+
+    concepts: Path
+    most: int = 40
+
+
+def _readers() -> Mapping[str, Verb | Group]:
+    from wordsight.api import READERS
+    from wordsight.cli.arguments import summary
+
+    return {name: _build(name, reader, summary(reader)) for name, reader in READERS.items()}
+
+
+def _build(name: str, reader: Any, about: str) -> Verb:
+    """The verb that builds a corpus with one reader."""
+
+    def sources() -> list[Source]:
+        from wordsight.api import BuildSettings
+        from wordsight.cli.arguments import Source
+
+        return [
+            Source(reader, title="the source"),
+            Source(CorpusOut, title="the corpus"),
+            Source(BuildSettings, title="what is checked and kept"),
+        ]
+
+    def call(values: Values) -> None:
+        from wordsight import api
+
+        settings = api.BuildSettings(**values.of(api.BuildSettings))
+        corpus = api.build_corpus(reader(**values.of(reader)), settings=settings, **values.of(CorpusOut))
+        print(api.describe(corpus).counted())
+        made = values["out"]
+        print(f"made the corpus {made}; next: wordsight corpus show {made}, or wordsight pretrain --corpus {made} ...")
+
+    return Verb(
+        summary=about,
+        example=f"wordsight corpus build {name} {_EXAMPLES.get(name, f'--out corpora/{name}')}",
+        sources=sources,
+        call=call,
+        interrupted="no corpus was made, and what was there before is untouched: run the same command again",
+    )
+
+
+def _show_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(CorpusShow)]
+
+
+def _show(values: Values) -> None:
+    from wordsight import api
+
+    corpus = api.open_corpus(values["corpus"])
+    print(api.describe(corpus, examples_shown=values["examples"]))
+    wanted = values["rejects"] or (20 if values["reason"] else 0)
+    for line in api.rejects(corpus, values["reason"], wanted) if wanted else []:
+        print(f"  left out  {line['id']}: {line['reason']} {line['detail']}".rstrip())
+
+
+def _kinds() -> Mapping[str, Verb | Group]:
+    from wordsight.api import CONCEPT_SETS
+    from wordsight.cli.arguments import summary
+
+    return {name: _build_concepts(name, kind.settings, summary(kind.build)) for name, kind in CONCEPT_SETS.items()}
+
+
+def _build_concepts(name: str, settings: Any, about: str) -> Verb:
+    """The verb that builds one kind of concept set."""
+
+    def sources() -> list[Source]:
+        from wordsight.cli.arguments import Source
+
+        return [Source(ConceptsOut, title="where"), Source(settings, title="the concepts")]
+
+    def call(values: Values) -> None:
+        from wordsight import api
+
+        made = api.build_concepts(name, settings(**values.of(settings)), **values.of(ConceptsOut))
+        print(api.concept_lines(made, most=10))
+        corpus, out = values["corpus"], values["out"]
+        print(f"made the concept set {out}; next: wordsight pretrain --corpus {corpus} --concepts {out} ...")
+
+    example = f"wordsight concepts build {name} --corpus corpora/flickr8k --out concepts/{name}"
+    return Verb(about, example, sources, call)
+
+
+def _show_concepts_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(ConceptsShow)]
+
+
+def _show_concepts(values: Values) -> None:
+    from wordsight import api
+
+    print(api.concept_lines(api.open_concepts(values["concepts"]), most=values["most"]))
+
+
+CORPUS = Group(
+    "Make and show corpora: checked, packed images with their captions, labels and boxes.",
+    lambda: {
+        "build": Group("Make a corpus from images in one of these layouts.", _readers),
+        "show": Verb(
+            "Show what is in a corpus: counts, splits, what was left out and why, examples.",
+            "wordsight corpus show corpora/flickr8k",
+            _show_sources,
+            _show,
+        ),
+    },
+)
+CONCEPTS = Group(
+    "Make and show concept sets: what is to be recognised in the images.",
+    lambda: {
+        "build": Group("Make a concept set from a corpus's captions in one of these ways.", _kinds),
+        "show": Verb(
+            "Show the most frequent concepts of a set.",
+            "wordsight concepts show concepts/postag",
+            _show_concepts_sources,
+            _show_concepts,
+        ),
+    },
+)

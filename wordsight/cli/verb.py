@@ -1,0 +1,55 @@
+"""What a verb of the command line is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wordsight.cli.arguments import Source, Values
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One thing that a person can have done.
+
+    Args:
+        summary: What it does, in a sentence.
+        example: A command line that works.
+        sources: Gives the dataclasses whose fields are its arguments; called only when the verb is.
+        call: Does it, and prints what came out.
+        interrupted: What is kept after Ctrl-C, and how to go on.
+        values_flag: The flag that names a YAML file of values, and its help text.
+        values_file: From what stands after that flag to the file.
+    """
+
+    summary: str
+    example: str
+    sources: Callable[[], Sequence[Source]]
+    call: Callable[[Values], None]
+    interrupted: str = "nothing half-written is left: run the same command again"
+    values_flag: tuple[str, str] = ("--config", "A YAML file of values for the flags. What stands on the line goes first.")
+    values_file: Callable[[str], Path] = Path
+
+    def run(self, prog: str, words: Sequence[str]) -> None:
+        """Read the words that follow the verb, and do it."""
+        from wordsight.cli.arguments import VerbParser, take_flag
+
+        parser = VerbParser(prog, self.sources(), self.summary, self.example, self.values_flag)
+        rest, file = take_flag(words, self.values_flag[0])
+        self.call(parser.read(rest, None if file is None else self.values_file(file)))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Verbs under one first word.
+
+    Args:
+        summary: What they have in common.
+        members: Gives them by name; called only when the group is.
+    """
+
+    summary: str
+    members: Callable[[], Mapping[str, Verb | Group]]

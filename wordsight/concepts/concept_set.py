@@ -1,0 +1,155 @@
+"""The concept set, the paper's O (Section 3): K names, which of them hold for each example, and where they stand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from wordsight.atomic import atomic_folder
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+
+VERSION = 1
+_COLUMNS = {"example": np.int64, "caption": np.int32, "start": np.int32, "end": np.int32, "concept": np.int32}
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """Where concepts that are words stand; n rows sorted by example, caption and start.
+
+    Args:
+        example: Index of the example in its corpus, int64 ``[n]``.
+        caption: Number of the caption in its example, int32 ``[n]``.
+        start: First character, int32 ``[n]``.
+        end: One past the last character, int32 ``[n]``.
+        concept: Number of the concept, int32 ``[n]``.
+    """
+
+    example: NDArray[np.int64]
+    caption: NDArray[np.int32]
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
+    concept: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+@dataclass(frozen=True)
+class ConceptSet:
+    """K concepts and the examples in which they hold.
+
+    Args:
+        kind: How it was made (``postag``, ...).
+        names: The K names.
+        matrix: What holds where, float32 ``[examples, K]``: the labels y of Eq. 2 before normalisation.
+        target: Whether the matrix holds labels (0 or 1) or probabilities.
+        corpus_fingerprint: The corpus that it belongs to.
+        settings: What it was made with.
+        occurrences: Where each concept stands, for concepts that are words.
+        parts: Part of speech of each concept, where it has one.
+        path: The folder that it was read from.
+    """
+
+    kind: str
+    names: list[str]
+    matrix: scipy.sparse.csr_matrix
+    target: Literal["labels", "probabilities"]
+    corpus_fingerprint: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    occurrences: Occurrences | None = None
+    parts: list[str] | None = None
+    path: Path | None = field(default=None, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that the set holds."""
+        digest = hashlib.sha256(json.dumps([VERSION, self.kind, self.names, self.parts, self.target]).encode())
+        digest.update(self.corpus_fingerprint.encode())
+        columns = [self.matrix.indptr, self.matrix.indices, self.matrix.data]
+        if self.occurrences is not None:
+            columns += [getattr(self.occurrences, name) for name in _COLUMNS]
+        for column in columns:
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()[:16]
+
+    def check_corpus(self, corpus: Corpus) -> None:
+        """Raise when the set was built from another corpus."""
+        if corpus.fingerprint != self.corpus_fingerprint or self.matrix.shape[0] != len(corpus):
+            raise InputError(
+                f"the concept set is of the corpus {self.corpus_fingerprint}, this corpus is {corpus.fingerprint}",
+                where=corpus.path,
+                mend="build the concept set from this corpus, or give the corpus that it was built from",
+            )
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the set to a folder: ``concepts.json``, ``matrix.npz`` and, for words, ``occurrences.npz``."""
+        with atomic_folder(path, overwrite=overwrite) as beside:
+            info = {
+                "version": VERSION,
+                "kind": self.kind,
+                "corpus_fingerprint": self.corpus_fingerprint,
+                "fingerprint": self.fingerprint,
+                "target": self.target,
+                "settings": self.settings,
+                "examples": self.matrix.shape[0],
+                "names": self.names,
+                "parts": self.parts,
+            }
+            (beside / "concepts.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            scipy.sparse.save_npz(beside / "matrix.npz", self.matrix, compressed=False)
+            if self.occurrences is not None:
+                columns = {name: getattr(self.occurrences, name) for name in _COLUMNS}
+                np.savez(beside / "occurrences.npz", allow_pickle=False, **columns)
+
+    @classmethod
+    def open(cls, path: Path | str) -> ConceptSet:
+        """Read a set that :meth:`save` wrote.
+
+        Raises:
+            InputError: When the folder holds no concept set, or one of another version, or a damaged one.
+        """
+        folder = Path(path)
+        try:
+            info = json.loads((folder / "concepts.json").read_text("utf-8"))
+            if info["version"] != VERSION:
+                raise InputError(
+                    f"is a concept set of version {info['version']}",
+                    where=folder,
+                    expected=f"version {VERSION}",
+                    mend="build it again",
+                )
+            matrix = scipy.sparse.csr_matrix(scipy.sparse.load_npz(folder / "matrix.npz"))
+            occurrences = None
+            if (folder / "occurrences.npz").is_file():
+                with np.load(folder / "occurrences.npz", allow_pickle=False) as columns:
+                    occurrences = Occurrences(**{name: columns[name] for name in _COLUMNS})
+            found = cls(
+                kind=info["kind"],
+                names=info["names"],
+                matrix=matrix,
+                target=info["target"],
+                corpus_fingerprint=info["corpus_fingerprint"],
+                settings=info["settings"],
+                occurrences=occurrences,
+                path=folder,
+                parts=info["parts"],
+            )
+        except (OSError, KeyError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"is no concept set ({error})", where=folder, expected="a folder that 'wordsight concepts build' made"
+            ) from error
+        return found

@@ -1,0 +1,109 @@
+"""TP_Postag (Section 3.1): the K most frequent nouns, adjectives and verbs of the captions are the concepts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from wordsight.concepts.concept_set import ConceptSet, Occurrences
+from wordsight.concepts.words import PARTS, Words, words_of
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError, unknown
+
+# How many of PARTS each setting takes.
+_TAKEN = {"nouns": 1, "nouns+adjectives": 2, "nouns+adjectives+verbs": 3}
+
+
+@dataclass(frozen=True)
+class PostagSettings:
+    """What makes a word a concept.
+
+    Args:
+        size: K, how many concepts; more than the captions hold is an error that says how many they hold.
+        parts: The parts of speech that count. Proper nouns are nouns, auxiliaries are not verbs.
+    """
+
+    size: int = 1000
+    parts: Literal["nouns", "nouns+adjectives", "nouns+adjectives+verbs"] = "nouns+adjectives+verbs"
+
+
+def build_postag(corpus: Corpus, settings: PostagSettings, split: str) -> ConceptSet:
+    """Make a concept set from the parts of speech of caption words.
+
+    A concept is a word as it stands in the captions, in lower case (no lemma: the language model's tokens have none).
+    The K most frequent of the split's captions are taken, ties in alphabetical order; its part of speech is the one
+    that it has most often there. What holds where is then read from all captions of the corpus, so that held-out
+    examples have their labels too; a word counts where it stands as one of the parts asked for ("can" the noun does,
+    the auxiliary does not).
+
+    Args:
+        corpus: Where the captions are.
+        settings: K and the parts of speech.
+        split: The captions that are counted ("all" for every one).
+
+    Raises:
+        InputError: When there are no captions, no such words, or fewer than K.
+    """
+    if settings.parts not in _TAKEN:
+        raise unknown("parts of speech", settings.parts, _TAKEN)
+    if settings.size < 1:
+        raise InputError(f"{settings.size} concepts are asked for", where="--size", expected="at least 1")
+    words = words_of(corpus)
+    in_split = np.zeros(len(corpus), dtype=bool)
+    in_split[corpus.indices(split)] = True
+    wanted = words.part < _TAKEN[settings.parts]
+    counted = wanted & in_split[words.example]
+    counts = np.zeros((len(words.names), len(PARTS)), dtype=np.int64)
+    np.add.at(counts, (words.word[counted], words.part[counted]), 1)
+    chosen = _most_frequent(words.names, counts.sum(axis=1), settings.size, corpus, split)
+    number = np.full(len(words.names), -1, dtype=np.int32)
+    number[chosen] = np.arange(len(chosen))
+    occurrences = _occurrences(words, wanted, number)
+    return ConceptSet(
+        kind="postag",
+        names=[words.names[k] for k in chosen],
+        matrix=_matrix(occurrences, len(corpus), len(chosen)),
+        target="labels",
+        corpus_fingerprint=corpus.fingerprint,
+        settings={**asdict(settings), "split": split},
+        occurrences=occurrences,
+        parts=[PARTS[k] for k in counts[chosen].argmax(axis=1)],
+    )
+
+
+def _most_frequent(names: list[str], totals: NDArray[np.int64], size: int, corpus: Corpus, split: str) -> list[int]:
+    """Numbers of the most frequent words, ties in alphabetical order."""
+    present = np.flatnonzero(totals)
+    if len(present) == 0:
+        raise InputError(
+            f"the captions of the split {split!r} hold no words of these parts of speech",
+            where=corpus.path,
+            expected="English captions",
+        )
+    if size > len(present):
+        raise InputError(
+            f"{size} concepts are asked for, the captions of the split {split!r} hold {len(present)}",
+            where=corpus.path,
+            mend=f"give --size {len(present)} or less",
+        )
+    return sorted(present.tolist(), key=lambda k: (-int(totals[k]), names[k]))[:size]
+
+
+def _occurrences(words: Words, wanted: NDArray[np.bool_], number: NDArray[np.int32]) -> Occurrences:
+    rows = np.flatnonzero(wanted & (number[words.word] >= 0))
+    return Occurrences(
+        words.example[rows], words.caption[rows], words.start[rows], words.end[rows], number[words.word[rows]]
+    )
+
+
+def _matrix(occurrences: Occurrences, examples: int, size: int) -> scipy.sparse.csr_matrix:
+    """1 where any caption of the example has the concept: y of Section 3."""
+    ones = np.ones(len(occurrences), np.float32)
+    matrix = scipy.sparse.csr_matrix((ones, (occurrences.example, occurrences.concept)), shape=(examples, size))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix

@@ -1,0 +1,97 @@
+"""Every noun, adjective and verb of a corpus's captions: tagged once, kept in its folder for all concept sets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.atomic import atomic_folder
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.language.tagger import tag_words, tagger_name
+from wordsight.progress import track
+
+VERSION = 1
+PARTS = ("noun", "adjective", "verb")
+_COLUMNS = ("example", "caption", "start", "end", "word", "part")
+
+
+@dataclass(frozen=True)
+class Words:
+    """n words sorted by example, caption and start.
+
+    Args:
+        names: The different words, in lower case.
+        example: Index of the example in its corpus, int64 ``[n]``.
+        caption: Number of the caption in its example, int32 ``[n]``.
+        start: First character, int32 ``[n]``.
+        end: One past the last character, int32 ``[n]``.
+        word: Number of the word in ``names``, int32 ``[n]``.
+        part: Number of the part of speech in ``PARTS``, int32 ``[n]``.
+    """
+
+    names: list[str]
+    example: NDArray[np.int64]
+    caption: NDArray[np.int32]
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
+    word: NDArray[np.int32]
+    part: NDArray[np.int32]
+
+
+def words_of(corpus: Corpus) -> Words:
+    """The nouns, adjectives and verbs of all captions of a corpus.
+
+    A word is what the tagger splits off, in lower case; of two or more letters or digits, a letter first. They are kept
+    in ``<corpus>/concepts/words-<fingerprint>/`` where the corpus may be written to.
+
+    Raises:
+        InputError: When the corpus holds no captions or the tagger is not installed.
+    """
+    key = hashlib.sha256(f"{VERSION} {corpus.fingerprint} {tagger_name()}".encode()).hexdigest()[:12]
+    folder = corpus.path / "concepts" / f"words-{key}"
+    if folder.is_dir() and (kept := _open(folder)) is not None:
+        return kept
+    words = _read(corpus)
+    if os.access(corpus.path, os.W_OK):
+        with atomic_folder(folder, overwrite=True) as beside:
+            (beside / "words.json").write_text(json.dumps(words.names, ensure_ascii=False), "utf-8")
+            np.savez(beside / "words.npz", allow_pickle=False, **{name: getattr(words, name) for name in _COLUMNS})
+    return words
+
+
+def _read(corpus: Corpus) -> Words:
+    count = sum(1 for _ in corpus.caption_iter(corpus.indices(None)))
+    if count == 0:
+        raise InputError("holds no captions", where=corpus.path, expected="a corpus built from captioned images")
+    numbers: dict[str, int] = {}
+    flat = array("q")
+    captions = corpus.caption_iter(corpus.indices(None))
+    tagged = track(
+        tag_words(text for _, _, text in corpus.caption_iter(corpus.indices(None))), "tagging captions", total=count
+    )
+    for (example, caption, _), words in zip(captions, tagged, strict=True):
+        for word in words:
+            if word.part in PARTS and len(word.text) > 1 and word.text.isalnum() and word.text[0].isalpha():
+                number = numbers.setdefault(word.text.lower(), len(numbers))
+                flat.extend((example, caption, word.start, word.end, number, PARTS.index(word.part)))
+    table = np.array(flat, dtype=np.int64).reshape(-1, len(_COLUMNS))
+    return Words(list(numbers), table[:, 0].copy(), *(table[:, k].astype(np.int32) for k in range(1, 6)))
+
+
+def _open(folder: Path) -> Words | None:
+    """What was kept; None where it was damaged since, so that it is made again."""
+    try:
+        names = json.loads((folder / "words.json").read_text("utf-8"))
+        with np.load(folder / "words.npz", allow_pickle=False) as columns:
+            return Words(names, **{name: columns[name] for name in _COLUMNS})
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

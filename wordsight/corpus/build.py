@@ -1,0 +1,173 @@
+"""From a reader to a corpus on disk: check, decode, shrink, leave out what can't be used and say why, pack."""
+
+from __future__ import annotations
+
+import errno
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from operator import length_hint
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from wordsight.atomic import atomic_folder, refuse_existing
+from wordsight.corpus.captions import check_captions
+from wordsight.corpus.example import Example, Reader, Rejected
+from wordsight.corpus.images import BadImage, PackedImage, pack_image
+from wordsight.corpus.packing import Packing
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.progress import track
+
+# Decoded images in flight: enough that no thread waits for the writer, few enough that memory stays small.
+_AHEAD = 8
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """How a corpus is built.
+
+    Args:
+        shorter_side: Images are shrunk to this shorter side, in pixels; smaller ones keep their size.
+        jpeg_quality: Of the images that are coded anew, 1 to 95.
+        min_tokens: Captions with fewer words and punctuation marks are left out.
+        max_tokens: Captions with more are left out.
+        max_pixels: Images with more pixels are left out before they are decoded.
+        max_rejected_share: A larger share of bad examples stops the build. Duplicates and single captions don't count.
+        threads: How many images are decoded at once; 0 for one per processor core.
+    """
+
+    shorter_side: int = 256
+    jpeg_quality: int = 90
+    min_tokens: int = 3
+    max_tokens: int = 25
+    max_pixels: int = 100_000_000
+    max_rejected_share: float = 0.05
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("shorter_side", 8, 8192),
+            ("jpeg_quality", 1, 95),
+            ("min_tokens", 1, 1 << 30),
+            ("max_tokens", self.min_tokens, 1 << 30),
+            ("max_pixels", 1, 1 << 40),
+            ("max_rejected_share", 0, 1),
+            ("threads", 0, 1024),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"{name} is {value}", expected=f"{low} to {high}")
+
+    def kept(self) -> dict[str, Any]:
+        """What ``corpus.json`` keeps of the settings: all but those of the machine."""
+        return {name: value for name, value in asdict(self).items() if name != "threads"}
+
+
+def build_corpus(
+    reader: Reader, out: Path, settings: BuildSettings = BuildSettings(), overwrite: bool = False
+) -> Corpus:
+    """Read a source, check it, pack it, and open the result.
+
+    The corpus appears under its name when it is complete; a build that fails or is killed leaves what was there before.
+    When too many examples are bad, the list of them is left beside ``out`` as ``<out>-rejected.csv``.
+
+    Args:
+        reader: The source.
+        out: The folder to make.
+        settings: Sizes, rules and limits.
+        overwrite: Whether a corpus that is there already is replaced.
+
+    Raises:
+        InputError: When ``out`` exists, the source can't be read, more than the allowed share of its examples is bad,
+            none is left, or the disk is full.
+    """
+    out = Path(out)
+    _refuse_stranger(out, overwrite)
+    list_beside = out.with_name(f"{out.name}-rejected.csv")
+    try:
+        with atomic_folder(out, overwrite=overwrite) as folder:
+            with Packing(folder, settings.max_rejected_share, list_beside) as packing:
+                _read(reader, packing, settings)
+                packing.check(reader.sources())
+            packing.finish(reader.sources(), reader.label_names(), settings.kept())
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            mend = "raise the limit on file sizes (ulimit -f)"
+            raise InputError("a file grew larger than allowed", where=out, mend=mend) from error
+        raise
+    list_beside.unlink(missing_ok=True)
+    return Corpus.open(out)
+
+
+def _refuse_stranger(out: Path, overwrite: bool) -> None:
+    """Only a corpus may be replaced: a mistyped ``--out`` must not cost a person a folder of something else."""
+    refuse_existing(out, overwrite=overwrite)
+    if out.is_dir() and any(out.iterdir()) and not (out / "corpus.json").is_file():
+        raise InputError("holds something that is no corpus", where=out, mend="give another --out")
+
+
+def _read(reader: Reader, packing: Packing, settings: BuildSettings) -> None:
+    total = length_hint(reader, 0) or None
+    with _quiet_pillow():
+        for item in track(_packed(reader, settings), "packing images", total=total):
+            if isinstance(item, Rejected):
+                packing.reject(item)
+            else:
+                packing.add(*item)
+            packing.check_early(total)
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Pillow's own limit and its warnings give way to ours while a corpus is built."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+_Item = Rejected | tuple[Example, PackedImage, list[Rejected]]
+
+
+def _packed(reader: Reader, settings: BuildSettings) -> Iterator[_Item]:
+    """Every example with its image packed, in the reader's order: images are decoded on several threads."""
+    threads = settings.threads or cpu_count() or 1
+    waiting: deque[Rejected | Future[_Item]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="pack")
+    try:
+        for item in reader:
+            waiting.append(item if isinstance(item, Rejected) else pool.submit(_pack, item, settings))
+            if len(waiting) > threads * _AHEAD:
+                yield _done(waiting.popleft())
+        while waiting:
+            yield _done(waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _done(item: Rejected | Future[_Item]) -> _Item:
+    return item if isinstance(item, Rejected) else item.result()
+
+
+def _pack(example: Example, settings: BuildSettings) -> _Item:
+    """Check one example: its captions first, as they cost least."""
+    captions, rejected = check_captions(example.id, example.captions, settings.min_tokens, settings.max_tokens)
+    if example.captions and not captions and not (example.labels or example.boxes or example.article):
+        reasons = ", ".join(dict.fromkeys(each.reason for each in rejected))
+        return Rejected(example.id, "example", "no caption left", f"{reasons}; no label")
+    try:
+        image = pack_image(example.image, settings.shorter_side, settings.jpeg_quality, settings.max_pixels)
+    except BadImage as bad:
+        return Rejected(example.id, "image", bad.reason, bad.detail)
+    return replace(example, captions=captions), image, rejected

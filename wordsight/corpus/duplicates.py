@@ -1,0 +1,103 @@
+"""The same picture twice: which example keeps it.
+
+Two examples whose decoded pixels are equal become one. Within a split the first is kept and gets the captions,
+labels and boxes of the others, so that nothing is lost. Across splits nothing moves, and the example that goes is the
+one in train: a picture that is tested on must not be trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.corpus.example import Example, Rejected
+
+_RECENT = 1 << 16
+
+
+class Seen:
+    """Keys that came by, each with a number: 16 bytes a key, where a dictionary takes ten times that."""
+
+    def __init__(self) -> None:
+        self._recent: dict[int, int] = {}
+        self._keys: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._numbers: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def add(self, name: str, number: int) -> int | None:
+        """Remember a name; where it came by before, return the number it had then and remember nothing."""
+        key = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+        if key in self._recent:
+            return self._recent[key]
+        if len(self._keys):
+            k = int(np.searchsorted(self._keys, np.uint64(key)))
+            if k < len(self._keys) and int(self._keys[k]) == key:
+                return int(self._numbers[k])
+        self._recent[key] = number
+        if len(self._recent) >= max(_RECENT, len(self._keys) // 8):
+            self._merge()
+        return None
+
+    def _merge(self) -> None:
+        keys = np.concatenate([self._keys, np.fromiter(self._recent.keys(), np.uint64, len(self._recent))])
+        numbers = np.concatenate([self._numbers, np.fromiter(self._recent.values(), np.int64, len(self._recent))])
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._numbers = keys[order], numbers[order]
+        self._recent = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One example made of those that show the same picture, and the others as rejects."""
+
+    example: Example
+    rejected: list[Rejected]
+
+
+def join(same: Sequence[Example]) -> Joined:
+    """Make one example of several that show the same picture.
+
+    Args:
+        same: The examples in the order of their source, at least one.
+    """
+    best = max(_rank(example.split) for example in same)
+    kept = next(example for example in same if _rank(example.split) == best)
+    givers = [example for example in same if example.split == kept.split]
+    articles = [example.article for example in givers if example.article is not None]
+    joined = replace(
+        kept,
+        captions=_union(example.captions for example in givers),
+        labels=_union(example.labels for example in givers),
+        ignored_labels=_union(example.ignored_labels for example in givers),
+        boxes=tuple(dict.fromkeys(box for example in givers for box in example.boxes)),
+        article=articles[0] if articles else None,
+    )
+    rejected = []
+    said = set(kept.captions)
+    for example in same:
+        if example is kept:
+            continue
+        moved = "its captions and labels moved there" if example.split == kept.split else f"in {kept.split!r}"
+        rejected.append(Rejected(example.id, "image", "duplicate", f"the same picture as {kept.id}: {moved}"))
+        for caption in example.captions if example.split == kept.split else ():
+            if caption in said:
+                rejected.append(Rejected(example.id, "caption", "repeated caption", caption))
+            said.add(caption)
+    return Joined(joined, rejected)
+
+
+def _union(parts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for part in parts for word in part))
+
+
+def _rank(split: str) -> int:
+    """How much it matters that a picture stays in this split: test over validation over unnamed ones over train."""
+    name = split.lower()
+    if name.startswith("test"):
+        return 3
+    if name.startswith(("val", "dev")):
+        return 2
+    return 0 if name.startswith("train") else 1

@@ -1,0 +1,74 @@
+"""What a reader yields: one image and whatever came with it, or a row that can't be made into an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One named object; ``x``, ``y`` is its top left corner, and all lengths are fractions of the image's sides."""
+
+    name: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image and whatever came with it.
+
+    Args:
+        id: Unique in its source; results and rejects name the example by it (usually the file name).
+        image: The encoded image: a file, or its bytes.
+        captions: Sentences about the image.
+        labels: Classes that hold.
+        ignored_labels: Classes that are not to be counted either way (VOC's "difficult").
+        boxes: Named objects and where they are.
+        article: A longer text that the image stands in.
+        split: As the source names it ("train", "val", "test", ...); "" when it has none.
+    """
+
+    id: str
+    image: Path | bytes
+    captions: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    ignored_labels: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    article: str | None = None
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something that was left out of a corpus, and why: one line of ``rejected.csv``.
+
+    Args:
+        id: The example it belongs to, or the row of the source.
+        kind: What was left out: an image (and with it its example), one caption, or a whole example.
+        reason: In a few words, the same for all that fail in the same way.
+        detail: What was found.
+    """
+
+    id: str
+    kind: Literal["image", "caption", "example"]
+    reason: str
+    detail: str = ""
+
+
+class Reader(Protocol):
+    """One source format. A reader is a frozen dataclass whose fields are its command-line arguments."""
+
+    def __iter__(self) -> Iterator[Example | Rejected]:
+        """Yield the examples in an order that depends on the source alone."""
+
+    def sources(self) -> list[str]:
+        """Where the examples come from, for ``corpus.json``."""
+
+    def label_names(self) -> list[str]:
+        """Every class that the source declares; empty when they are to be collected from the examples."""

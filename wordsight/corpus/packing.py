@@ -1,0 +1,218 @@
+"""Accepted examples into the files of a corpus, the others into its list of rejects."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from array import array
+from collections import Counter, defaultdict
+from contextlib import ExitStack
+from dataclasses import astuple
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from wordsight.atomic import atomic_file
+from wordsight.corpus.duplicates import Seen, join
+from wordsight.corpus.example import Box, Example, Rejected
+from wordsight.corpus.images import PackedImage
+from wordsight.corpus.store import ALL, CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA, Rows
+from wordsight.corpus.writing import RowWriter
+from wordsight.errors import InputError
+
+
+class Packing:
+    """The files of a corpus in the making.
+
+    Images are written as they come; what came with them goes to a draft first, as a later duplicate may still add to
+    it or replace it. Memory holds a few hashes an example, never an image or a caption of the past.
+
+    Args:
+        folder: Where the files go.
+        max_rejected_share: A larger share of bad examples stops the build.
+        list_beside: Where the list of rejects is left when it does.
+    """
+
+    def __init__(self, folder: Path, max_rejected_share: float, list_beside: Path) -> None:
+        self.folder = folder
+        self.max_rejected_share, self.list_beside = max_rejected_share, list_beside
+        self.read = self.bad = 0
+        self.reasons: Counter[str] = Counter()
+        self._first_of_reason: dict[str, Rejected] = {}
+        self._ids, self._pictures = Seen(), Seen()
+        self._hashes = array("Q")
+        self._first_draft = array("q")
+        self._drafts_of: dict[int, list[int]] = defaultdict(list)
+        self._drafted = 0
+
+    def __enter__(self) -> Packing:
+        with ExitStack() as stack:
+            self._images = stack.enter_context(RowWriter(self.folder, "images", IMAGE_SCHEMA, numbered=True))
+            self._draft = stack.enter_context(RowWriter(self.folder, "draft", CAPTION_SCHEMA))
+            self._list = stack.enter_context((self.folder / "rejected.csv").open("w", encoding="utf-8", newline=""))
+            self._csv = csv.writer(self._list)
+            self._csv.writerow(["id", "kind", "reason", "detail"])
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def add(self, example: Example, image: PackedImage, rejected_captions: list[Rejected]) -> None:
+        """Take one example that passed its checks, and the captions that it lost."""
+        if self._ids.add(example.id, 0) is not None:
+            self.reject(Rejected(example.id, "example", "repeated id", "another example has it already"))
+            return
+        self.read += 1
+        for caption in rejected_captions:
+            self._note(caption)
+        row = len(self._first_draft)
+        earlier = self._pictures.add(image.hash, row)
+        self._draft.add(_text_row(example), 200 + sum(map(len, example.captions)) + len(example.article or ""))
+        if earlier is None:
+            self._images.add((image.data, image.width, image.height, image.hash, _clean(example.id)), len(image.data))
+            self._first_draft.append(self._drafted)
+            high, low = int(image.hash[:16], 16), int(image.hash[16:], 16)
+            self._hashes.extend((high, low))
+        else:
+            self._drafts_of[earlier].append(self._drafted)
+        self._drafted += 1
+
+    def reject(self, rejected: Rejected) -> None:
+        """Take one thing that is left out; images and whole examples count as bad examples, captions don't."""
+        if rejected.kind != "caption":
+            self.read += 1
+            self.bad += 1
+            self._first_of_reason.setdefault(rejected.reason, rejected)
+        self._note(rejected)
+
+    def check_early(self, total: int | None) -> None:
+        """Stop as soon as the rest of the source can't make it good again.
+
+        Raises:
+            InputError: When more than the allowed share of ``total`` examples is bad already.
+        """
+        if total is not None and self.bad > self.max_rejected_share * max(total, self.read):
+            self._stop(total)
+
+    def check(self, sources: list[str]) -> None:
+        """Stop when there is nothing to pack or too much of it was bad.
+
+        Args:
+            sources: Where the examples were looked for.
+
+        Raises:
+            InputError: In these cases.
+        """
+        if self.bad > self.max_rejected_share * self.read:
+            self._stop(self.read)
+        if not self._first_draft:
+            found = "no example was found" if not self.read else "no example is left"
+            raise InputError(found, where=", ".join(sources), mend="check the paths and columns")
+
+    def finish(self, sources: list[str], label_names: list[str], settings: dict[str, Any]) -> None:
+        """Write what came with the images, duplicates joined, and ``corpus.json``.
+
+        Args:
+            sources: Where the examples came from.
+            label_names: Every class that the source declares; those found in the examples are added.
+            settings: What the corpus was built with.
+        """
+        shown = {name: settings[name] for name in ("shorter_side", "jpeg_quality")}
+        digest = hashlib.sha256(json.dumps([FORMAT_VERSION, shown]).encode())
+        splits: Counter[str] = Counter()
+        labels: dict[str, None] = dict.fromkeys(label_names)
+        captions = row = 0
+        draft = Rows(self.folder / "draft.arrow")
+        with (
+            RowWriter(self.folder, "captions", CAPTION_SCHEMA) as writer,
+            (self.folder / "rejected.csv").open("a", encoding="utf-8", newline="") as file,
+        ):
+            self._csv = csv.writer(file)
+            for number, fields in enumerate(draft):
+                if row == len(self._first_draft) or number != self._first_draft[row]:
+                    continue
+                example = self._joined(_example(fields), [draft[k] for k in self._drafts_of.get(row, ())])
+                text_row = _text_row(example)
+                writer.add(text_row, 200 + sum(map(len, example.captions)) + len(example.article or ""))
+                digest.update(json.dumps([*text_row, self._hashes[2 * row], self._hashes[2 * row + 1]]).encode())
+                splits.update([example.split] if example.split else [])
+                labels.update(dict.fromkeys((*example.labels, *example.ignored_labels)))
+                captions += len(example.captions)
+                row += 1
+        draft.close()
+        (self.folder / "draft.arrow").unlink()
+        counts = {"read": self.read, "examples": row, "captions": captions, "bad": self.bad}
+        info = {
+            "version": FORMAT_VERSION,
+            "fingerprint": digest.hexdigest()[:32],
+            "sources": sources,
+            "settings": settings,
+            "counts": {**counts, "rejected": dict(sorted(self.reasons.items()))},
+            "splits": dict(splits),
+            "label_names": sorted(labels),
+            "shards": self._images.files,
+            "captions": writer.files[0],
+        }
+        text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
+        (self.folder / "corpus.json").write_text(text, encoding="utf-8")
+
+    def _joined(self, first: Example, others: list[dict[str, Any]]) -> Example:
+        if not others:
+            return first
+        joined = join([first, *map(_example, others)])
+        for rejected in joined.rejected:
+            self._note(rejected)
+        return joined.example
+
+    def _note(self, rejected: Rejected) -> None:
+        self.reasons[rejected.reason] += 1
+        cells = (rejected.id, rejected.kind, rejected.reason, rejected.detail)
+        self._csv.writerow([" ".join(_clean(cell).split()) for cell in cells])
+
+    def _stop(self, total: int) -> None:
+        self._list.flush()
+        with atomic_file(self.list_beside) as beside:
+            beside.write_bytes((self.folder / "rejected.csv").read_bytes())
+        reasons = []
+        for reason, first in self._first_of_reason.items():
+            example = f"{first.id}: {first.detail}" if first.detail else first.id
+            reasons.append(f"{self.reasons[reason]} {reason} (such as {_clean(example)[:200]})")
+        raise InputError(
+            f"{self.bad:,} of {total:,} examples can't be used: {'; '.join(reasons)}",
+            expected=f"at most {self.max_rejected_share:.0%} bad ones",
+            mend=f"all are listed in {self.list_beside}: mend them, or raise --max-rejected-share",
+        )
+
+
+def _text_row(example: Example) -> tuple[Any, ...]:
+    split = "" if example.split == ALL else _clean(example.split)
+    return (
+        _clean(example.id),
+        split,
+        [_clean(caption) for caption in example.captions],
+        [_clean(label) for label in example.labels],
+        [_clean(label) for label in example.ignored_labels],
+        [dict(zip(Box.__slots__, (_clean(box.name), *astuple(box)[1:]), strict=True)) for box in example.boxes],
+        None if example.article is None else _clean(example.article),
+    )
+
+
+def _example(fields: dict[str, Any]) -> Example:
+    plain = {name: tuple(fields[name]) for name in ("captions", "labels", "ignored_labels")}
+    return Example(
+        id=fields["id"],
+        image=b"",
+        boxes=tuple(Box(**box) for box in fields["boxes"]),
+        article=fields["article"],
+        split=fields["split"],
+        **plain,
+    )
+
+
+def _clean(text: str) -> str:
+    """Text that UTF-8 can hold: file names and JSON strings may carry halves of characters."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

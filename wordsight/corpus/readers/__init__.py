@@ -1,0 +1,1 @@
+"""One file, one source format; the registry is :data:`wordsight.corpus.READERS`."""

@@ -1,0 +1,188 @@
+"""What is in a corpus, in numbers and a few examples: for ``corpus show`` and the report."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wordsight.corpus.captions import count_tokens, words
+from wordsight.corpus.store import Corpus
+from wordsight.progress import track
+
+# Above this many examples, captions are described from as many of them, evenly spaced.
+_SAMPLE = 100_000
+_LABELS_SHOWN = 30
+
+
+@dataclass(frozen=True)
+class ExampleSummary:
+    """One example, as a person would want to see it; ``index`` is its number in the corpus."""
+
+    index: int
+    id: str
+    split: str
+    captions: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class CorpusSummary:
+    """What is in a corpus.
+
+    Attributes:
+        name: Of its folder.
+        fingerprint: Of its contents.
+        sources: Where its examples came from.
+        examples: How many there are.
+        splits: How many in each split.
+        captions: How many there are, in all.
+        captions_per_example: How many examples have 0, 1, 2, ... captions.
+        caption_tokens: How many captions have 3, 4, ... tokens.
+        rejected: How many images, captions and examples were left out, by reason.
+        top_words: The most frequent words and their counts, the most frequent first; function words left out.
+        labels: How many examples have each label, the most frequent first; declared classes without any have 0.
+        boxes: How many named objects there are.
+        articles: How many examples have an article.
+        image_sides: Smallest, median and largest shorter side, in pixels.
+        bytes: Of all image and caption files.
+        described: From how many examples captions, labels, boxes and sizes were counted: all, or an even share of many.
+        shown: A few examples, evenly spaced.
+    """
+
+    name: str
+    fingerprint: str
+    sources: list[str]
+    examples: int
+    splits: dict[str, int]
+    captions: int
+    captions_per_example: dict[int, int]
+    caption_tokens: dict[int, int]
+    rejected: dict[str, int]
+    top_words: list[tuple[str, int]]
+    labels: dict[str, int]
+    boxes: int
+    articles: int
+    image_sides: tuple[int, int, int]
+    bytes: int
+    described: int
+    shown: list[ExampleSummary] = field(default_factory=list)
+
+    def counted(self) -> str:
+        """One line: how many examples and captions there are, and what was left out."""
+        splits = ", ".join(f"{count:,} {name}" for name, count in self.splits.items())
+        what = f"{self.examples:,} examples" + (f" ({splits})" if splits else "")
+        what += f", {self.captions:,} captions" if self.captions else ""
+        what += f", {len(self.labels):,} labels" if self.labels else ""
+        return f"{what}; left out: {_listed(self.rejected) or 'nothing'}"
+
+    def __str__(self) -> str:
+        """Everything, one fact a line, for a terminal."""
+        facts = {
+            "sources": ", ".join(self.sources),
+            "examples": f"{self.examples:,}" + _listed(self.splits, " in splits: "),
+            "captions": f"{self.captions:,}, {self.mean_tokens:.1f} tokens on average",
+            "captions/image": _listed(self.captions_per_example),
+            "frequent words": _listed(dict(self.top_words)),
+            "labels": f"{len(self.labels):,}" + _listed(dict(list(self.labels.items())[:_LABELS_SHOWN]), ": "),
+            "boxes": f"{self.boxes:,}",
+            "shorter sides": f"{self.image_sides[0]} to {self.image_sides[2]}, median {self.image_sides[1]}",
+            "size": f"{self.bytes / 1e6:,.1f} MB",
+            "left out": _listed(self.rejected) or "nothing",
+            "fingerprint": self.fingerprint,
+        }
+        if not self.captions:
+            facts = {
+                name: facts[name] for name in facts if name not in ("captions", "captions/image", "frequent words")
+            }
+        lines = [f"{self.name}", *(f"  {name:<15}{value}" for name, value in facts.items())]
+        for example in self.shown:
+            lines.append(
+                f"  example {example.index:<7}{example.id} {' '.join((example.split, *example.labels))}".rstrip()
+            )
+            lines.extend(f"    {caption}" for caption in example.captions)
+        return "\n".join(lines)
+
+    @property
+    def mean_tokens(self) -> float:
+        """The mean length of a caption, in words and punctuation marks."""
+        total = sum(self.caption_tokens.values())
+        return sum(length * count for length, count in self.caption_tokens.items()) / total if total else 0.0
+
+
+def describe(corpus: Corpus, words_shown: int = 30, examples_shown: int = 4) -> CorpusSummary:
+    """Count what is in a corpus.
+
+    Args:
+        corpus: The corpus.
+        words_shown: How many of the most frequent words are named.
+        examples_shown: How many examples are shown.
+    """
+    rows = np.unique(np.linspace(0, len(corpus) - 1, min(len(corpus), _SAMPLE)).astype(np.int64)).tolist()
+    per_example, tokens, labels, said = Counter[int](), Counter[int](), Counter[str](), Counter[str]()
+    boxes = articles = 0
+    sides = []
+    for i in track(rows, "describing"):
+        captions = corpus.captions(i)
+        per_example[len(captions)] += 1
+        for caption in captions:
+            tokens[count_tokens(caption)] += 1
+            said.update(words(caption))
+        labels.update(corpus.labels(i))
+        boxes += len(corpus.boxes(i))
+        articles += corpus.article(i) is not None
+        sides.append(min(corpus.image_size(i)))
+    for name in corpus.label_names:
+        labels.setdefault(name, 0)
+    return CorpusSummary(
+        name=corpus.name,
+        fingerprint=corpus.fingerprint,
+        sources=list(corpus.info["sources"]),
+        examples=len(corpus),
+        splits=dict(corpus.splits),
+        captions=corpus.info["counts"]["captions"],
+        captions_per_example=dict(sorted(per_example.items())),
+        caption_tokens=dict(sorted(tokens.items())),
+        rejected=dict(corpus.info["counts"]["rejected"]),
+        top_words=sorted(said.items(), key=lambda pair: (-pair[1], pair[0]))[:words_shown],
+        labels=dict(sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))),
+        boxes=boxes,
+        articles=articles,
+        image_sides=(min(sides), int(np.median(sides)), max(sides)),
+        bytes=sum(file["bytes"] for file in [*corpus.info["shards"], corpus.info["captions"]]),
+        described=len(rows),
+        shown=[
+            _shown(corpus, rows[k]) for k in np.linspace(0, len(rows) - 1, min(len(rows), examples_shown)).astype(int)
+        ],
+    )
+
+
+def rejects(corpus: Corpus, reason: str | None = None, limit: int = 20) -> list[dict[str, str]]:
+    """The first lines of ``rejected.csv``: what was left out, and why.
+
+    Args:
+        corpus: The corpus.
+        reason: Only those left out for this reason.
+        limit: How many at most.
+    """
+    found: list[dict[str, str]] = []
+    with (corpus.path / "rejected.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            if len(found) == limit:
+                break
+            if reason is None or line["reason"] == reason:
+                found.append(line)
+    return found
+
+
+def _listed(counts: Mapping[Any, int], start: str = "") -> str:
+    listed = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
+    return start + listed if listed else ""
+
+
+def _shown(corpus: Corpus, i: int) -> ExampleSummary:
+    return ExampleSummary(i, corpus.id(i), corpus.split(i), corpus.captions(i), corpus.labels(i))

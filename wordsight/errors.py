@@ -1,0 +1,46 @@
+"""What a person reads when something that came from outside is wrong: one clear line, never a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Something that came from outside can't be used.
+
+    Args:
+        what: What was found to be wrong.
+        where: The file, row, flag or setting that holds it.
+        expected: What would have been right.
+        mend: What the person can do about it.
+    """
+
+    def __init__(
+        self, what: str, *, where: str | Path | None = None, expected: str | None = None, mend: str | None = None
+    ) -> None:
+        self.what, self.where, self.expected, self.mend = what, where, expected, mend
+        line = f"{where}: {what}" if where is not None else what
+        if expected is not None:
+            line += f"; expected {expected}"
+        if mend is not None:
+            line += f"; {mend}"
+        # File names and cells may hold line breaks; the promise is one line.
+        super().__init__(" ".join(line.split()))
+
+
+def unknown(kind: str, name: str, choices: Iterable[str], *, where: str | Path | None = None) -> InputError:
+    """The error for a name that is not in a list of choices, with the nearest one suggested.
+
+    Args:
+        kind: What the name should have been a name of ("objective", "layer", ...).
+        name: The name that was given.
+        choices: The names that exist.
+        where: The flag or file that gave the name.
+    """
+    known = list(choices)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    listed = ", ".join(known) if len(known) <= 20 else f"{', '.join(known[:20])}, ... ({len(known)} in all)"
+    mend = f"did you mean {near[0]!r}?" if near else None
+    return InputError(f"unknown {kind} {name!r}", where=where, expected=f"one of: {listed}", mend=mend)

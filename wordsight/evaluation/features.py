@@ -1,0 +1,125 @@
+"""Features of frozen backbones: images decoded on threads, one pass without gradients, the grid pooled to a vector."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.corpus.images import BadImage, pack_image
+from wordsight.errors import InputError
+from wordsight.evaluation.subject import ready
+from wordsight.evaluation.tasks.task import EncodedImage
+from wordsight.progress import progress_bar
+from wordsight.vision.backbones import Backbone
+from wordsight.vision.views import eval_view, prepare, stack
+
+BATCH = 64
+# Batches of views that wait for the backbone: enough that it never waits, little enough to stay small in memory.
+_AHEAD = 3
+# Photos as they come off a camera are large; more pixels than this are made to do harm.
+_MAX_PIXELS = 400_000_000
+
+
+def view_batches(
+    images: Sequence[EncodedImage], size: int, crop_share: float = 1.0, batch: int = BATCH, where: str = "image"
+) -> Iterator[Tensor]:
+    """Yield the views that evaluation sees, decoded on several threads ahead of their use.
+
+    Args:
+        images: Encoded images. Files and bytes from anywhere are checked and turned upright; memory views come from a
+            corpus, where this has been done.
+        size: Side of the view in pixels.
+        crop_share: Side of the centre square that is looked at, as a share of the shorter side.
+        batch: Images in a batch.
+        where: What to call an image that has no file name, in an error.
+
+    Yields:
+        uint8 [B, 3, size, size].
+
+    Raises:
+        InputError: When an image can't be decoded.
+    """
+
+    def views(first: int) -> Tensor:
+        rows = range(first, min(first + batch, len(images)))
+        return stack([_view(images[row], size, crop_share, f"{where} {row}") for row in rows])
+
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
+        waiting: deque[Future[Tensor]] = deque()
+        try:
+            for first in range(0, len(images), batch):
+                waiting.append(pool.submit(views, first))
+                if len(waiting) > max(_AHEAD, os.cpu_count() or 1):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _view(image: EncodedImage, size: int, crop_share: float, name: str) -> NDArray[np.uint8]:
+    if isinstance(image, memoryview):
+        return eval_view(image, size, crop_share)
+    try:
+        # Small images keep their bytes; only large ones are coded anew, at several times the size of the view.
+        packed = pack_image(image, shorter_side=max(512, 4 * size), jpeg_quality=95, max_pixels=_MAX_PIXELS)
+    except BadImage as error:
+        raise InputError(
+            f"{error.reason} ({error.detail})",
+            where=image if isinstance(image, Path) else name,
+            expected="an image",
+            mend="remove it, or build a corpus, which leaves such images out",
+        ) from error
+    return eval_view(packed.data, size, crop_share)
+
+
+def extract_features(
+    backbone: Backbone,
+    images: Sequence[EncodedImage],
+    size: int,
+    *,
+    layer: str | None = None,
+    pool: int = 1,
+    crop_share: float = 1.0,
+    device: torch.device | None = None,
+    what: str = "features",
+) -> NDArray[np.float32]:
+    """Features of a frozen backbone: a layer's grid, average-pooled.
+
+    Args:
+        backbone: The backbone; it is left as it was found.
+        images: Encoded images.
+        size: Side of the view in pixels.
+        layer: One of the backbone's layers; None for the last.
+        pool: The grid is average-pooled to ``pool`` x ``pool`` cells, which are laid end to end.
+        crop_share: Side of the centre square that is looked at, as a share of the shorter side.
+        device: Where to compute; the CPU by default.
+        what: What the progress bar says.
+
+    Returns:
+        float32 ``[n, C * pool * pool]``.
+
+    Raises:
+        InputError: When an image can't be decoded, or there is no such layer.
+    """
+    device = device or torch.device("cpu")
+    parts: list[Tensor] = []
+    with ready(backbone, device), torch.inference_mode(), progress_bar() as bar:
+        bar_task = bar.add_task(what, total=len(images), note="")
+        backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for views in view_batches(images, size, crop_share):
+            seen = prepare(views.to(device, non_blocking=True))
+            grid_BCHW = backbone(seen) if layer is None else backbone.tap(seen, layer)
+            pooled = torch.nn.functional.adaptive_avg_pool2d(grid_BCHW.float(), pool)
+            parts.append(pooled.flatten(1).cpu())
+            bar.advance(bar_task, len(views))
+    return torch.cat(parts).numpy() if parts else np.zeros((0, backbone.out_channels * pool * pool), np.float32)

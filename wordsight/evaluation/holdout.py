@@ -1,0 +1,62 @@
+"""Which examples are kept aside: fixed by the content of the images, so that file names and their order don't matter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def held_out(
+    hashes: Sequence[str], strata: NDArray[np.int64], share: float, purpose: str
+) -> NDArray[np.bool_]:
+    """Choose a share of the examples of every stratum, by the hash of their images.
+
+    Copies of one image stay together: they count once, and follow the first of them in its stratum.
+
+    Args:
+        hashes: Hash of each example's image, ``[n]``.
+        strata: The stratum of each example (its class), ``[n]``.
+        share: How much of each stratum is chosen, to within one image; what rounding leaves over passes to the next
+            stratum, so that many small ones keep the share of the whole. A stratum always keeps at least one image.
+        purpose: What the choice is for; choices for different purposes are independent.
+
+    Returns:
+        True for the examples that are kept aside.
+    """
+    keys = [hashlib.blake2b(f"{purpose}:{each}".encode(), digest_size=8).hexdigest() for each in hashes]
+    stratum_of: dict[str, int] = {}
+    for key, stratum in sorted(zip(keys, strata.tolist(), strict=True)):
+        stratum_of.setdefault(key, stratum)
+    members: dict[int, list[str]] = {}
+    for key, stratum in sorted(stratum_of.items()):
+        members.setdefault(stratum, []).append(key)
+    chosen: set[str] = set()
+    owed = 0.0
+    for _, ordered in sorted(members.items()):
+        owed += share * len(ordered)
+        count = min(round(owed), len(ordered) - 1)
+        chosen.update(ordered[:count])
+        owed -= count
+    return np.fromiter((key in chosen for key in keys), dtype=np.bool_, count=len(keys))
+
+
+def strata_of(targets: NDArray[np.int64] | NDArray[np.int8]) -> NDArray[np.int64]:
+    """The stratum of each example: its class; with several labels, the rarest class that it has.
+
+    Args:
+        targets: Classes ``[n]``, or for several labels 1, 0, -1 (ignored) ``[n, K]``.
+
+    Returns:
+        Numbers of strata ``[n]``; examples without any label have one of their own.
+    """
+    if targets.ndim == 1:
+        return targets.astype(np.int64)
+    positive = targets == 1
+    frequency = positive.sum(0)
+    # The rarest class first, so that argmax finds it; a stable order breaks ties by the class's number.
+    by_rarity = np.argsort(frequency, kind="stable")
+    rarest = by_rarity[positive[:, by_rarity].argmax(1)]
+    return np.where(positive.any(1), rarest, targets.shape[1]).astype(np.int64)

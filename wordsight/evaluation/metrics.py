@@ -1,0 +1,79 @@
+"""Metrics, all in percent: top-1 accuracy, average precision."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+
+
+def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
+    """Average precision as scikit-learn defines it: the sum over thresholds of (R_k - R_{k-1}) P_k, no interpolation.
+
+    Examples with equal scores come in together, so that their order doesn't matter.
+
+    Args:
+        scores: Score of each example, ``[n]``.
+        positive: Whether the class holds, ``[n]``.
+
+    Returns:
+        Percent; NaN where no example is positive.
+
+    Raises:
+        InputError: When a score is no number: it can't be ranked.
+    """
+    if np.isnan(scores).any():
+        raise InputError("scores that are not a number can't be ranked", mend="look at the features: training may have diverged")
+    positives = int(positive.sum())
+    if positives == 0:
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(positive[order])
+    last_of_tie = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
+    precision = hits[last_of_tie] / (last_of_tie + 1)
+    recall = hits[last_of_tie] / positives
+    return 100 * float(np.sum(np.diff(np.r_[0.0, recall]) * precision))
+
+
+def average_precisions(scores_NK: NDArray[np.floating], targets_NK: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Average precision of each class over the examples in which it is not to be ignored.
+
+    Args:
+        scores_NK: Score of each class for each example.
+        targets_NK: 1 where the class holds, 0 where not, -1 where it is ignored.
+
+    Returns:
+        Percent ``[K]``; NaN for a class without a positive.
+    """
+    found = []
+    for scores, targets in zip(scores_NK.T, targets_NK.T, strict=True):
+        counted = targets >= 0
+        found.append(average_precision(scores[counted], targets[counted] == 1))
+    return np.array(found)
+
+
+def mean_of_known(values: NDArray[np.float64]) -> float:
+    """Mean over the classes that have a value; NaN where none has."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def accuracy(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
+    """Share of examples whose predicted class is the right one."""
+    return 100 * float((predicted == targets).mean())
+
+
+def accuracies(predicted: NDArray[np.int64], targets: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Accuracy among the examples of each class, ``[K]``; NaN for a class without examples."""
+    right = np.bincount(targets[predicted == targets], minlength=classes)
+    all_of = np.bincount(targets, minlength=classes)
+    return np.where(all_of > 0, 100 * right / np.maximum(all_of, 1), np.nan)
+
+
+def standard_error(percent: float, count: int) -> float:
+    """Standard error of a share of ``count`` independent trials, in points."""
+    share = percent / 100
+    return 100 * math.sqrt(share * (1 - share) / count)

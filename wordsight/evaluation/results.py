@@ -1,0 +1,189 @@
+"""What a measurement leaves: a number with its protocol, its baselines, its sweep, its time, and what it was measured on.
+
+``results/<task>/<protocol>.json`` holds one of them; the table that is printed shows the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from wordsight.atomic import write_json
+from wordsight.errors import InputError
+
+_PACKAGES = ("wordsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One value of the penalty, and the metric in percent that it reached on the validation split."""
+
+    penalty: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number, and everything needed to read it.
+
+    Args:
+        task: Name of the task.
+        protocol: Name of the protocol.
+        metric: What ``value`` is, such as ``top-1 accuracy``.
+        value: The number, in percent.
+        random_weights: What the same network with random weights reaches, in percent; None where none was asked.
+        baselines: What else the value is to be read beside (``chance``, ``text only``, ...), in percent.
+        more: Further metrics, in percent.
+        standard_error: Uncertainty of the value from the number of test images or words, in points; None where unknown.
+        per_class: The metric for each class, in percent.
+        penalty: The penalty that was chosen.
+        sweep: All penalties that were tried.
+        counts: How many images, classes, words, ...
+        settings: The protocol's settings, and the view's.
+        subject: What was measured, usually a run's name.
+        weights: Fingerprint of the weights that were measured.
+        data: Fingerprint of the images and labels.
+        seconds: How long it took.
+        warnings: What a reader should know, a sentence each.
+        versions: Of the packages that took part.
+        reusable: Baselines that need not be computed again while their key is the same.
+    """
+
+    task: str
+    protocol: str
+    metric: str
+    value: float
+    random_weights: float | None = None
+    baselines: dict[str, float] = field(default_factory=dict)
+    more: dict[str, float] = field(default_factory=dict)
+    standard_error: float | None = None
+    per_class: dict[str, float] = field(default_factory=dict)
+    penalty: float | None = None
+    sweep: list[SweepPoint] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    subject: str = ""
+    weights: str = ""
+    data: str = ""
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=lambda: installed_versions())
+    reusable: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, results_folder: Path) -> Path:
+        """Write the result under its task and protocol, whole or not at all.
+
+        Args:
+            results_folder: The run's folder of results.
+
+        Returns:
+            The file.
+        """
+        file = result_file(results_folder, self.task, self.protocol)
+        write_json(file, asdict(self))
+        return file
+
+    @classmethod
+    def read(cls, file: Path) -> Result:
+        """Read a result that :meth:`write` wrote.
+
+        Raises:
+            InputError: When the file is absent or holds no result.
+        """
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            known = {f.name for f in fields(cls)}
+            values = {name: value for name, value in content.items() if name in known}
+            values["sweep"] = [SweepPoint(**point) for point in values.get("sweep", [])]
+            return cls(**values)
+        except FileNotFoundError as error:
+            raise InputError("is not there", where=file, mend="make it with: wordsight evaluate") from error
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"is no result ({error})", where=file, mend="remove it and evaluate again") from error
+
+
+def result_file(results_folder: Path, task: str, protocol: str) -> Path:
+    """Where the result of a protocol on a task lies."""
+    return results_folder / task / f"{protocol}.json"
+
+
+def read_results(results_folder: Path) -> list[Result]:
+    """All results of a run, ordered by task and protocol; none where nothing was measured yet."""
+    return [Result.read(file) for file in sorted(results_folder.glob("*/*.json")) if not file.name.startswith(".")]
+
+
+def reusable(results_folder: Path, task: str, protocol: str, name: str, key: str) -> dict[str, Any] | None:
+    """A baseline of an earlier result on the same task, protocol and settings; None where there is none that fits.
+
+    Args:
+        results_folder: The run's folder of results.
+        task: Name of the task.
+        protocol: Name of the protocol.
+        name: Which baseline.
+        key: What it depends on; another key makes it unusable.
+    """
+    file = result_file(results_folder, task, protocol)
+    if not file.is_file():
+        return None
+    try:
+        found = Result.read(file).reusable.get(name)
+    except InputError:
+        # Another program's file, or an older version's: it is about to be replaced by a whole one.
+        return None
+    return found if found is not None and found.get("key") == key else None
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the packages whose numbers a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def results_table(results: Sequence[Result]) -> Table:
+    """The results as a table, numbers in percent with one decimal."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("task", "protocol", "metric"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("random weights", justify="right")
+    table.add_column("beside it")
+    table.add_column("seconds", justify="right")
+    for result in results:
+        error = "" if result.standard_error is None else f" ± {result.standard_error:.1f}"
+        table.add_row(
+            result.task,
+            result.protocol,
+            f"{result.metric}, %",
+            f"{result.value:.1f}{error}",
+            "-" if result.random_weights is None else f"{result.random_weights:.1f}",
+            ", ".join(f"{name} {value:.1f}" for name, value in (result.more | result.baselines).items()),
+            f"{result.seconds:.1f}",
+        )
+    return table
+
+
+def print_results(results: Sequence[Result], console: Console | None = None) -> None:
+    """Print the table of results, and below it what a reader should know of them.
+
+    Args:
+        results: The results.
+        console: Where to; standard output by default.
+    """
+    console = console or Console(highlight=False)
+    console.print(results_table(results))
+    for result in results:
+        for warning in result.warnings:
+            console.print(f"{result.task}, {result.protocol}: {warning}", markup=False, soft_wrap=True)

@@ -1,0 +1,94 @@
+"""What is measured: a backbone with its random twin, and whatever else of a run the protocols ask for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from wordsight.corpus.store import Corpus
+from wordsight.language.features import MaskedCaptions
+from wordsight.language.model import LanguageModel
+from wordsight.objectives.objective import Objective
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained backbone and what belongs to it.
+
+    Args:
+        name: What a person calls it: the run's name.
+        backbone: The trained backbone.
+        random_backbone: Makes the same network with random weights, always the same ones.
+        image_size: Side of the view it is to see, in pixels.
+        results_folder: Where results are written and baselines found again.
+        objective: The trained objective, for protocols that ask the heads.
+        language: The language model that the objective reads.
+        device: Where to compute.
+        trained_on: Fingerprint of the corpus it was trained on, "" where unknown.
+        trained_split: The split of that corpus.
+    """
+
+    name: str
+    backbone: Backbone
+    random_backbone: Callable[[], Backbone]
+    image_size: int
+    results_folder: Path
+    objective: Objective | None = None
+    language: LanguageModel | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    trained_on: str = ""
+    trained_split: str = ""
+
+
+@dataclass(frozen=True)
+class CaptionedSplit:
+    """Captioned images that the heads are asked about: what tasks are to probes.
+
+    Args:
+        corpus: The corpus.
+        split: The split that is asked about.
+        masked: The masked captions of that split.
+        concepts: Name of each concept, by its number.
+        train: The masked captions that baselines learn from; None where there are none, and so no baselines.
+    """
+
+    corpus: Corpus
+    split: str
+    masked: MaskedCaptions
+    concepts: Sequence[str]
+    train: MaskedCaptions | None = None
+
+    @property
+    def name(self) -> str:
+        """What results are filed under."""
+        return f"{self.corpus.name}-{self.split}"
+
+
+@contextmanager
+def ready(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put a network into evaluation mode on a device, and back as it was: it may be in the middle of its training."""
+    modes = {part: part.training for part in module.modules()}
+    home = next((tensor.device for tensor in module.parameters()), device)
+    try:
+        module.eval().to(device)
+        yield
+    finally:
+        module.to(home)
+        for part, training in modes.items():
+            part.training = training
+
+
+def weights_fingerprint(module: nn.Module) -> str:
+    """Hash of a network's weights and running statistics."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,81 @@
+"""Tasks: one file, one way to name labelled images. A new one is a file and a line in ``TASKS``."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from wordsight.errors import InputError, unknown
+from wordsight.evaluation.tasks.corpus import CorpusTask
+from wordsight.evaluation.tasks.folder import FolderTask
+from wordsight.evaluation.tasks.table import TableTask
+from wordsight.evaluation.tasks.task import Labelled, Part, Task, build_task
+from wordsight.evaluation.tasks.voc import VocTask
+
+__all__ = ["TASKS", "Labelled", "Part", "Task", "build_task", "open_task"]
+
+
+class TaskSource(Protocol):
+    """Labelled images of one layout: a frozen dataclass whose first field is ``path``, the others what flags can say."""
+
+    @property
+    def name(self) -> str:
+        """What results are filed under."""
+
+    def read(self) -> Labelled:
+        """The labelled images."""
+
+
+TASKS: dict[str, type[Any]] = {
+    "folder": FolderTask,
+    "voc": VocTask,
+    "table": TableTask,
+    "corpus": CorpusTask,
+}
+
+
+def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path | None) -> Task:
+    """Open a task by what a person writes for it.
+
+    Args:
+        spec: ``folder:DIR``, ``voc:DIR``, ``table:FILE`` or ``corpus:FOLDER``; for a corpus its folder alone will do.
+        name: What to file its results under, where the folder's name won't do.
+        flags: What the layout needs to be told besides: for tables ``image``, ``label``, ``images``. None is not said.
+
+    Raises:
+        InputError: When there is no such layout, it has no such flag, or the labelled images can't be used.
+    """
+    spec = str(spec)
+    kind, colon, place = spec.partition(":")
+    if not colon and (Path(spec) / "corpus.json").is_file():
+        kind, place = "corpus", spec
+    if kind not in TASKS or not place:
+        raise _no_such_task(spec, kind, bool(colon))
+    source_type = TASKS[kind]
+    said = {flag: value for flag, value in flags.items() if value is not None}
+    known = {each.name for each in fields(source_type)} - {"path"}
+    for flag in said:
+        if flag not in known:
+            expected = f"one of: {', '.join('--' + each for each in sorted(known))}" if known else "no flags"
+            raise InputError(f"{kind} tasks have no --{flag}", where=f"--task {spec}", expected=expected)
+    if "images" in said:
+        said["images"] = Path(said["images"])
+    source: TaskSource = source_type(Path(place), **said)
+    return build_task(_as_folder_name(name or source.name), spec, source.read())
+
+
+def _no_such_task(spec: str, kind: str, has_kind: bool) -> InputError:
+    if has_kind and kind not in TASKS:
+        return unknown("kind of task", kind, TASKS, where=f"--task {spec}")
+    return InputError(
+        "names no labelled images",
+        where=f"--task {spec}",
+        expected="folder:DIR, voc:DIR, table:FILE, corpus:FOLDER, or the folder of a corpus",
+    )
+
+
+def _as_folder_name(name: str) -> str:
+    """A name that is one folder's name on any system."""
+    kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-")
+    return kept or "task"

@@ -1,0 +1,272 @@
+"""The task: labelled images in two parts, what to learn a classifier from and what to test it on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.corpus.example import Example, Rejected
+from wordsight.errors import InputError
+from wordsight.evaluation.holdout import held_out, strata_of
+from wordsight.progress import track
+
+EncodedImage = Path | bytes | memoryview
+
+TEST_SHARE = 0.2
+# More bad examples than this and the task is not the one that its name says.
+MAX_REJECTED_SHARE = 0.05
+
+_TRAIN = ("train", "training", "trainval", "restval")
+_VAL = ("val", "valid", "validation", "dev")
+_TEST = ("test", "testing")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a source of labelled images holds, one entry an image.
+
+    Args:
+        where: What a person calls the source in an error: its folder or file.
+        ids: What to name the images by.
+        images: The encoded images.
+        labels: The classes that hold.
+        ignored: The classes that are not to be counted either way.
+        splits: The split of each image, "" where it has none.
+        class_names: Every class that the source declares; empty to take those of the images.
+        multilabel: Whether several labels may hold at once; None to tell from the labels.
+        hashes: Hash of each image; None to compute them from the encoded images.
+        rejected: Rows that could not be made an example.
+    """
+
+    where: str
+    ids: Sequence[str]
+    images: Sequence[EncodedImage]
+    labels: Sequence[tuple[str, ...]]
+    ignored: Sequence[tuple[str, ...]]
+    splits: Sequence[str]
+    class_names: Sequence[str] = ()
+    multilabel: bool | None = None
+    hashes: Sequence[str] | None = None
+    rejected: Sequence[Rejected] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One side of a task.
+
+    Args:
+        ids: What to name the images by.
+        images: The encoded images.
+        hashes: Hash of each image.
+        targets: The class of each image, int64 ``[n]``; with several labels int8 ``[n, K]``: 1 where the class holds, 0
+            where not, -1 where it is ignored.
+    """
+
+    ids: Sequence[str]
+    images: Sequence[EncodedImage]
+    hashes: Sequence[str]
+    targets: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A labelled corpus, and what is asked of it.
+
+    Args:
+        name: What results are filed under.
+        spec: What a person wrote to get it.
+        class_names: The K classes.
+        multilabel: Whether several labels may hold at once.
+        train: What a classifier is learned from.
+        test: What it is tested on.
+        split_rule: How the two parts came about.
+        fingerprint: Hash of images, labels and parts.
+        notes: What a reader of its results should know.
+    """
+
+    name: str
+    spec: str
+    class_names: Sequence[str]
+    multilabel: bool
+    train: Part
+    test: Part
+    split_rule: str
+    fingerprint: str
+    notes: Sequence[str] = ()
+
+
+class Chosen(Sequence[EncodedImage]):
+    """Some images of a sequence, read one by one as they are asked for."""
+
+    def __init__(self, images: Sequence[EncodedImage], rows: NDArray[np.int64]) -> None:
+        self._images, self._rows = images, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return Chosen(self._images, self._rows[place])
+        return self._images[int(self._rows[place])]
+
+
+def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) -> Labelled:
+    """Collect what a corpus reader yields.
+
+    Args:
+        where: The source, for errors.
+        items: What the reader yields.
+        what: Further fields of :class:`Labelled`.
+    """
+    examples: list[Example] = []
+    rejected: list[Rejected] = []
+    for item in items:
+        if isinstance(item, Example):
+            examples.append(item)
+        elif item.kind != "caption":
+            rejected.append(item)
+    return Labelled(
+        where=where,
+        ids=[example.id for example in examples],
+        images=[example.image for example in examples],
+        labels=[example.labels for example in examples],
+        ignored=[example.ignored_labels for example in examples],
+        splits=[example.split for example in examples],
+        rejected=rejected,
+        **what,
+    )
+
+
+def build_task(name: str, spec: str, source: Labelled) -> Task:
+    """Turn labelled images into a task: classes numbered, parts made.
+
+    Args:
+        name: What results are filed under.
+        spec: What a person wrote.
+        source: The images and labels.
+
+    Raises:
+        InputError: When there is nothing to learn or to test on, fewer than two classes, or too many bad rows.
+    """
+    _check_rejected(source)
+    multilabel = source.multilabel
+    if multilabel is None:
+        multilabel = any(len(labels) > 1 for labels in source.labels) or any(source.ignored)
+    used = np.array([multilabel or len(labels) == 1 for labels in source.labels], dtype=np.bool_)
+    classes = list(source.class_names) or sorted({label for labels in source.labels for label in labels})
+    if not used.any() or not any(source.labels):
+        raise InputError("no image has a label", where=source.where, expected="labelled images")
+    if len(classes) < 2 and not multilabel:
+        raise InputError(f"every image is of the one class {classes[0]!r}", where=source.where, expected="two classes or more")
+    targets = _targets(source, classes, multilabel)
+    hashes = source.hashes if source.hashes is not None else _hashes(source)
+    train, test, rule = _parts(source, used, targets, hashes)
+    notes = _notes(source, used, train | test, multilabel)
+    parts = [_part(source, hashes, targets, np.flatnonzero(chosen)) for chosen in (train, test)]
+    return Task(name, spec, classes, multilabel, *parts, rule, _fingerprint(classes, parts), notes)
+
+
+def _check_rejected(source: Labelled) -> None:
+    total = len(source.ids) + len(source.rejected)
+    if total == 0:
+        raise InputError("no image was found", where=source.where, expected="labelled images")
+    if len(source.rejected) > MAX_REJECTED_SHARE * total:
+        first = source.rejected[0]
+        raise InputError(
+            f"{len(source.rejected):,} of {total:,} rows can't be used, the first is {first.id}: {first.reason} {first.detail}",
+            where=source.where,
+            mend="mend or remove them",
+        )
+
+
+def _targets(source: Labelled, classes: Sequence[str], multilabel: bool) -> NDArray[Any]:
+    number = {name: k for k, name in enumerate(classes)}
+    if not multilabel:
+        return np.array([number[labels[0]] if len(labels) == 1 else -1 for labels in source.labels], dtype=np.int64)
+    targets = np.zeros((len(source.ids), len(classes)), dtype=np.int8)
+    for value, columns in ((-1, source.ignored), (1, source.labels)):
+        for row, labels in enumerate(columns):
+            for label in labels:
+                if label in number:
+                    targets[row, number[label]] = value
+    return targets
+
+
+def _hashes(source: Labelled) -> list[str]:
+    """A hash of every encoded image; files are read on several threads."""
+
+    def digest(row: int) -> str:
+        image = source.images[row]
+        try:
+            content = image.read_bytes() if isinstance(image, Path) else image
+        except OSError as error:
+            raise InputError(f"can't be read ({error.strerror or error})", where=str(image)) from error
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+    with ThreadPoolExecutor() as pool:
+        rows = range(len(source.ids))
+        return list(track(pool.map(digest, rows), "reading images", total=len(rows)))
+
+
+def _parts(
+    source: Labelled, used: NDArray[np.bool_], targets: NDArray[Any], hashes: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
+    """Which images are learned from and which are tested on, and the rule behind it."""
+    names = np.array([name.lower() for name in source.splits])
+    train, val, test = (np.isin(names, wanted) & used for wanted in (_TRAIN, _VAL, _TEST))
+    if test.any() and (train.any() or val.any()):
+        return train | val, test, "train and val, test" if train.any() and val.any() else "as the source splits it"
+    if train.any() and val.any():
+        return train, val, "train, val as test"
+    if not (train.any() or val.any() or test.any()) and (names[used] != "").any():
+        found = ", ".join(sorted(set(names[used]) - {""})[:10])
+        raise InputError(f"has the splits {found}", where=source.where, expected="train and test (or val), or no splits")
+    rows = np.flatnonzero(used)
+    chosen = held_out([hashes[row] for row in rows], strata_of(targets[rows]), TEST_SHARE, "test")
+    test = np.zeros(len(used), dtype=np.bool_)
+    test[rows[chosen]] = True
+    if not test.any():
+        raise InputError(f"{len(rows)} labelled images are too few to split", where=source.where, expected="two a class or more")
+    return used & ~test, test, f"fixed split by content, {TEST_SHARE:.0%} for the test"
+
+
+def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:
+    notes = []
+    if source.rejected:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in Counter(each.reason for each in source.rejected).most_common(3))
+        notes.append(f"{len(source.rejected):,} rows could not be used and were left out ({reasons})")
+    if not multilabel and not used.all():
+        notes.append(f"{int((~used).sum()):,} images without a label were left out")
+    unsplit = int((used & ~kept).sum())
+    if unsplit:
+        notes.append(f"{unsplit:,} images are in neither part's split and were left out")
+    return notes
+
+
+def _part(source: Labelled, hashes: Sequence[str], targets: NDArray[Any], rows: NDArray[np.int64]) -> Part:
+    return Part(
+        ids=[source.ids[row] for row in rows],
+        images=Chosen(source.images, rows),
+        hashes=[hashes[row] for row in rows],
+        targets=targets[rows],
+    )
+
+
+def _fingerprint(classes: Sequence[str], parts: Sequence[Part]) -> str:
+    digest = hashlib.sha256("\n".join(classes).encode())
+    for part in parts:
+        digest.update(f"\n{len(part)}\n".encode())
+        digest.update("".join(part.hashes).encode())
+        digest.update(np.ascontiguousarray(part.targets).tobytes())
+    return digest.hexdigest()[:16]

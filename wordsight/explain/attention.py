@@ -1,0 +1,254 @@
+"""Where a trained run looks for each word of a caption, as arrays (the attention of the paper's Figs. 1 and 4).
+
+One word after another is hidden behind the mask token; the run's heads then look for it in the grid of the photo. All
+masked versions of a caption share one pass of the backbone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.batching.batch import MaskedWords
+from wordsight.corpus.images import BadImage, PackedImage, pack_image
+from wordsight.errors import InputError
+from wordsight.objectives import OBJECTIVES, MaskedWordObjective
+from wordsight.vision.views import eval_view, prepare, stack
+
+if TYPE_CHECKING:
+    from wordsight.training.run import Run
+
+GUESSES = 3
+# Heat is laid over the same square of the photo at this size: what the network sees may be a few dozen pixels wide.
+DRAWN_SIZE = 384
+# More pixels than any camera makes; a file that claims more is made to do harm.
+MOST_PIXELS = 400_000_000
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A word of the vocabulary and how likely the model holds it, 0 to 1."""
+
+    word: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """A word of a caption: its characters ``start`` to ``end``."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class WordAttention:
+    """What came out when one word was hidden.
+
+    Args:
+        word: The word as it stands in the caption.
+        target: The vocabulary's entry for it, as guesses are spelled.
+        span: Where it stands.
+        attention_HW: The share of the attention in each grid cell; sums to one.
+        predictions: The likeliest words, likeliest first.
+    """
+
+    word: str
+    target: str
+    span: Span
+    attention_HW: NDArray[np.float32]
+    predictions: tuple[Guess, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether the likeliest word is the hidden one."""
+        return self.predictions[0].word == self.target
+
+
+@dataclass(frozen=True)
+class PhotoAttention:
+    """What came out for a photo and its caption.
+
+    Args:
+        caption: The caption.
+        view: The photo as the network sees it, [size, size, 3], 0 to 255.
+        drawn: The same square of the photo, large enough to draw on.
+        photo_size: Width and height of the whole photo, in pixels.
+        words: One entry for each word that was hidden.
+    """
+
+    caption: str
+    view: NDArray[np.uint8]
+    drawn: NDArray[np.uint8]
+    photo_size: tuple[int, int]
+    words: tuple[WordAttention, ...]
+
+
+class AttentionMaps:
+    """A run's trained objective with its language model, ready to show where it looks.
+
+    Args:
+        run: A run whose objective predicts masked words through attention (the ICMLM objectives).
+
+    Raises:
+        InputError: When the run's objective has no attention.
+    """
+
+    def __init__(self, run: Run) -> None:
+        if not has_attention(run):
+            raise no_attention(run)
+        model = run.language_model()
+        objective = run.objective(model)
+        assert isinstance(objective, MaskedWordObjective) and model is not None, "objectives on words have both"
+        self.objective, self.model = objective, model
+        self.size = run.settings.image_size
+        self.concepts: frozenset[str] = frozenset(run.concept_set().names)
+
+    def spans(self, caption: str) -> list[Span]:
+        """The words of a caption that can be hidden: concepts that are one wordpiece.
+
+        Nouns, adjectives and verbs where the tagger is installed, else whatever word is a concept.
+        """
+        pieces = self._pieces(caption)[1]
+        return [span for span in content_words(caption, self.concepts) if span in pieces]
+
+    def can_hide(self, caption: str, span: Span) -> bool:
+        """Whether a stretch of a caption is one wordpiece."""
+        return span in self._pieces(caption)[1]
+
+    def of_photo(self, photo: Path | bytes, caption: str, spans: Sequence[Span] | None = None) -> PhotoAttention:
+        """Hide words of a caption one by one, and see where the network looks for each.
+
+        Args:
+            photo: An encoded picture: a file, or its bytes.
+            caption: What is said about it.
+            spans: The words to hide; by default all that can be.
+
+        Raises:
+            InputError: When the photo can't be read, or no word of the caption can be hidden.
+        """
+        packed = read_photo(photo)
+        view, drawn = eval_view(packed.data, self.size), eval_view(packed.data, max(self.size, DRAWN_SIZE))
+        ids, pieces = self._pieces(caption)
+        wanted = self.spans(caption) if spans is None else [span for span in spans if span in pieces]
+        if not wanted:
+            raise self._nothing_to_hide(caption)
+        words = self._masked(ids, [pieces[span] for span in wanted])
+        with torch.no_grad():
+            words = words.with_tokens(self.model.features(words.ids_BmT[0], words.present_BmT[0])[None])
+            seen = self.objective.predict_masked(self.objective.backbone(prepare(stack([view]))), words)
+            probability_MV = seen.logits_BmV[0].float().softmax(-1)
+        attention_MHW = seen.attention_BmL[0].float().unflatten(-1, seen.grid).numpy()
+        found = tuple(
+            WordAttention(
+                word=caption[span.start : span.end],
+                target=self._spelled(int(words.target_Bm[0, m])),
+                span=span,
+                attention_HW=attention_MHW[m],
+                predictions=self._guesses(probability_MV[m]),
+            )
+            for m, span in enumerate(wanted)
+        )
+        return PhotoAttention(caption, view, drawn, (packed.width, packed.height), found)
+
+    def _masked(self, ids: list[int], positions: list[int]) -> MaskedWords:
+        """The caption once for each of its words, that word hidden: a batch of one image and m words."""
+        ids_mT = torch.tensor(ids).repeat(len(positions), 1)
+        rows, position_m = torch.arange(len(positions)), torch.tensor(positions)
+        target_m = ids_mT[rows, position_m].clone()
+        ids_mT[rows, position_m] = self.model.mask_id
+        return MaskedWords(
+            ids_BmT=ids_mT[None],
+            tokens_BmTD=None,
+            present_BmT=torch.ones_like(ids_mT, dtype=torch.bool)[None],
+            position_Bm=position_m[None],
+            target_Bm=target_m[None],
+            weight_Bm=torch.ones(1, len(positions)),
+        )
+
+    def _guesses(self, probability_V: Tensor) -> tuple[Guess, ...]:
+        best = probability_V.topk(min(GUESSES, len(probability_V)))
+        entries = self.objective.candidates[best.indices].tolist()
+        return tuple(Guess(self._spelled(e), p) for e, p in zip(entries, best.values.tolist(), strict=True))
+
+    def _pieces(self, caption: str) -> tuple[list[int], dict[Span, int]]:
+        """The caption's vocabulary ids, and for each stretch of text that is one wordpiece its place among them."""
+        coded = self.model.tokenizer(
+            caption, return_offsets_mapping=True, truncation=True, max_length=self.model.max_tokens
+        )
+        pieces = {}
+        for place, (start, end) in enumerate(coded["offset_mapping"]):
+            # Byte-level tokenizers count the space before a word as part of it.
+            start += len(caption[start:end]) - len(caption[start:end].lstrip())
+            if end > start:
+                pieces[Span(start, end)] = place
+        return list(coded["input_ids"]), pieces
+
+    def _spelled(self, entry: int) -> str:
+        """A vocabulary entry as a person reads it; pieces that continue a word begin with a hyphen."""
+        piece = str(self.model.tokenizer.convert_ids_to_tokens(entry))
+        if piece.startswith("##"):
+            return "-" + piece[2:]
+        return self.model.tokenizer.convert_tokens_to_string([piece]).strip() or piece
+
+    def _nothing_to_hide(self, caption: str) -> InputError:
+        known = ", ".join(sorted(self.concepts)[:8])
+        return InputError(
+            f"no word of {caption!r} can be hidden",
+            where="caption",
+            expected="a noun, adjective or verb that the run was trained on",
+            mend=f"the run knows {len(self.concepts)} words, among them {known}",
+        )
+
+
+def has_attention(run: Run) -> bool:
+    """Whether the run's objective hides words, and so looks for them."""
+    return _hides_words(run.settings.objective)
+
+
+def _hides_words(objective: str) -> bool:
+    build = OBJECTIVES[objective].build if objective in OBJECTIVES else None
+    return isinstance(build, type) and issubclass(build, MaskedWordObjective)
+
+
+def no_attention(run: Run) -> InputError:
+    """The error for a run whose objective has no attention."""
+    return InputError(
+        f"its objective {run.settings.objective!r} has no attention over the photo",
+        where=run.path,
+        expected=f"a run of an objective that hides words: {', '.join(filter(_hides_words, OBJECTIVES))}",
+    )
+
+
+def content_words(caption: str, concepts: frozenset[str]) -> list[Span]:
+    """Where the concepts stand in a caption, by the tagger where it is installed, else by their letters alone."""
+    from wordsight.language.tagger import tag_words
+
+    try:
+        tagged = next(iter(tag_words([caption])))
+    except InputError:
+        found = [(match.start(), match.end()) for match in re.finditer(r"[^\W\d_]+", caption)]
+    else:
+        found = [(word.start, word.end) for word in tagged if word.part != "other"]
+    return [Span(start, end) for start, end in found if caption[start:end].lower() in concepts]
+
+
+def read_photo(photo: Path | bytes) -> PackedImage:
+    """A photo as a corpus would keep it: checked, upright, RGB, JPEG.
+
+    Raises:
+        InputError: When the file is absent or holds no picture that can be decoded.
+    """
+    try:
+        return pack_image(photo, shorter_side=2 * DRAWN_SIZE, jpeg_quality=95, max_pixels=MOST_PIXELS)
+    except BadImage as error:
+        where = photo if isinstance(photo, Path) else "photo"
+        raise InputError(f"{error.reason} ({error.detail})", where=where, expected="a photo (JPEG, PNG, ...)") from error

@@ -1,0 +1,101 @@
+"""What went in: the corpus in counts and examples, and the concepts that were learned from its captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.corpus.store import ALL, Corpus
+from wordsight.explain.formats import count, share
+from wordsight.explain.heat import data_uri
+from wordsight.explain.report.contents import Bar, ConceptGroup, ConceptsPart, DataPart, Picture
+
+EXAMPLES = 6
+MOST_CONCEPTS = 40
+# Captions that lengths are taken from; all of a small corpus, enough of a large one.
+MEASURED = 5000
+PICTURE_SIDE = 320
+_GROUPS = {"noun": "Nouns", "adjective": "Adjectives", "verb": "Verbs"}
+
+
+def bars(rows: Sequence[tuple[str, float]], longest: float | None = None, kind: str = "") -> list[Bar]:
+    """Counted things as bars, the longest over the whole width.
+
+    Args:
+        rows: Names and counts.
+        longest: The count of a whole bar's width; by default the largest.
+        kind: How the bars are coloured.
+    """
+    top = longest or max((value for _, value in rows), default=1) or 1
+    return [Bar(name, count(value), 100 * value / top, kind) for name, value in rows]
+
+
+def drawn_by_lot(indices: NDArray[np.int64], wanted: int) -> list[int]:
+    """Some of the examples, the same ones every time."""
+    return sorted(np.random.default_rng(0).permutation(indices)[:wanted].tolist())
+
+
+def describe_data(corpus: Corpus) -> DataPart:
+    """The corpus in counts, rejects and examples."""
+    counts = corpus.info["counts"]
+    side = corpus.info.get("settings", {}).get("shorter_side")
+    captions = f" with {count(counts['captions'])} captions" if counts["captions"] else ""
+    packed = f", packed with a shorter side of at most {side} pixels" if side else ""
+    splits = dict(corpus.splits)
+    if rest := len(corpus) - sum(splits.values()):
+        splits["in no split" if splits else "all"] = rest
+    rejected = sorted(counts.get("rejected", {}).items(), key=lambda item: (-item[1], item[0]))
+    return DataPart(
+        sentence=f"The corpus {corpus.name} holds {count(len(corpus))} pictures{captions}{packed}.",
+        splits=bars(list(splits.items())),
+        rejects_sentence=_rejects_sentence(counts, sum(number for _, number in rejected)),
+        rejects=bars(rejected),
+        words=_caption_lengths(corpus),
+        examples=[_picture(corpus, i) for i in drawn_by_lot(corpus.indices(ALL), EXAMPLES)],
+    )
+
+
+def _rejects_sentence(counts: dict[str, int], rejected: int) -> str:
+    if not rejected:
+        return "Nothing: every row of the source could be used."
+    bad = f", {count(counts['bad'])} of them whole pictures ({share(counts['bad'], counts['read'])})"
+    return f"{count(rejected)} rows or captions{bad}. The corpus lists each with its reason in rejected.csv."
+
+
+def _caption_lengths(corpus: Corpus) -> str:
+    lengths = [len(text.split()) for _, _, text in corpus.caption_iter(drawn_by_lot(corpus.indices(ALL), MEASURED))]
+    if not lengths:
+        return ""
+    low, middle, high = np.percentile(lengths, [5, 50, 95])
+    return f"Half of the captions have {middle:.0f} words or fewer; nine in ten have {low:.0f} to {high:.0f}."
+
+
+def _picture(corpus: Corpus, i: int) -> Picture:
+    image = corpus.image(i)
+    said = corpus.captions(i) or corpus.labels(i)
+    alt = f"Example {corpus.id(i)}: {said[0]}" if said else f"Example {corpus.id(i)}"
+    return Picture(data_uri(image, PICTURE_SIDE), image.width, image.height, alt, said[:2])
+
+
+def describe_concepts(concepts: ConceptSet, trained_on: NDArray[np.int64]) -> ConceptsPart:
+    """The most frequent concepts by part of speech, counted over the examples that were trained on."""
+    frequency_K = np.asarray(concepts.matrix[trained_on].sum(0)).ravel()
+    order = np.argsort(-frequency_K, kind="stable")[:MOST_CONCEPTS]
+    longest = float(frequency_K[order[0]]) if len(order) else 1.0
+    parts = concepts.parts or [""] * len(concepts)
+    groups = []
+    for part in dict.fromkeys([*_GROUPS, *sorted(set(parts))]):
+        shown = [(concepts.names[k], float(frequency_K[k])) for k in order if parts[k] == part]
+        if shown:
+            says = f"{count(len(shown))} of {count(parts.count(part))}"
+            groups.append(ConceptGroup(_GROUPS.get(part, part.title() or "Concepts"), part or "other", says, bars(shown, longest)))
+    kinds = ", ".join(name.lower() for part, name in _GROUPS.items() if part in parts) or "concepts"
+    shown_words = f"the {MOST_CONCEPTS} most frequent are shown" if len(concepts) > MOST_CONCEPTS else "all are shown"
+    return ConceptsPart(
+        f"Concepts are the words that the network is asked about: here {count(len(concepts))} {kinds} of the captions. "
+        f"Of these {shown_words}, with the number of training pictures whose captions hold them.",
+        groups,
+    )

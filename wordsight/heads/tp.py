@@ -1,0 +1,56 @@
+"""tp: from the grid to a score for every concept (ICMLM, Section 3.1, and "Networks" in Section 4)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Literal
+
+from torch import Tensor, nn
+
+TagHeadKind = Literal["linear", "mlp", "cnn"]
+
+
+class TagHead(nn.Module):
+    """Tag scores from a grid.
+
+    Args:
+        channels: Channels C of the grid.
+        concepts: Number K of concepts.
+        kind: ``linear``: global average pooling, linear. ``mlp``: global average pooling, two layers (the paper's with
+            ResNet50). ``cnn``: four convolutions, global average pooling, linear (the paper's with VGG16).
+        hidden: Width of the hidden layers; 0 takes C.
+        dropout: Dropout before the last layer.
+    """
+
+    def __init__(
+        self, channels: int, concepts: int, kind: TagHeadKind = "linear", hidden: int = 0, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        hidden = hidden or channels
+        convolutions: list[nn.Module] = []
+        if kind == "cnn":
+            for number in range(4):
+                convolutions += [
+                    nn.Conv2d(channels if number == 0 else hidden, hidden, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(hidden),
+                    nn.ReLU(inplace=True),
+                ]
+        between: list[nn.Module] = []
+        if kind == "mlp":
+            between = [nn.Linear(channels, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True)]
+        if dropout > 0:
+            between.append(nn.Dropout(dropout))
+        self.layers = nn.Sequential(
+            OrderedDict(
+                convolutions=nn.Sequential(*convolutions),
+                pool=nn.AdaptiveAvgPool2d(1),
+                flat=nn.Flatten(),
+                between=nn.Sequential(*between),
+                scores=nn.Linear(channels if kind == "linear" else hidden, concepts),
+            )
+        )
+
+    def forward(self, grid_BCHW: Tensor) -> Tensor:
+        """Grid [B, C, H, W] to logits [B, K]."""
+        logits_BK: Tensor = self.layers(grid_BCHW)
+        return logits_BK

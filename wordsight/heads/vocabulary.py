@@ -1,0 +1,51 @@
+"""The words that a masked word may turn out to be, and their frozen vectors (V in ICMLM, Eq. 6)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Vocabulary(nn.Module):
+    """The matrix V of the language model, or the rows of it that are candidates.
+
+    The matrix is frozen and belongs to the language model, so it is not saved with a run.
+
+    Args:
+        vectors_VD: Word vectors of the language model.
+        candidates: Vocabulary ids that are candidates; None takes all, which is the paper's Eq. 6.
+    """
+
+    vectors_VD: Tensor
+    row_of: Tensor
+    ids: Tensor
+
+    def __init__(self, vectors_VD: Tensor, candidates: Tensor | None = None) -> None:
+        super().__init__()
+        size = len(vectors_VD)
+        ids = torch.arange(size) if candidates is None else candidates.long().unique()
+        row_of = torch.full((size,), -1, dtype=torch.long)
+        row_of[ids] = torch.arange(len(ids))
+        self.register_buffer("vectors_VD", vectors_VD[ids].detach().clone(), persistent=False)
+        self.register_buffer("row_of", row_of, persistent=False)
+        self.register_buffer("ids", ids, persistent=False)
+
+    def __len__(self) -> int:
+        return len(self.vectors_VD)
+
+    @property
+    def width(self) -> int:
+        """Width D of a word vector."""
+        return self.vectors_VD.shape[1]
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Dot products with every candidate (Eq. 6): [..., D] to [..., V]."""
+        return nn.functional.linear(features, self.vectors_VD.to(features.dtype))
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Vocabulary ids to candidate numbers; -1 for a word that is no candidate."""
+        return self.row_of[ids]
+
+    def narrow(self, values_V: Tensor) -> Tensor:
+        """Values for the whole vocabulary to values for the candidates."""
+        return values_V[self.ids]

@@ -1,0 +1,243 @@
+"""Token features of masked captions, computed once: W = psi((t_1, ..., [MASK], ..., t_T)) of Section 3.2.
+
+One row is one caption with one of its maskable words masked. Rows that give the same masked sentence ("a [MASK] runs ."
+from "a dog runs ." and "a cat runs .") share its features. Features lie unpadded in one memory-mapped half-precision
+file; beyond a limit of disk they are left out, and the language model runs during training instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.atomic import atomic_folder
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.language.feature_writer import write_features
+from wordsight.language.masking import mask_words
+from wordsight.language.model import LanguageModel
+
+VERSION = 1
+_REMOVE = "remove the folder: it is made again"
+
+
+class WordSpans(Protocol):
+    """Where words that may be masked stand: arrays of one length, as a concept set's occurrences have them."""
+
+    @property
+    def example(self) -> NDArray[np.int64]:
+        """Index of the example in its corpus."""
+
+    @property
+    def caption(self) -> NDArray[np.int32]:
+        """Number of the caption in its example."""
+
+    @property
+    def start(self) -> NDArray[np.int32]:
+        """First character."""
+
+    @property
+    def end(self) -> NDArray[np.int32]:
+        """One past the last character."""
+
+    @property
+    def concept(self) -> NDArray[np.int32]:
+        """Number of the concept."""
+
+
+class MaskedCaptions:
+    """M masked captions with their token features, memory-mapped; pickled by its path, opened in milliseconds.
+
+    Rows are sorted by example, caption and position.
+
+    Args:
+        path: The folder that :func:`masked_captions` wrote.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            self.info: dict[str, Any] = json.loads((self.path / "masked.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError("holds no masked captions", where=self.path, mend=_REMOVE) from error
+        self.fingerprint: str = self.info["fingerprint"]
+        self.width: int = self.info["width"]
+        self.vocabulary: int = self.info["vocabulary"]
+        self.live: bool = self.info["live"]
+
+    def __len__(self) -> int:
+        return int(self.info["rows"])
+
+    def __reduce__(self) -> tuple[type[MaskedCaptions], tuple[Path]]:
+        return MaskedCaptions, (self.path,)
+
+    @cached_property
+    def example_M(self) -> NDArray[np.int64]:
+        """Index of each row's example in the corpus."""
+        return self._map("example")
+
+    @cached_property
+    def caption_M(self) -> NDArray[np.int32]:
+        """Number of each row's caption in its example."""
+        return self._map("caption")
+
+    @cached_property
+    def position_M(self) -> NDArray[np.int32]:
+        """Where the mask token stands among the row's tokens, [CLS] being 0."""
+        return self._map("position")
+
+    @cached_property
+    def target_M(self) -> NDArray[np.int32]:
+        """Vocabulary id of the masked word: k of Eq. 7."""
+        return self._map("target")
+
+    @cached_property
+    def concept_M(self) -> NDArray[np.int32]:
+        """Number of the masked word's concept."""
+        return self._map("concept")
+
+    @cached_property
+    def sentence_M(self) -> NDArray[np.int64]:
+        """Number of each row's masked sentence; rows that read the same share one."""
+        return self._map("sentence")
+
+    @cached_property
+    def sentence_offsets(self) -> NDArray[np.int64]:
+        """First token of each masked sentence, and the number of all tokens last."""
+        return self._map("sentence_offsets")
+
+    @cached_property
+    def example_offsets(self) -> NDArray[np.int64]:
+        """First row of each example of the corpus, and M last."""
+        return self._map("example_offsets")
+
+    @cached_property
+    def flat_ids(self) -> NDArray[np.int32]:
+        """Vocabulary ids of all masked sentences, one after another."""
+        return self._map("ids")
+
+    @cached_property
+    def flat_features(self) -> NDArray[np.float16] | None:
+        """Token features of all masked sentences, ``[all tokens, D]``; None in live mode."""
+        return None if self.live else self._map("features")
+
+    def of_example(self, example: int) -> NDArray[np.int64]:
+        """The rows of one example."""
+        return np.arange(self.example_offsets[example], self.example_offsets[example + 1])
+
+    def ids(self, row: int) -> NDArray[np.int32]:
+        """Vocabulary ids of a row's tokens with [CLS], [SEP] and the mask in place, ``[T]``."""
+        first, last = self._span(row)
+        return self.flat_ids[first:last]
+
+    def tokens(self, row: int) -> NDArray[np.float16] | None:
+        """Token features W of a row, ``[T, D]``; None in live mode."""
+        if self.flat_features is None:
+            return None
+        first, last = self._span(row)
+        return self.flat_features[first:last]
+
+    @property
+    def maskable_share(self) -> float:
+        """Share of the concepts' words that are single wordpieces, and so rows."""
+        return len(self) / int(self.info["words"])
+
+    def _span(self, row: int) -> tuple[int, int]:
+        sentence = self.sentence_M[row]
+        return int(self.sentence_offsets[sentence]), int(self.sentence_offsets[sentence + 1])
+
+    def _map(self, name: str) -> NDArray[Any]:
+        # A plain array over the mapped pages: numpy's own memmap class is several times slower to index.
+        try:
+            return np.asarray(np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise InputError("can't be read", where=self.path / f"{name}.npy", mend=_REMOVE) from error
+
+
+def masked_captions(
+    corpus: Corpus,
+    spans: WordSpans,
+    model: LanguageModel,
+    indices: NDArray[np.int64],
+    cache: Path,
+    limit_gb: float = 4.0,
+) -> MaskedCaptions:
+    """Mask every maskable word of the captions of some examples, one at a time, and compute the token features.
+
+    A word is maskable when it is a single wordpiece: then its target is one entry of the vocabulary. What was computed
+    once is opened again, from ``cache/<fingerprint>`` of the captions, the words and the language model.
+
+    Args:
+        corpus: The captions.
+        spans: Where the words stand, sorted by example, caption and start.
+        model: The language model.
+        indices: The examples whose captions are masked.
+        cache: Folder that holds such caches.
+        limit_gb: Most gigabytes of features to keep on disk; with more, ``live`` is true and features are not stored.
+
+    Raises:
+        InputError: When no word of these examples is a single wordpiece.
+    """
+    wanted = np.zeros(len(corpus), dtype=bool)
+    wanted[indices] = True
+    chosen = np.flatnonzero(wanted[spans.example])
+    columns: list[NDArray[Any]] = [spans.example, spans.caption, spans.start, spans.end, spans.concept]
+    columns = [np.ascontiguousarray(column[chosen]) for column in columns]
+    fingerprint = _fingerprint(corpus, columns, model)
+    for folder in (cache / fingerprint, cache / f"{fingerprint}-live"):
+        if folder.is_dir():
+            found = MaskedCaptions(folder)
+            if found.live == (found.info["feature_gb"] > limit_gb):
+                return found
+    masked = mask_words(corpus, columns, model)
+    gigabytes = len(masked.ids) * model.width * 2 / 1e9
+    live = gigabytes > limit_gb
+    folder = cache / (f"{fingerprint}-live" if live else fingerprint)
+    with atomic_folder(folder, overwrite=True) as beside:
+        for field in fields(masked):
+            np.save(beside / f"{field.name}.npy", getattr(masked, field.name), allow_pickle=False)
+        if not live:
+            _check_space(folder, gigabytes)
+            write_features(beside / "features.npy", masked.ids, masked.sentence_offsets, model)
+        info = {
+            "version": VERSION,
+            "fingerprint": fingerprint,
+            "corpus": corpus.fingerprint,
+            "language_model": model.name,
+            "width": model.width,
+            "vocabulary": model.vocabulary_size,
+            "live": live,
+            "feature_gb": gigabytes,
+            "words": len(chosen),
+            "rows": len(masked.example),
+            "sentences": len(masked.sentence_offsets) - 1,
+            "tokens": len(masked.ids),
+        }
+        (beside / "masked.json").write_text(json.dumps(info, indent=2) + "\n", "utf-8")
+    return MaskedCaptions(folder)
+
+
+def _fingerprint(corpus: Corpus, columns: list[NDArray[Any]], model: LanguageModel) -> str:
+    digest = hashlib.sha256(f"{VERSION} {corpus.fingerprint} {model.fingerprint}".encode())
+    for column in columns:
+        digest.update(column.data)
+    return digest.hexdigest()[:16]
+
+
+def _check_space(folder: Path, gigabytes: float) -> None:
+    """Say before minutes of work, not after, that the disk is too small."""
+    free = shutil.disk_usage(folder.parent).free / 1e9
+    if gigabytes > free:
+        raise InputError(
+            f"the token features take {gigabytes:.1f} GB, the disk has {free:.1f} GB left",
+            where=folder,
+            mend="free some space, or set a limit of cached gigabytes below that",
+        )

@@ -1,0 +1,66 @@
+"""Objectives: one file, one method. `OBJECTIVES` is the list of what a recipe can name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wordsight.errors import unknown
+from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings
+from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings
+from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, Objective
+from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
+from wordsight.settings import from_mapping
+from wordsight.vision.backbones import Backbone
+
+__all__ = ["OBJECTIVES", "Facts", "MaskedPrediction", "MaskedWordObjective", "Objective", "build_objective"]
+
+
+@dataclass(frozen=True)
+class ObjectiveKind:
+    """An objective, and the dataclass of its settings. It is built as ``build(backbone, facts, settings)``."""
+
+    settings: type[Any]
+    build: type[Objective]
+
+
+OBJECTIVES: dict[str, ObjectiveKind] = {
+    "tag-prediction": ObjectiveKind(TagPredictionSettings, TagPrediction),
+    "icmlm-tfm": ObjectiveKind(TfmSettings, Tfm),
+    "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc),
+}
+
+
+def objective_kind(name: str) -> ObjectiveKind:
+    """The objective of a name.
+
+    Raises:
+        InputError: When there is none, with the nearest name.
+    """
+    if name not in OBJECTIVES:
+        raise unknown("objective", name, OBJECTIVES)
+    return OBJECTIVES[name]
+
+
+def objective_settings(name: str, values: Mapping[str, Any]) -> Any:
+    """An objective's settings from the values of a recipe.
+
+    Raises:
+        InputError: When a value's name is not one of the objective's, or it has the wrong type.
+    """
+    settings = from_mapping(objective_kind(name).settings, values, f"objective_settings of {name}")
+    return settings
+
+
+def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, facts: Facts) -> Objective:
+    """Build an objective.
+
+    Args:
+        name: One of `OBJECTIVES`.
+        values: Its settings, as a recipe gives them.
+        backbone: The backbone to train.
+        facts: What is known of the data.
+    """
+    built: Objective = objective_kind(name).build(backbone, facts, objective_settings(name, values))  # type: ignore[call-arg,arg-type]
+    return built

@@ -1,0 +1,56 @@
+"""ICMLM att-fc (Section 3.2): find the masked word in the image, then name it from what is seen there alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from wordsight.batching.batch import MaskedWords
+from wordsight.heads.att import Attention, pool_attended
+from wordsight.heads.fc import WordProjection
+from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, words_present
+from wordsight.objectives.objective import Facts, MaskedPrediction, cells_of
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class AttFcSettings(ICMLMSettings):
+    """Values of ICMLM att-fc, besides those of both flavours.
+
+    Args:
+        heads: Attention heads (the paper: 12 with VGG16, 1 with ResNet50).
+        joint_width: Width of each head's joint space, d_z.
+        hidden_layers: Hidden layers of fc (the paper: 1).
+        hidden_width: Their width; 0 takes the backbone's.
+    """
+
+    heads: int = 1
+    joint_width: int = 512
+    hidden_layers: int = 1
+    hidden_width: int = 0
+
+
+class AttFc(ICMLM):
+    """att and fc over the backbone: Eqs. 3 to 6.
+
+    Args:
+        backbone: The backbone.
+        facts: What it is trained on.
+        settings: Its values.
+    """
+
+    def __init__(self, backbone: Backbone, facts: Facts, settings: AttFcSettings) -> None:
+        super().__init__(backbone, facts, settings)
+        channels, width = backbone.out_channels, self.vocabulary.width
+        self.att = Attention(channels, width, settings.joint_width, settings.heads)
+        self.fc = WordProjection(channels, width, settings.hidden_layers, settings.hidden_width)
+
+    def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
+        """Predict the masked words of images whose grid is at hand."""
+        cells_BLC = cells_of(grid_BCHW)
+        tokens_BmTD = words_present(words)
+        attention_BmL = self.att(cells_BLC, tokens_BmTD.to(cells_BLC.dtype), words.present_BmT)
+        projected_BmD = self.fc(pool_attended(cells_BLC, attention_BmL))
+        rows, columns = grid_BCHW.shape[-2:]
+        return MaskedPrediction(self.vocabulary.scores(projected_BmD), attention_BmL, (rows, columns))

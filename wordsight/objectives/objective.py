@@ -1,0 +1,100 @@
+"""What every objective is: backbone, heads and loss in one module."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from wordsight.batching.batch import Batch, Field, MaskedWords
+from wordsight.vision.backbones import Backbone
+from wordsight.vision.views import prepare
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an objective has to know of its data to be built.
+
+    Args:
+        concepts: Number K of concepts.
+        tag_target: Whether tags are ``labels`` or ``probabilities``.
+        vectors_VD: The language model's vocabulary matrix; None for objectives that read no words.
+        maskable: Vocabulary ids that are ever masked.
+        classifier: The language model's own masked-token classifier, where it has one.
+    """
+
+    concepts: int
+    tag_target: str = "labels"
+    vectors_VD: Tensor | None = None
+    maskable: Tensor | None = None
+    classifier: Mapping[str, Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class MaskedPrediction:
+    """What an objective on masked words says of each masked word.
+
+    Args:
+        logits_BmV: Scores of the candidates (all of the vocabulary, or the maskable words).
+        attention_BmL: Where it looked, over the grid's L cells, each row summing to one.
+        grid: Rows and columns of the grid.
+    """
+
+    logits_BmV: Tensor
+    attention_BmL: Tensor
+    grid: tuple[int, int]
+
+
+class Objective(nn.Module, ABC):
+    """Backbone, heads and loss; ``forward`` gives the loss and the parts of it worth plotting.
+
+    Args:
+        backbone: The network that is trained for what comes after.
+    """
+
+    needs: ClassVar[frozenset[Field]]
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss under ``loss``, a scalar to be minimised, and its parts under their own names."""
+
+    def grid(self, batch: Batch) -> Tensor:
+        """The backbone's grid of the batch's images, [B, C, H, W]."""
+        grid: Tensor = self.backbone(prepare(batch.images_BCHW, batch.colours_B3))
+        return grid
+
+    def head_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Parameters that are not the backbone's, which no evaluation of the backbone will see."""
+        return ((name, p) for name, p in self.named_parameters() if not name.startswith("backbone."))
+
+
+class MaskedWordObjective(Objective):
+    """An objective that predicts masked words, and so can be asked for them and for where it looks."""
+
+    @abstractmethod
+    def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
+        """Predict the masked words of images whose grid is at hand."""
+
+    @property
+    @abstractmethod
+    def candidates(self) -> Tensor:
+        """Vocabulary ids that the columns of the logits stand for."""
+
+
+def cells_of(grid_BCHW: Tensor) -> Tensor:
+    """The grid as a list of cells: [B, C, H, W] to [B, L, C]."""
+    return grid_BCHW.flatten(2).transpose(1, 2)
+
+
+def mean_over(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of values under weights; zero where no weight is."""
+    return (values * weights).sum() / weights.sum().clamp_min(1)
+
+

@@ -1,0 +1,90 @@
+"""Checkpoints: everything that a run needs to go on to the same numbers, as safetensors.
+
+Order, views, masks and dropout are functions of the seed and the step's number, so that weights, optimiser and step are
+all there is to keep. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from wordsight.atomic import atomic_file
+from wordsight.errors import InputError
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands.
+
+    Args:
+        step: Steps done.
+        seconds: Time spent training so far.
+        window: Sums of what was measured since the last line of metrics, and how many steps they hold.
+    """
+
+    step: int
+    seconds: float
+    window: dict[str, float]
+
+
+def save_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: The file; an old one is replaced once the new one is whole.
+        module: The objective.
+        optimizer: Its optimiser.
+        position: Where the run stands.
+    """
+    tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
+    scalars: dict[str, dict[str, Any]] = {}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{name}"] = value
+            else:
+                scalars.setdefault(str(index), {})[name] = value
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    note = {"step": position.step, "seconds": position.seconds, "window": position.window, "scalars": scalars}
+    with atomic_file(path) as beside:
+        save_file(tensors, beside, metadata={"wordsight": json.dumps(note)})
+
+
+def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+    """Put a checkpoint's weights and optimiser state in place.
+
+    Returns:
+        Where the run stood.
+
+    Raises:
+        InputError: When the file is damaged or belongs to another objective.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            note = json.loads(file.metadata()["wordsight"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"is no checkpoint: {error}", where=path, mend="start the run again in another --out") from error
+    weights = {name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")}
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError("holds the weights of another objective or backbone", where=path) from error
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = value
+    for index, values in note["scalars"].items():
+        state.setdefault(int(index), {}).update(values)
+    whole = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+    return Position(note["step"], note["seconds"], note["window"])

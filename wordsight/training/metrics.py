@@ -1,0 +1,69 @@
+"""What a run measures as it goes: one JSON line every few steps, and the same for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from wordsight.atomic import write_text
+
+
+class MetricsLog:
+    """Means over a window of steps, written to ``metrics.jsonl`` and ``tensorboard/``.
+
+    Args:
+        folder: The run folder.
+        step: Steps done before; later lines, left by a process that was killed after its last checkpoint, are dropped.
+        window: Sums of the window that was under way.
+    """
+
+    def __init__(self, folder: Path, step: int = 0, window: dict[str, float] | None = None) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self.path = folder / "metrics.jsonl"
+        self.window: dict[str, float] = dict(window or {})
+        kept = [line for line in read_metrics(self.path) if line["step"] <= step]
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step if step else None)
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        """Add one step's measures to the window."""
+        self.window["steps"] = self.window.get("steps", 0) + 1
+        for name, value in losses.items():
+            self.window[name] = self.window.get(name, 0.0) + float(value.detach())
+
+    def means(self) -> dict[str, float]:
+        """Means over the window so far."""
+        steps = max(1.0, self.window.get("steps", 0))
+        return {name: total / steps for name, total in self.window.items() if name != "steps"}
+
+    def write(self, **also: float) -> dict[str, Any]:
+        """Write the window's means with other figures as one line, and begin a new window."""
+        line = {**also, **self.means()}
+        self.window = {}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        for name, value in line.items():
+            if name != "step":
+                self._board.add_scalar(name, value, int(line["step"]))
+        return line
+
+    def close(self) -> None:
+        """Flush what TensorBoard holds back."""
+        self._board.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a ``metrics.jsonl``; a last line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text("utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    return lines

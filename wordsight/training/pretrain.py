@@ -1,0 +1,366 @@
+"""Pretraining: a corpus, its concepts and a recipe in; a run folder out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from wordsight.atomic import refuse_existing
+from wordsight.batching.batch import Batch
+from wordsight.batching.steps import Steps, StepSettings
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.language.features import MaskedCaptions
+from wordsight.language.model import LanguageModel
+from wordsight.objectives import Facts, Objective, build_objective, objective_kind
+from wordsight.progress import console, progress_bar
+from wordsight.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from wordsight.training.diagnostics import Watch, summary_lines
+from wordsight.training.environment import environment
+from wordsight.training.interrupt import Interrupt
+from wordsight.training.metrics import MetricsLog
+from wordsight.training.optimizer import build_optimizer, rate_at, set_rate
+from wordsight.training.run import Run, RunInfo, new_backbone, write_start, write_weights
+from wordsight.training.settings import PretrainSettings
+
+# Settings that change where and how fast a run runs, but not its numbers: a resumed run may have others.
+_FREE_ON_RESUME = ("workers", "checkpoint_minutes", "feature_cache_gb")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run is trained on.
+
+    Args:
+        corpus: The captioned images.
+        split: The split to train on; ``all`` for a corpus without splits.
+        concepts: The concept set.
+        language: The language model, for objectives that read words.
+        masked: Masked captions with their token features, for objectives on masked words.
+    """
+
+    corpus: Corpus
+    split: str
+    concepts: ConceptSet
+    language: LanguageModel | None = None
+    masked: MaskedCaptions | None = None
+
+
+def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: bool = False) -> Run:
+    """Train an objective on a corpus.
+
+    Args:
+        settings: Every value of the run.
+        data: What it is trained on.
+        out: The run folder to make.
+        resume: Go on from the checkpoint in ``out``, to the same numbers as if it had never stopped. Without a
+            checkpoint the run starts at its beginning.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        InputError: When the folder exists, the settings differ from those of the run to be resumed, the data can't be
+            learned from, or the loss is no longer a number.
+        KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
+    """
+    examples = _examples(data, objective_kind(settings.objective).build.needs)
+    if (out / "config.yaml").exists() and resume:
+        _check_same(Run.open(out), settings, data)
+    else:
+        refuse_existing(out)
+    fabric = _fabric(settings)
+    if settings.devices > 1:
+        fabric.launch(_worker, settings, data, out, examples)
+    else:
+        _worker(fabric, settings, data, out, examples)
+    return Run.open(out)
+
+
+def _worker(
+    fabric: Fabric, settings: PretrainSettings, data: TrainingData, out: Path, examples: NDArray[np.int64]
+) -> None:
+    """One process of a run."""
+    torch.manual_seed(settings.seed)
+    facts = _facts(data)
+    objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
+    objective.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    steps = _steps(settings, data, examples, objective, fabric)
+    info = _info(data, len(examples), len(steps))
+    path = Run(out, settings, info).checkpoint_path
+    resumes = path.exists()
+    if fabric.is_global_zero:
+        write_start(out, settings, info)
+        for line in summary_lines(settings, objective, info):
+            console.print(line)
+    if fabric.device.type == "cuda" and fabric.world_size > 1:
+        objective = torch.nn.SyncBatchNorm.convert_sync_batchnorm(objective)
+    optimizer = build_optimizer(objective, settings.optimizer, settings.lr)
+    wrapped, optimizer = fabric.setup(_Step(objective), optimizer)
+    position = load_checkpoint(path, objective, optimizer) if resumes else Position(0, 0.0, {})
+    if settings.compile:
+        objective.backbone.network.compile()
+    trainer = _Trainer(fabric, settings, data, objective, wrapped, optimizer, steps, out)
+    seconds = trainer.run(position)
+    if fabric.is_global_zero:
+        write_weights(out, objective, facts)
+        write_start(out, settings, replace(info, finished=True, seconds=round(seconds, 1)))
+        path.unlink(missing_ok=True)
+
+
+class _Sealed:
+    """A batch that Fabric passes on as it is: it would copy every field and make half-precision features float32."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+class _Step(torch.nn.Module):
+    """The objective as Fabric wraps it."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, sealed: _Sealed) -> dict[str, torch.Tensor]:
+        losses: dict[str, torch.Tensor] = self.objective(sealed.batch)
+        return losses
+
+
+class _Trainer:
+    """The loop: one step after another, with its bar, its metrics and its checkpoints."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        settings: PretrainSettings,
+        data: TrainingData,
+        objective: Objective,
+        wrapped: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        steps: Steps,
+        out: Path,
+    ) -> None:
+        self.fabric, self.settings, self.data, self.out = fabric, settings, data, out
+        self.objective, self.wrapped, self.optimizer, self.steps = objective, wrapped, optimizer, steps
+        self.every = max(1, min(50, steps.steps_per_epoch // 4))
+        self.watch = Watch(settings, steps, data.concepts)
+
+    def run(self, position: Position) -> float:
+        """Train from a position to the end; returns the seconds of training in all."""
+        log = MetricsLog(self.out, position.step, position.window) if self.fabric.is_global_zero else None
+        began = time.monotonic() - position.seconds
+        saved = time.monotonic()
+        self.wrapped.train()
+        with Interrupt() as interrupt, progress_bar() as bar:
+            task = bar.add_task("training", total=len(self.steps), completed=position.step, note="")
+            for step, batch in enumerate(self._batches(position.step), start=position.step):
+                losses = self._step(step, batch)
+                if log is not None:
+                    self._record(log, step, losses, began)
+                    bar.update(task, advance=1, note=_note(log.means()))
+                stop = interrupt.asked
+                due = time.monotonic() - saved > 60 * self.settings.checkpoint_minutes
+                if stop or due or (step + 1) % self.steps.steps_per_epoch == 0:
+                    self._checkpoint(step + 1, time.monotonic() - began, log)
+                    saved = time.monotonic()
+                if stop:
+                    raise KeyboardInterrupt(f"{self.out}: stopped at step {step + 1} of {len(self.steps)}")
+        if log is not None:
+            log.close()
+        return time.monotonic() - began
+
+    def _batches(self, first: int) -> Iterator[Batch]:
+        workers = self.settings.workers if self.settings.workers >= 0 else _default_workers(self.fabric)
+        loader: DataLoader[Batch] = DataLoader(
+            self.steps,
+            batch_size=None,
+            sampler=range(first, len(self.steps)),
+            num_workers=workers,
+            pin_memory=self.fabric.device.type == "cuda",
+            prefetch_factor=4 if workers else None,
+            persistent_workers=False,
+        )
+        for batch in loader:
+            yield self._with_tokens(batch.to(self.fabric.device))
+
+    def _with_tokens(self, batch: Batch) -> Batch:
+        """Run the language model on the masked captions, where their features are not cached."""
+        words = batch.masked
+        if words is None or words.tokens_BmTD is not None:
+            return batch
+        assert self.data.language is not None, "masked words come with a language model"
+        ids, present = words.ids_BmT.flatten(0, 1), words.present_BmT.flatten(0, 1)
+        tokens = self.data.language.features(ids, present).to(self.fabric.device)
+        return replace(batch, masked=words.with_tokens(tokens.unflatten(0, words.ids_BmT.shape[:2])))
+
+    def _step(self, step: int, batch: Batch) -> dict[str, torch.Tensor]:
+        settings = self.settings
+        # Chance within the step (dropout) depends on the step alone, so that there is no generator state to resume.
+        torch.manual_seed((settings.seed * 1_000_003 + step) * 1_009 + self.fabric.global_rank)
+        set_rate(self.optimizer, settings.lr * rate_at(step, len(self.steps), settings.optimizer))
+        losses: dict[str, torch.Tensor] = self.wrapped(_Sealed(batch))
+        self.fabric.backward(losses["loss"])
+        if settings.optimizer.clip_norm > 0:
+            norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), settings.optimizer.clip_norm)
+            losses = {**losses, "gradient_norm": norm}
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return losses
+
+    def _record(self, log: MetricsLog, step: int, losses: dict[str, torch.Tensor], began: float) -> None:
+        log.add(losses)
+        self.watch.loss(step, float(losses["loss"].detach()))
+        last_of_epoch = (step + 1) % self.steps.steps_per_epoch == 0
+        if (step + 1) % self.every and not last_of_epoch:
+            return
+        seconds = time.monotonic() - began
+        line = log.write(
+            step=step + 1,
+            epoch=round((step + 1) / self.steps.steps_per_epoch, 4),
+            lr=self.optimizer.param_groups[0]["lr"],
+            images_per_second=round((step + 1) * self.settings.batch_size / max(seconds, 1e-9), 2),
+            seconds=round(seconds, 2),
+        )
+        if last_of_epoch:
+            self.watch.epoch((step + 1) // self.steps.steps_per_epoch, line)
+
+    def _checkpoint(self, done: int, seconds: float, log: MetricsLog | None) -> None:
+        if log is not None:
+            position = Position(done, seconds, log.window)
+            save_checkpoint(self.out / "checkpoint.safetensors", self.objective, self.optimizer, position)
+        self.fabric.barrier()
+
+
+def _fabric(settings: PretrainSettings) -> Fabric:
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
+    # Under torchrun the processes are there already; otherwise they are spawned from this one.
+    several = "ddp" if "TORCHELASTIC_RUN_ID" in os.environ else "ddp_spawn"
+    return Fabric(
+        accelerator=device,
+        devices=settings.devices,
+        strategy=several if settings.devices > 1 else "auto",
+        precision="bf16-mixed" if _bf16(settings, device) else "32-true",
+    )
+
+
+def _bf16(settings: PretrainSettings, device: str) -> bool:
+    if settings.precision != "auto":
+        return settings.precision == "bf16"
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    # Emulated bf16 is slower than float32; these instructions are what makes it quicker.
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _default_workers(fabric: Fabric) -> int:
+    cores = os.cpu_count() or 1
+    # On the CPU the backbone wants the cores: one process decodes ahead. A GPU wants to be fed.
+    return 1 if fabric.device.type == "cpu" else max(1, min(12, cores - 1) // fabric.world_size)
+
+
+def _examples(data: TrainingData, needs: frozenset[str]) -> NDArray[np.int64]:
+    """The split's examples that hold a concept, and a masked word where the objective wants one."""
+    data.concepts.check_corpus(data.corpus)
+    if data.concepts.path is None:
+        raise InputError("the concept set is in no folder yet", where="concepts", mend="save it, then open it")
+    indices = data.corpus.indices(data.split)
+    matrix = scipy.sparse.csr_matrix(data.concepts.matrix)
+    use = np.diff(matrix.indptr)[indices] > 0
+    if "masked" in needs:
+        if data.masked is None:
+            raise InputError(
+                f"the concept set ({data.concepts.kind}) has no words that could be masked",
+                where="concepts",
+                expected="a concept set of words, such as postag",
+            )
+        use &= np.diff(data.masked.example_offsets)[indices] > 0
+    if not use.any():
+        raise InputError("no example of this split holds a concept", where=data.corpus.path)
+    return np.asarray(indices[use])
+
+
+def _facts(data: TrainingData) -> Facts:
+    return Facts(
+        concepts=len(data.concepts.names),
+        tag_target=data.concepts.target,
+        vectors_VD=None if data.language is None else data.language.vocabulary_matrix(),
+        maskable=None if data.masked is None else torch.from_numpy(np.unique(data.masked.target_M).astype(np.int64)),
+        classifier=None if data.language is None else data.language.token_classifier_weights(),
+    )
+
+
+def _steps(
+    settings: PretrainSettings, data: TrainingData, examples: NDArray[np.int64], objective: Objective, fabric: Fabric
+) -> Steps:
+    return Steps(
+        data.corpus,
+        examples,
+        StepSettings(
+            image_size=settings.image_size,
+            view=settings.view,
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            masks_per_image=settings.masks_per_image,
+            seed=settings.seed,
+        ),
+        needs=objective.needs,
+        labels=scipy.sparse.csr_matrix(data.concepts.matrix),
+        masked=data.masked,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+    )
+
+
+def _info(data: TrainingData, examples: int, steps: int) -> RunInfo:
+    return RunInfo(
+        corpus=str(data.corpus.path.resolve()),
+        corpus_fingerprint=data.corpus.fingerprint,
+        split=data.split,
+        examples=examples,
+        concepts=str(data.concepts.path.resolve() if data.concepts.path else ""),
+        concept_fingerprint=data.concepts.fingerprint,
+        concept_count=len(data.concepts.names),
+        tag_target=data.concepts.target,
+        language=None if data.language is None else data.language.name,
+        masked=None if data.masked is None else str(data.masked.path.resolve()),
+        environment=environment(),
+        steps=steps,
+    )
+
+
+def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> None:
+    """Refuse to resume a run with other settings or on other data."""
+    if run.info.finished:
+        raise InputError("is finished", where=run.path, mend="give another --out to train again")
+    free = {name: getattr(settings, name) for name in _FREE_ON_RESUME}
+    before, now = asdict(replace(run.settings, **free)), asdict(settings)
+    changed = [f"{name} {before[name]!r} is now {now[name]!r}" for name in now if before[name] != now[name]]
+    if run.info.corpus_fingerprint != data.corpus.fingerprint:
+        changed.append(f"corpus {run.info.corpus_fingerprint} is now {data.corpus.fingerprint}")
+    if run.info.concept_fingerprint != data.concepts.fingerprint:
+        changed.append(f"concepts {run.info.concept_fingerprint} are now {data.concepts.fingerprint}")
+    if changed:
+        raise InputError(
+            f"was begun otherwise: {'; '.join(changed)}", where=run.path, mend="resume with the same values"
+        )
+
+
+def _note(means: dict[str, float]) -> str:
+    shown = [f"{name} {value:.3f}" for name, value in means.items() if name != "gradient_norm"]
+    return " ".join(shown)

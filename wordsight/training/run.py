@@ -1,0 +1,234 @@
+"""The run folder: what training leaves, and how everything after it reads it.
+
+    config.yaml            the settings, resolved
+    run.json               what it was trained on, on what, and how it ended
+    metrics.jsonl          losses, learning rate and speed over steps (also under tensorboard/)
+    checkpoint.safetensors where to resume
+    backbone.safetensors   the trained backbone
+    objective.safetensors  the trained heads
+    results/, report.html  what evaluation and explain add
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from wordsight.atomic import atomic_file, write_json, write_text
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.language.features import MaskedCaptions
+from wordsight.language.model import LanguageModel, load_language_model
+from wordsight.objectives import Facts, Objective, build_objective
+from wordsight.settings import from_mapping
+from wordsight.training.metrics import read_metrics
+from wordsight.training.settings import PretrainSettings
+from wordsight.vision.backbones import Backbone, build_backbone
+
+_MASKABLE = "facts.maskable"
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run was trained on, and how it ended.
+
+    Args:
+        corpus: Folder of the corpus.
+        corpus_fingerprint: Its fingerprint.
+        split: The split trained on.
+        examples: How many images that was.
+        concepts: Folder of the concept set.
+        concept_fingerprint: Its fingerprint.
+        concept_count: Number K of concepts.
+        tag_target: Whether tags are labels or probabilities.
+        language: Name of the language model, where one was read.
+        masked: Folder of the masked captions, where words were masked.
+        environment: Versions and device.
+        steps: Steps in all.
+        finished: Whether all of them were done.
+        seconds: Time spent training.
+    """
+
+    corpus: str
+    corpus_fingerprint: str
+    split: str
+    examples: int
+    concepts: str
+    concept_fingerprint: str
+    concept_count: int
+    tag_target: str
+    language: str | None
+    masked: str | None
+    environment: dict[str, Any]
+    steps: int
+    finished: bool = False
+    seconds: float = 0.0
+
+
+class Run:
+    """A run folder.
+
+    Args:
+        path: The folder.
+        settings: Its settings.
+        info: What it was trained on.
+    """
+
+    def __init__(self, path: Path, settings: PretrainSettings, info: RunInfo) -> None:
+        self.path, self.settings, self.info = path, settings, info
+
+    @classmethod
+    def open(cls, path: Path | str) -> Run:
+        """Open a run.
+
+        Raises:
+            InputError: When the folder holds no run.
+        """
+        path = Path(path)
+        try:
+            config = yaml.safe_load((path / "config.yaml").read_text("utf-8"))
+            info = json.loads((path / "run.json").read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(
+                "is no run", where=path, expected="a folder made by `wordsight pretrain`, with config.yaml and run.json"
+            ) from error
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise InputError(f"can't be read: {error}", where=path) from error
+        settings = from_mapping(PretrainSettings, config, str(path / "config.yaml"))
+        return cls(path, settings, from_mapping(RunInfo, info, str(path / "run.json")))
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def results_folder(self) -> Path:
+        """Where evaluation writes."""
+        return self.path / "results"
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``."""
+        return read_metrics(self.path / "metrics.jsonl")
+
+    def corpus(self) -> Corpus:
+        """The corpus that it was trained on.
+
+        Raises:
+            InputError: When the folder now holds another corpus.
+        """
+        corpus = Corpus.open(self.info.corpus)
+        if corpus.fingerprint != self.info.corpus_fingerprint:
+            raise InputError(
+                f"holds corpus {corpus.fingerprint}", where=corpus.path, expected=f"{self.info.corpus_fingerprint} of {self.path}"
+            )
+        return corpus
+
+    def concept_set(self) -> ConceptSet:
+        """The concept set that it was trained on."""
+        return ConceptSet.open(Path(self.info.concepts))
+
+    def masked_captions(self) -> MaskedCaptions | None:
+        """The masked captions that it was trained on, for objectives on words."""
+        return None if self.info.masked is None else MaskedCaptions(self.info.masked)
+
+    def language_model(self) -> LanguageModel | None:
+        """The frozen language model that it reads, for objectives on words."""
+        return None if self.info.language is None else load_language_model(self.info.language)
+
+    def backbone(self, weights: Literal["trained", "random"] = "trained") -> Backbone:
+        """The backbone, trained or as it was before training.
+
+        Args:
+            weights: ``trained``, or ``random``: the same network freshly initialised from the run's seed.
+        """
+        torch.manual_seed(self.settings.seed)
+        backbone = new_backbone(self.settings, pretrained=False)
+        if weights == "trained":
+            _load(backbone.network, self.path / "backbone.safetensors")
+        return backbone.eval()
+
+    def objective(self, language: LanguageModel | None = None) -> Objective:
+        """The trained objective, heads included.
+
+        Args:
+            language: The run's language model, where it is at hand.
+        """
+        path = self.path / "objective.safetensors"
+        tensors = _read(path)
+        language = language or self.language_model()
+        facts = Facts(
+            concepts=self.info.concept_count,
+            tag_target=self.info.tag_target,
+            vectors_VD=None if language is None else language.vocabulary_matrix(),
+            maskable=tensors.pop(_MASKABLE, None),
+            classifier=None if language is None else language.token_classifier_weights(),
+        )
+        objective = build_objective(
+            self.settings.objective, self.settings.objective_settings, self.backbone(), facts
+        )
+        missing, unexpected = objective.load_state_dict(tensors, strict=False)
+        lost = [name for name in missing if not name.startswith("backbone.")]
+        if lost or unexpected:
+            raise InputError(f"heads don't fit the settings: {[*lost, *unexpected][:3]}", where=path)
+        return objective.eval()
+
+
+def new_backbone(settings: PretrainSettings, *, pretrained: bool | None = None) -> Backbone:
+    """The backbone that the settings name, with random weights unless they ask for published ones."""
+    return build_backbone(
+        settings.backbone,
+        settings.backbone_settings,
+        image_size=settings.image_size,
+        pretrained=settings.pretrained if pretrained is None else pretrained,
+    )
+
+
+def write_start(path: Path, settings: PretrainSettings, info: RunInfo) -> None:
+    """Write what is known before the first step."""
+    write_text(path / "config.yaml", yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True))
+    write_json(path / "run.json", asdict(info))
+
+
+def write_weights(path: Path, objective: Objective, facts: Facts) -> None:
+    """Write the trained backbone and the trained heads, each whole or not at all."""
+    backbone = {name: value.contiguous().cpu() for name, value in objective.backbone.network.state_dict().items()}
+    heads = {name: v.contiguous().cpu() for name, v in objective.state_dict().items() if not name.startswith("backbone.")}
+    if facts.maskable is not None:
+        heads[_MASKABLE] = facts.maskable.contiguous()
+    for name, tensors in (("backbone", backbone), ("objective", heads)):
+        with atomic_file(path / f"{name}.safetensors") as beside:
+            save_file(tensors, beside)
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise InputError(
+            "is not there: training has not finished",
+            where=path,
+            mend="go on with the `wordsight pretrain` command of this run and --resume true",
+        ) from error
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"can't be read: {error}", where=path) from error
+
+
+def _load(network: torch.nn.Module, path: Path) -> None:
+    try:
+        network.load_state_dict(_read(path))
+    except RuntimeError as error:
+        raise InputError("holds weights of another backbone than config.yaml names", where=path) from error

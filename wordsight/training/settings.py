@@ -1,0 +1,106 @@
+"""Every value of a training run, as a recipe pins it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from wordsight.errors import InputError
+from wordsight.vision.backbones import BackboneSettings
+from wordsight.vision.views import ViewSettings
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How the weights are updated.
+
+    Args:
+        name: ``adamw``, or ``sgd`` with Nesterov momentum.
+        weight_decay: Decay of matrices and filters; biases and norms are never decayed.
+        momentum: Momentum of ``sgd``; beta 1 of ``adamw``.
+        beta2: Beta 2 of ``adamw``.
+        warmup_share: Share of all steps over which the learning rate rises linearly from zero.
+        final_share: The learning rate at the end of the cosine, as a share of the peak.
+        heads_rate: Learning rate of the heads as a multiple of the backbone's.
+        clip_norm: Gradients longer than this are shortened to it; 0 turns clipping off.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = 0.05
+    momentum: float = 0.9
+    beta2: float = 0.999
+    warmup_share: float = 0.05
+    final_share: float = 0.0
+    heads_rate: float = 1.0
+    clip_norm: float = 5.0
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """Every value of a pretraining run; a recipe is a file of these.
+
+    Args:
+        objective: What is learned: ``tag-prediction``, ``icmlm-tfm``, ``icmlm-attfc``.
+        objective_settings: Values of the objective (lambda, heads, ...); each objective lists its own.
+        concepts: A concept set to build (``{kind: postag, size: 1000}``), or the folder of one built before.
+        language: The frozen language model: ``minilm``, a folder, or a hub name. Read by objectives on words.
+        masks_per_image: How many masked words of an image share one pass of the backbone (Eq. 7; 1 is the literal reading).
+        feature_cache_gb: Token features are kept on disk up to this size, and computed on the fly above it.
+        backbone: A torchvision or timm network: ``resnet18``, ``vgg16``, ``timm:vit_tiny_patch16_224``, ...
+        backbone_settings: Strides of the backbone.
+        pretrained: Start from published weights instead of from scratch.
+        image_size: Side of the square view, in pixels.
+        view: Augmentation.
+        epochs: Passes over the images.
+        batch_size: Images in a step, over all processes.
+        lr: Peak learning rate.
+        optimizer: How the weights are updated.
+        precision: ``bf16`` autocast or ``fp32``; ``auto`` is bf16 where the device gains from it.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        devices: How many processes, one a device.
+        workers: Loader processes; -1 chooses by the machine.
+        compile: Compile the backbone with ``torch.compile``.
+        seed: Seeds everything that is random.
+        checkpoint_minutes: A checkpoint is written at least this often, besides one after each epoch.
+    """
+
+    objective: str = "icmlm-attfc"
+    objective_settings: dict[str, Any] = field(default_factory=dict)
+    concepts: dict[str, Any] | str = field(default_factory=lambda: {"kind": "postag", "size": 1000})
+    language: str = "minilm"
+    masks_per_image: int = 4
+    feature_cache_gb: float = 8.0
+    backbone: str = "resnet18"
+    backbone_settings: BackboneSettings = field(default_factory=BackboneSettings)
+    pretrained: bool = False
+    image_size: int = 112
+    view: ViewSettings = field(default_factory=ViewSettings)
+    epochs: int = 20
+    batch_size: int = 64
+    lr: float = 1.5e-3
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = 1
+    workers: int = -1
+    compile: bool = False
+    seed: int = 0
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("masks_per_image", "image_size", "epochs", "batch_size", "devices"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}", expected="1 or more")
+        if self.batch_size % self.devices:
+            raise InputError(
+                f"batch_size {self.batch_size} does not divide among {self.devices} devices",
+                mend="give a multiple of --devices",
+            )
+        if self.batch_size // self.devices < 2:
+            raise InputError(
+                "a batch of one image on a device leaves batch norm nothing to average",
+                where="batch_size",
+                expected="at least 2 images a device",
+            )
+        if self.lr <= 0:
+            raise InputError(f"lr is {self.lr}", expected="a positive learning rate")

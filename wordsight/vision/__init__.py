@@ -1,0 +1,1 @@
+"""From image bytes to a grid of features: views (augmentation) and backbones."""

@@ -1,0 +1,252 @@
+"""Backbones (the paper's phi): from an image to a grid of features, every layer named.
+
+Networks come from torchvision and timm, without their classifiers and without pooling over the grid: the paper removes
+the fully connected layers of VGG16 (Section 4) because att and tfm need a grid. Weights are random unless published
+ones are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """Strides of a ResNet: a finer grid costs time and keeps smaller things apart.
+
+    Args:
+        stem_stride: Stride of the stem: 4 as published, 2 without its max-pooling, 1 with a 3x3 convolution.
+        last_stride: Stride of the last stage: 2 as published, 1 for a grid of twice the side.
+    """
+
+    stem_stride: int = 4
+    last_stride: int = 2
+
+    def __post_init__(self) -> None:
+        if self.stem_stride not in (1, 2, 4):
+            raise InputError(f"stem_stride is {self.stem_stride}", expected="1, 2 or 4")
+        if self.last_stride not in (1, 2):
+            raise InputError(f"last_stride is {self.last_stride}", expected="1 or 2")
+
+
+class Backbone(nn.Module):
+    """A network that turns images into a grid of features.
+
+    Args:
+        network: The network; its forward gives the last layer's grid [B, C, H, W].
+        taps: Name of each layer to the module inside ``network`` whose output it is, from the image upwards.
+        out_channels: Channels C of the last layer.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        taps: dict[str, str],
+        out_channels: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.out_channels = out_channels
+        self._taps = taps
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that can be tapped, from the image upwards."""
+        return list(self._taps)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Normalised images [B, 3, H, W] to the last layer's grid [B, C, H', W']."""
+        grid: Tensor = self.network(images_BCHW)
+        return grid
+
+    def tap(self, images_BCHW: Tensor, layer: str) -> Tensor:
+        """The grid of one named layer.
+
+        Args:
+            images_BCHW: Normalised images.
+            layer: One of :attr:`layers`.
+
+        Raises:
+            InputError: When there is no such layer.
+        """
+        with self._listen(layer) as heard:
+            self.network(images_BCHW)
+        return heard[0]
+
+    @contextmanager
+    def _listen(self, layer: str) -> Iterator[list[Tensor]]:
+        if layer not in self._taps:
+            raise unknown("layer", layer, self.layers)
+        heard: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            heard[:] = [output]
+
+        handle = self.network.get_submodule(self._taps[layer]).register_forward_hook(keep)
+        try:
+            yield heard
+        finally:
+            handle.remove()
+
+
+def build_backbone(
+    name: str, settings: BackboneSettings | None = None, *, image_size: int = 224, pretrained: bool = False
+) -> Backbone:
+    """Build a backbone by name.
+
+    Args:
+        name: ``resnet18``, ``vgg16``, ``alexnet``, ... from torchvision, or ``timm:NAME`` for any network of timm. A bare
+            name that torchvision lacks is looked up in timm.
+        settings: Strides, for ResNets.
+        image_size: Side of the images it will see, for networks that fix it (vision transformers).
+        pretrained: Whether to load published weights.
+
+    Raises:
+        InputError: When the name is unknown, or the strides can't be changed in this network.
+    """
+    settings = settings or BackboneSettings()
+    library, _, bare = name.rpartition(":")
+    if library not in ("", "timm", "torchvision"):
+        raise unknown("library", library, ["timm", "torchvision"], where=f"backbone {name}")
+    if library != "timm":
+        from torchvision import models
+
+        if bare in models.list_models(module=models):
+            return _torchvision_backbone(bare, settings, pretrained)
+    import timm
+
+    if library == "torchvision" or not timm.is_model(bare):
+        from torchvision import models
+
+        raise unknown("backbone", bare, sorted({*models.list_models(module=models), *timm.list_models()}))
+    return _timm_backbone(bare, settings, image_size, pretrained)
+
+
+def _torchvision_backbone(name: str, settings: BackboneSettings, pretrained: bool) -> Backbone:
+    from torchvision import models
+
+    weights = "DEFAULT" if pretrained else None
+    # GoogLeNet and Inception spend seconds on an initialisation that is theirs alone; all others ignore the matter.
+    network = models.get_model(name, weights=weights)
+    if isinstance(network, models.ResNet):
+        return _resnet(network, settings)
+    _refuse_strides(name, settings)
+    features = getattr(network, "features", None)
+    if not isinstance(features, nn.Sequential):
+        raise InputError(
+            f"backbone {name!r} of torchvision has no grid that is known here", mend=f"try timm:{name} or a ResNet"
+        )
+    return _sequential(features, name)
+
+
+class _ResNetGrid(nn.Sequential):
+    """A torchvision ResNet up to its last stage, under torchvision's own parameter names."""
+
+
+def _resnet(network: Any, settings: BackboneSettings) -> Backbone:
+    parts = {part: getattr(network, part) for part in ("conv1", "bn1", "relu", "maxpool")}
+    if settings.stem_stride < 4:
+        parts["maxpool"] = nn.Identity()
+    if settings.stem_stride == 1:
+        parts["conv1"] = nn.Conv2d(3, network.conv1.out_channels, 3, stride=1, padding=1, bias=False)
+        nn.init.kaiming_normal_(parts["conv1"].weight, mode="fan_out", nonlinearity="relu")
+    if settings.last_stride == 1:
+        first = network.layer4[0]
+        for convolution in (first.conv1, first.conv2, first.downsample[0]):
+            convolution.stride = (1, 1)
+    parts |= {f"layer{stage}": getattr(network, f"layer{stage}") for stage in (1, 2, 3, 4)}
+    grid = _ResNetGrid()
+    for part, module in parts.items():
+        grid.add_module(part, module)
+    taps = {"stem": "maxpool", "res2": "layer1", "res3": "layer2", "res4": "layer3", "res5": "layer4"}
+    return Backbone(grid, taps, network.fc.in_features)
+
+
+def _sequential(features: nn.Sequential, name: str) -> Backbone:
+    """VGG, AlexNet and others of one sequence: layers are counted by convolution and tapped after their ReLU.
+
+    A last max-pooling of VGG is left out, as the grid is what att and tfm look at; AlexNet keeps its own (`pool5`), which
+    is the layer that others probe.
+    """
+    children = list(features.children())
+    if name.startswith("vgg") and isinstance(children[-1], nn.MaxPool2d):
+        children = children[:-1]
+    taps: dict[str, str] = {}
+    count, channels = 0, 0
+    for index, child in enumerate(children):
+        if isinstance(child, nn.Conv2d):
+            count, channels = count + 1, child.out_channels
+        if isinstance(child, nn.ReLU):
+            taps[f"conv{count}"] = str(index)
+            # A ReLU in place would overwrite what a tap on the layer before it has heard.
+            child.inplace = False
+        if isinstance(child, nn.MaxPool2d):
+            taps[f"pool{count}"] = str(index)
+    if not taps:
+        taps = {f"stage{index}": str(index) for index in range(len(children))}
+    grid = nn.Sequential(*children)
+    return Backbone(grid, taps, channels or _channels_of(grid))
+
+
+class _TimmGrid(nn.Module):
+    """A timm network that returns the last of its feature maps as [B, C, H, W]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.body = network
+        # Swin and its like keep channels last; the rest of timm gives [B, C, H, W].
+        self.channels_come_last = str(getattr(network, "output_fmt", "NCHW")).endswith("NHWC")
+        self.grids = nn.ModuleList(nn.Identity() for _ in network.feature_info.channels())  # type: ignore[operator,union-attr]
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        # Each grid passes through an identity, so that a layer can be tapped whatever the network is made of.
+        grids = self.body(images_BCHW)
+        if self.channels_come_last:
+            grids = [grid.permute(0, 3, 1, 2) for grid in grids]
+        last: Tensor = [tap(grid) for tap, grid in zip(self.grids, grids, strict=True)][-1]
+        return last
+
+
+def _timm_backbone(name: str, settings: BackboneSettings, image_size: int, pretrained: bool) -> Backbone:
+    import timm
+
+    _refuse_strides(name, settings, allow_last=True)
+    options: dict[str, Any] = {"output_stride": 16} if settings.last_stride == 1 else {}
+    try:
+        network = timm.create_model(name, pretrained=pretrained, features_only=True, img_size=image_size, **options)
+    except TypeError:
+        # Convolutional networks take any image size and refuse the argument.
+        try:
+            network = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+        except (TypeError, AssertionError, RuntimeError, AttributeError, NotImplementedError) as error:
+            raise InputError(f"backbone timm:{name} gives no grid of features: {error}") from error
+    channels = network.feature_info.channels()
+    taps = {f"stage{number}": f"grids.{number - 1}" for number in range(1, len(channels) + 1)}
+    return Backbone(_TimmGrid(network), taps, channels[-1])
+
+
+def _channels_of(network: nn.Module) -> int:
+    """Channels of the last layer, found by a trial on a blank image."""
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        channels = network(torch.zeros(1, 3, 64, 64)).shape[1]
+    network.train(was_training)
+    return int(channels)
+
+
+def _refuse_strides(name: str, settings: BackboneSettings, allow_last: bool = False) -> None:
+    if settings.stem_stride != 4 or (settings.last_stride != 2 and not allow_last):
+        raise InputError(
+            f"strides of {name!r} can't be changed",
+            where="backbone_settings",
+            expected="stem_stride 4 and last_stride 2 for networks that are no torchvision ResNet",
+        )

@@ -1,4 +1,4 @@
-"""What the tests share: where real data lies, and one thread a test so that times and results do not depend on the machine."""
+"""What the tests share: where real data lies, and how many threads PyTorch takes."""
 
 from __future__ import annotations
 

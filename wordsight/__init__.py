@@ -20,27 +20,31 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from wordsight.api import (
         READERS,
+        BuildSettings,
         build_concepts,
         build_corpus,
-        demo,
         evaluate,
-        explain,
+        explain_photo,
         load_backbone,
         open_corpus,
         open_run,
         pretrain,
         report,
     )
+    from wordsight.demonstration import demo
     from wordsight.errors import InputError
+    from wordsight.training.settings import PretrainSettings
 
 __all__ = [
     "READERS",
+    "BuildSettings",
     "InputError",
+    "PretrainSettings",
     "build_concepts",
     "build_corpus",
     "demo",
     "evaluate",
-    "explain",
+    "explain_photo",
     "load_backbone",
     "open_corpus",
     "open_run",
@@ -48,9 +52,11 @@ __all__ = [
     "report",
 ]
 
+_ELSEWHERE = {"demo": "demonstration", "InputError": "errors", "PretrainSettings": "training.settings"}
+
 
 def __getattr__(name: str) -> Any:
     """Import on first use: `import wordsight` and `wordsight --help` need not wait for torch."""
     if name not in __all__:
         raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
-    return getattr(importlib.import_module("wordsight.errors" if name == "InputError" else "wordsight.api"), name)
+    return getattr(importlib.import_module(f"wordsight.{_ELSEWHERE.get(name, 'api')}"), name)

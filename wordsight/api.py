@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from wordsight.atomic import refuse_existing
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
-from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import READERS, BuildSettings, Corpus, Reader
 from wordsight.corpus.build import build_corpus as _build_corpus
 from wordsight.corpus.show import CorpusSummary, describe, rejects
-from wordsight.atomic import refuse_existing
 from wordsight.errors import InputError, unknown
-from wordsight.language.features import MaskedCaptions, masked_captions
-from wordsight.language.model import LanguageModel, load_language_model
-from wordsight.objectives import objective_kind, objective_settings
+from wordsight.joining import captioned_split, subject_of, training_data
 from wordsight.recipes import read_values, recipe_file, recipe_names
 from wordsight.settings import from_mapping
-from wordsight.training.pretrain import TrainingData, train
-from wordsight.training.run import Run, new_backbone
-from wordsight.training.settings import PretrainSettings
-from wordsight.vision.backbones import Backbone
+
+# What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
+if TYPE_CHECKING:
+    from wordsight.evaluation import Result
+    from wordsight.training.run import Run
+    from wordsight.training.settings import PretrainSettings
+    from wordsight.vision.backbones import Backbone
 
 __all__ = [
     "CONCEPT_SETS",
     "READERS",
     "BuildSettings",
+    "ConceptSet",
     "CorpusSummary",
-    "PretrainSettings",
     "build_concepts",
     "build_corpus",
+    "concept_counts",
     "describe",
+    "evaluate",
+    "explain_photo",
     "load_backbone",
     "open_corpus",
     "open_run",
     "pretrain",
     "recipe_names",
+    "recipe_settings",
     "rejects",
+    "report",
+    "training_data",
 ]
 
 
@@ -74,12 +80,14 @@ def open_run(run: Run | Path | str) -> Run:
     Raises:
         InputError: When the folder holds no run.
     """
+    from wordsight.training.run import Run
+
     return run if isinstance(run, Run) else Run.open(run)
 
 
 def build_concepts(
     kind: str,
-    settings: Mapping[str, Any] | Any = {},
+    settings: Mapping[str, Any] | Any | None = None,
     *,
     corpus: Corpus | Path | str,
     out: Path | str,
@@ -103,10 +111,17 @@ def build_concepts(
         raise unknown("concept set", kind, CONCEPT_SETS)
     made = CONCEPT_SETS[kind]
     corpus = open_corpus(corpus)
-    resolved = from_mapping(made.settings, settings, kind) if isinstance(settings, Mapping) else settings
-    concepts = made.build(corpus, resolved, split or corpus.default_split("train"))
+    if settings is None or isinstance(settings, Mapping):
+        settings = from_mapping(made.settings, settings or {}, kind)
+    concepts = made.build(corpus, settings, split or corpus.default_split("train"))
     concepts.save(Path(out), overwrite=overwrite)
     return ConceptSet.open(out)
+
+
+def concept_counts(concepts: ConceptSet) -> list[tuple[str, int]]:
+    """The concepts with the number of examples that have each, the most frequent first."""
+    counts = concepts.matrix.getnnz(axis=0).tolist()
+    return sorted(zip(concepts.names, counts, strict=True), key=lambda pair: (-pair[1], pair[0]))
 
 
 def pretrain(
@@ -135,6 +150,8 @@ def pretrain(
         InputError: When a name is unknown, ``out`` exists, or the corpus holds nothing to learn from.
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
     """
+    from wordsight.training.pretrain import train
+
     settings, out = recipe_settings(recipe, **changes), Path(out)
     if not (resume and (out / "config.yaml").is_file()):
         refuse_existing(out)
@@ -148,6 +165,9 @@ def check_names(settings: PretrainSettings) -> None:
     Raises:
         InputError: When the objective, one of its settings or the backbone is unknown.
     """
+    from wordsight.objectives import objective_settings
+    from wordsight.training.run import new_backbone
+
     objective_settings(settings.objective, settings.objective_settings)
     new_backbone(settings, pretrained=False)
 
@@ -159,40 +179,98 @@ def recipe_settings(recipe: PretrainSettings | Path | str, **changes: Any) -> Pr
         recipe: A recipe's name, a YAML file of settings, or settings.
         changes: Settings that go before the recipe's, by name; of nested ones, those given alone are changed.
     """
+    from wordsight.training.settings import PretrainSettings
+
     if isinstance(recipe, PretrainSettings):
         return from_mapping(PretrainSettings, _merged(asdict(recipe), changes), "settings")
     file = recipe_file(recipe)
     return from_mapping(PretrainSettings, _merged(read_values(file), changes), str(file))
 
 
-def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None = None) -> TrainingData:
-    """What a run with these settings is trained on: concepts and token features, computed where they are not kept yet.
+def evaluate(
+    run: Run | Path | str,
+    *,
+    task: str | None = None,
+    corpus: Corpus | Path | str | None = None,
+    split: str | None = None,
+    protocols: Sequence[str] = (),
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    image: str | None = None,
+    label: str | None = None,
+    images: Path | str | None = None,
+) -> list[Result]:
+    """Measure how good a run is, and write each result into its ``results/<task>/<protocol>.json``.
 
     Args:
-        settings: The run's settings.
-        corpus: The corpus.
-        split: The split to train on; ``train`` where there are splits, else all.
+        run: The run, or its folder.
+        task: Labelled images for probes of the backbone: ``folder:DIR``, ``voc:DIR``, ``table:FILE`` or
+            ``corpus:FOLDER``.
+        corpus: Captioned images for what is asked of the heads: masked words, pointing.
+        split: The split of the corpus; ``test`` where there are splits, else all.
+        protocols: Names of protocols; by default ``logistic`` for a task and ``masked-words`` for a corpus.
+        device: Where to compute.
+        image: Of a table, the column of image files.
+        label: Of a table, the column of labels.
+        images: Of a table, the folder that its image files are relative to.
+
+    Raises:
+        InputError: When neither or both of task and corpus are given, a name is unknown, or a protocol asks otherwise.
     """
-    split = split or corpus.default_split("train")
-    concepts = _concepts(settings, corpus, split)
-    if "masked" not in objective_kind(settings.objective).build.needs:  # type: ignore[attr-defined]
-        return TrainingData(corpus, split, concepts)
-    if concepts.occurrences is None:
+    from wordsight.evaluation import CaptionedSplit, Question, Task, check_protocols, open_task
+    from wordsight.evaluation import evaluate as measure
+
+    run = open_run(run)
+    if (task is None) == (corpus is None):
         raise InputError(
-            f"the objective {settings.objective!r} masks words, and the concepts ({concepts.kind}) are none",
-            where="--concepts",
-            expected="a concept set of words, such as {kind: postag, size: 1000}",
+            "give either a task (labelled images) or a corpus (captioned images)",
+            where="wordsight evaluate",
+            expected="for example --task folder:imagenette, or --corpus corpora/flickr8k --protocol masked-words",
         )
-    language = load_language_model(settings.language)
-    masked = masked_captions(
-        corpus,
-        concepts.occurrences,
-        language,
-        corpus.indices(split),
-        cache=corpus.path / "features",
-        limit_gb=settings.feature_cache_gb,
-    )
-    return TrainingData(corpus, split, concepts, language, masked)
+    protocols = list(protocols) or ["logistic" if task is not None else "masked-words"]
+    check_protocols(protocols, CaptionedSplit if task is None else Task)
+    subject = subject_of(run, device, heads=task is None)
+    question: Question
+    if task is None:
+        question = captioned_split(run, subject, open_corpus(corpus or run.info.corpus), split)
+    else:
+        question = open_task(task, image=image, label=label, images=images)
+    return measure(subject, question, protocols)
+
+
+def explain_photo(run: Run | Path | str, photo: Path | str, caption: str, *, out: Path | str | None = None) -> Path:
+    """Draw where a run looks in a photo for each word of a caption.
+
+    Args:
+        run: A run of an ICMLM objective, or its folder.
+        photo: The photo's file.
+        caption: A sentence about it.
+        out: The picture to write; by default ``attention/<photo>.png`` in the run folder.
+
+    Returns:
+        The picture's file.
+
+    Raises:
+        InputError: When the run has no attention, the photo can't be read, or no word can be hidden.
+    """
+    from wordsight.explain.photo import explain_photo as draw
+
+    run, photo = open_run(run), Path(photo)
+    return draw(run, photo, caption, Path(out or run.path / "attention" / f"{photo.stem}.png"))
+
+
+def report(run: Run | Path | str, *, out: Path | str | None = None) -> Path:
+    """Write what went into a run and what came out as one HTML file that opens anywhere.
+
+    Args:
+        run: The run, or its folder.
+        out: The file to write; ``report.html`` in the run folder by default.
+
+    Returns:
+        The file.
+    """
+    from wordsight.explain.report import write_report
+
+    return write_report(open_run(run), out=None if out is None else Path(out))
 
 
 def load_backbone(run: Run | Path | str, weights: Literal["trained", "random"] = "trained") -> Backbone:
@@ -203,19 +281,6 @@ def load_backbone(run: Run | Path | str, weights: Literal["trained", "random"] =
         weights: ``trained``, or ``random`` for the same network before training.
     """
     return open_run(run).backbone(weights)
-
-
-def _concepts(settings: PretrainSettings, corpus: Corpus, split: str) -> ConceptSet:
-    """The concept set that the settings name: a folder's, or one built to order."""
-    if isinstance(settings.concepts, str):
-        concepts = ConceptSet.open(settings.concepts)
-        concepts.check_corpus(corpus)
-        return concepts
-    wanted = dict(settings.concepts)
-    kind = wanted.pop("kind", None)
-    if kind is None:
-        raise InputError("no kind is named", where="concepts", expected="for example {kind: postag, size: 1000}")
-    return concept_set_for(corpus, str(kind), wanted, split)
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

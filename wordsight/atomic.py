@@ -73,7 +73,7 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         overwrite: Whether a folder that is there already is replaced.
 
     Raises:
-        InputError: When ``target`` exists and ``overwrite`` is false, the disk is full or the place can't be written to.
+        InputError: When ``target`` exists and ``overwrite`` is false, the disk is full or the place is not writable.
     """
     refuse_existing(target, overwrite=overwrite)
     beside: Path | None = None
@@ -103,9 +103,7 @@ def refuse_existing(target: Path, *, overwrite: bool = False) -> None:
     if not target.is_dir():
         raise InputError("is a file", where=target, expected="a folder to make", mend="give another --out")
     if any(target.iterdir()):
-        raise InputError(
-            "exists already", where=target, mend="give another --out, or --overwrite true to replace it"
-        )
+        raise InputError("exists already", where=target, mend="give another --out, or --overwrite true to replace it")
 
 
 def write_text(target: Path, text: str) -> None:

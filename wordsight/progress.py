@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -60,8 +60,8 @@ def track(items: Iterable[T], what: str, total: float | None = None) -> Iterator
         what: What is being done, in two or three words.
         total: How many items there are, where ``len`` can't tell.
     """
-    if total is None:
-        total = len(items) if hasattr(items, "__len__") else None
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     with progress_bar() as bar:
         task = bar.add_task(what, total=total, note="")
         for item in items:

@@ -1,4 +1,4 @@
-"""Settings from files: a mapping, as YAML or JSON give it, checked into a dataclass with one clear line on what is wrong."""
+"""Settings from files: a mapping, as YAML or JSON give it, checked into a dataclass."""
 
 from __future__ import annotations
 

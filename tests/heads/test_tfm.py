@@ -30,7 +30,9 @@ def test_masked_output_equals_that_of_the_full_transformer(layers: int) -> None:
 
 def test_attention_sums_to_one_over_the_grid() -> None:
     head = FusionTransformer(channels=5, text_width=8, heads=2).eval()
-    found = head(torch.randn(2, 6, 5), torch.randn(2, 3, 4, 8), torch.ones(2, 3, 4, dtype=torch.bool), torch.zeros(2, 3).long())
+    found = head(
+        torch.randn(2, 6, 5), torch.randn(2, 3, 4, 8), torch.ones(2, 3, 4, dtype=torch.bool), torch.zeros(2, 3).long()
+    )
     assert torch.allclose(found.attention_BmL.sum(-1), torch.ones(2, 3), atol=1e-6)
 
 

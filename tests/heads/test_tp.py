@@ -16,7 +16,8 @@ def test_gives_a_score_for_every_concept(kind: TagHeadKind) -> None:
 
 def test_linear_head_is_a_linear_map_of_the_mean_over_the_grid() -> None:
     head, grid = TagHead(6, 11), torch.randn(4, 6, 3, 5)
-    assert torch.allclose(head(grid), head.layers.scores(grid.mean((2, 3))), atol=1e-6)
+    scores = head.layers[-1]
+    assert torch.allclose(head(grid), scores(grid.mean((2, 3))), atol=1e-6)
 
 
 def test_cnn_head_has_four_convolutions_as_in_the_paper() -> None:

@@ -54,8 +54,7 @@ class Spans:
     concept: NDArray[np.int32]
 
 
-def spans_of(corpus: Corpus, words: Sequence[str]) -> Spans:
-    """Every place where one of the words stands."""
+def _spans_of(corpus: Corpus, words: Sequence[str]) -> Spans:
     rows = [
         (example, caption, found.start(), found.end(), words.index(found.group().lower()))
         for example, caption, text in corpus.caption_iter(corpus.indices(None))
@@ -64,6 +63,12 @@ def spans_of(corpus: Corpus, words: Sequence[str]) -> Spans:
     ]
     table = np.array(rows, dtype=np.int64).reshape(-1, 5)
     return Spans(table[:, 0].copy(), *(table[:, k].astype(np.int32) for k in range(1, 5)))
+
+
+@pytest.fixture
+def spans_of() -> Callable[[Corpus, Sequence[str]], Spans]:
+    """Every place of a corpus's captions where one of some words stands."""
+    return _spans_of
 
 
 @pytest.fixture(scope="session")

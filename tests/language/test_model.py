@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,20 @@ def test_the_fingerprint_follows_the_weights(tiny: Path, tmp_path: Path) -> None
     assert load_language_model(str(copy)).fingerprint != before
 
 
+def test_many_batches_come_back_in_order_whatever_the_threads(minilm: LanguageModel) -> None:
+    ids, _ = encode(minilm, TEXTS[:1])
+    batches = [ids.repeat(k, 1) for k in (1, 3, 2, 1, 4, 1, 1)]
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        found = list(minilm.features_of_batches(batches))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert [len(tokens) for tokens in found] == [1, 3, 2, 1, 4, 1, 1]
+    torch.testing.assert_close(found[4], minilm.features_of_one_length(batches[4]), atol=0.02, rtol=0.02)
+
+
 def test_parameters_are_frozen(minilm: LanguageModel) -> None:
     ids, present = encode(minilm, TEXTS)
     assert not minilm.features(ids, present).requires_grad
@@ -132,7 +147,12 @@ def test_what_is_no_model_is_refused_in_one_line(tiny: Path, tmp_path: Path) -> 
     (cut / "model.safetensors").write_bytes((tiny / "model.safetensors").read_bytes()[:5000])
     garbled = shutil.copytree(tiny, tmp_path / "garbled")
     (garbled / "config.json").write_text("{")
-    for folder in (empty, no_tokenizer, no_weights, cut, garbled, tmp_path / "absent"):
+    deeper = shutil.copytree(tiny, tmp_path / "deeper")
+    config = json.loads((deeper / "config.json").read_text())
+    (deeper / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    wider = shutil.copytree(tiny, tmp_path / "wider")
+    (wider / "config.json").write_text(json.dumps({**config, "hidden_size": 64}))
+    for folder in (empty, no_tokenizer, no_weights, cut, garbled, deeper, wider, tmp_path / "absent"):
         with pytest.raises(InputError) as error:
             load_language_model(str(folder))
         assert str(folder) in str(error.value)

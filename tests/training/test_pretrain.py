@@ -20,7 +20,14 @@ from wordsight.training.run import Run
 from wordsight.training.settings import OptimizerSettings, PretrainSettings
 
 SMALL = PretrainSettings(
-    objective="icmlm-tfm", masks_per_image=2, image_size=32, epochs=3, batch_size=8, workers=0, precision="fp32", lr=1e-3
+    objective="icmlm-tfm",
+    masks_per_image=2,
+    image_size=32,
+    epochs=3,
+    batch_size=8,
+    workers=0,
+    precision="fp32",
+    lr=1e-3,
 )
 
 
@@ -88,6 +95,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import load_language_model
 from wordsight.training import pretrain
+from wordsight.settings import from_mapping
 from wordsight.training.settings import PretrainSettings
 step = pretrain._Trainer._step
 def kill_within(trainer, number, batch):
@@ -95,10 +103,9 @@ def kill_within(trainer, number, batch):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(trainer, number, batch)
 pretrain._Trainer._step = kill_within
-settings = PretrainSettings(**{dataclasses.asdict(SMALL) | {"view": None, "backbone_settings": None, "optimizer": None}!r} | {{
-    "view": pretrain.PretrainSettings().view, "backbone_settings": pretrain.PretrainSettings().backbone_settings,
-    "optimizer": pretrain.PretrainSettings().optimizer}})
-data = pretrain.TrainingData(Corpus.open({str(data.corpus.path)!r}), "train", ConceptSet.open(Path({str(data.concepts.path)!r})),
+settings = from_mapping(PretrainSettings, {dataclasses.asdict(SMALL)!r}, "test")
+data = pretrain.TrainingData(
+    Corpus.open({str(data.corpus.path)!r}), "train", ConceptSet.open(Path({str(data.concepts.path)!r})),
     load_language_model("minilm"), MaskedCaptions({str(data.masked.path)!r}))
 pretrain.train(settings, data, Path({str(tmp_path / "killed")!r}))
 """
@@ -120,7 +127,12 @@ def test_live_token_features_train_as_cached_ones_do(whole: Run, data: TrainingD
 
     assert data.concepts.occurrences is not None and data.language is not None
     live = masked_captions(
-        data.corpus, data.concepts.occurrences, data.language, data.corpus.indices(), tmp_path / "features", limit_gb=0.0
+        data.corpus,
+        data.concepts.occurrences,
+        data.language,
+        data.corpus.indices(),
+        tmp_path / "features",
+        limit_gb=0.0,
     )
     assert live.live
     run = train(SMALL, dataclasses.replace(data, masked=live), tmp_path / "live")
@@ -185,9 +197,7 @@ def test_learning_rate_rises_then_falls_along_a_cosine() -> None:
 
 def test_two_processes_train_as_one(data: TrainingData, tmp_path: Path) -> None:
     """A network without batch norm and dropout: the same global batches give the same losses and weights."""
-    settings = dataclasses.replace(
-        SMALL, backbone="alexnet", image_size=64, epochs=1, objective="icmlm-attfc", lr=1e-4
-    )
+    settings = dataclasses.replace(SMALL, backbone="alexnet", image_size=64, epochs=1, objective="icmlm-attfc", lr=1e-4)
     # AlexNet's features hold no dropout; its classifier, which does, is left out.
     one = train(settings, data, tmp_path / "one")
     two = train(dataclasses.replace(settings, devices=2), data, tmp_path / "two")
@@ -196,5 +206,3 @@ def test_two_processes_train_as_one(data: TrainingData, tmp_path: Path) -> None:
     first, second = one.backbone().state_dict(), two.backbone().state_dict()
     for name in first:
         assert torch.allclose(first[name], second[name], atol=2e-5), name
-
-

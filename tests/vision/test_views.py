@@ -42,9 +42,7 @@ def test_evaluation_sees_the_centre_square() -> None:
 
 def test_a_view_is_a_function_of_its_chance() -> None:
     picture = encoded(80, 60)
-    first, again, other = (
-        train_view(picture, 32, ViewSettings(), np.random.default_rng(seed)) for seed in (1, 1, 2)
-    )
+    first, again, other = (train_view(picture, 32, ViewSettings(), np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 

@@ -52,10 +52,8 @@ class MaskedWords:
 
     def to(self, device: torch.device) -> MaskedWords:
         """The same on a device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return MaskedWords(
-            **{name: None if t is None else t.to(device, non_blocking=True) for name, t in moved.items()}
-        )
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in held.items() if t is not None})
 
     def with_tokens(self, tokens_BmTD: Tensor) -> MaskedWords:
         """The same with token features."""

@@ -14,8 +14,20 @@ from pathlib import Path
 from types import TracebackType
 
 from wordsight import __version__
-from wordsight.cli.verbs import VERBS, Group, Verb
+from wordsight.cli.corpus import CONCEPTS, CORPUS
+from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
+from wordsight.cli.verb import Group, Verb
 from wordsight.errors import InputError, unknown
+
+VERBS: dict[str, Verb | Group] = {
+    "demo": DEMO,
+    "corpus": CORPUS,
+    "concepts": CONCEPTS,
+    "pretrain": PRETRAIN,
+    "evaluate": EVALUATE,
+    "explain": EXPLAIN,
+    "report": REPORT,
+}
 
 WRONG_INPUT, INTERRUPTED = 2, 130
 ERROR_LOG = "wordsight-error.log"
@@ -40,11 +52,11 @@ def main(words: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if words is None else words)
     verb: Verb | None = None
     try:
-        found = _find(given)
+        found = find_verb(given)
         if found is None:
             return 0
         prog, verb, rest = found
-        verb.run(prog, rest)
+        verb.call(verb.read(prog, rest))
         sys.stdout.flush()
     except InputError as error:
         print(f"wordsight: {error}", file=sys.stderr)
@@ -60,9 +72,20 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _find(words: list[str]) -> tuple[str, Verb, list[str]] | None:
-    """The verb that the first words name, and the words after it; None where help was asked for and printed."""
-    prog, branch, about = "wordsight", VERBS, _ABOUT
+def find_verb(words: Sequence[str]) -> tuple[str, Verb, list[str]] | None:
+    """The verb that the first words name, its words so far, and the words after it.
+
+    Args:
+        words: What follows `wordsight`.
+
+    Returns:
+        None where help was asked for, and printed.
+
+    Raises:
+        InputError: When there is no such verb, with the nearest one.
+    """
+    branch: Mapping[str, Verb | Group] = VERBS
+    prog, about = "wordsight", _ABOUT
     rest = list(words)
     while True:
         if not rest or rest[0] in ("--help", "-h"):
@@ -73,7 +96,7 @@ def _find(words: list[str]) -> tuple[str, Verb, list[str]] | None:
             print(f"wordsight {__version__}")
             return None
         if name not in branch:
-            raise unknown("flag" if name.startswith("-") else "verb" if branch is VERBS else f"'{prog}'", name, branch)
+            raise unknown("flag" if name.startswith("-") else "name", name, branch, where=prog)
         prog, one = f"{prog} {name}", branch[name]
         if isinstance(one, Verb):
             return prog, one, rest

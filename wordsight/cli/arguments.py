@@ -105,7 +105,7 @@ class VerbParser:
             usage=_usage(prog, self._arguments),
         )
         groups: dict[str, Any] = {}
-        for argument in self._arguments:
+        for argument in sorted(self._arguments, key=lambda one: one.flag is not None and one.default is not _EMPTY):
             if argument.title not in groups:
                 groups[argument.title] = self._parser.add_argument_group(argument.title)
             _add(groups[argument.title], argument)
@@ -193,15 +193,20 @@ class _Help(DefaultHelpFormatter):
     """Help texts as they were written: types and defaults stand in them already."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30)
+        super().__init__(prog, max_help_position=30)  # type: ignore[no-untyped-call]
 
     def _get_help_string(self, action: argparse.Action) -> str:
         return action.help or ""
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Example lines stay whole, so that they can be copied."""
+        return text if text.startswith("example: ") else super()._fill_text(text, width, indent)
+
 
 def summary(of: Callable[..., Any]) -> str:
     """The first sentence of a docstring."""
-    return " ".join((docstring_parser.parse(inspect.getdoc(of) or "").short_description or "").split())
+    parsed = docstring_parser.parse(inspect.getdoc(of) or "")
+    return " ".join((parsed.short_description or "").replace("``", "").split())
 
 
 def _usage(prog: str, arguments: Sequence[_Argument]) -> str:

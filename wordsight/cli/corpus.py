@@ -1,4 +1,4 @@
-"""The verbs that make and show what a run learns from: `corpus build`, `corpus show`, `concepts build`, `concepts show`."""
+"""The verbs that make and show what a run learns from: `corpus build` and `show`, `concepts build` and `show`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wordsight.cli.verb import Group, Verb
 
 if TYPE_CHECKING:
+    from wordsight.api import ConceptSet
     from wordsight.cli.arguments import Source, Values
 
 # A line to copy for each source; a reader that is not listed gets a plain one.
@@ -157,7 +158,7 @@ def _build_concepts(name: str, settings: Any, about: str) -> Verb:
         from wordsight import api
 
         made = api.build_concepts(name, settings(**values.of(settings)), **values.of(ConceptsOut))
-        print(api.concept_lines(made, most=10))
+        _print_concepts(made, most=10)
         corpus, out = values["corpus"], values["out"]
         print(f"made the concept set {out}; next: wordsight pretrain --corpus {corpus} --concepts {out} ...")
 
@@ -174,7 +175,15 @@ def _show_concepts_sources() -> list[Source]:
 def _show_concepts(values: Values) -> None:
     from wordsight import api
 
-    print(api.concept_lines(api.open_concepts(values["concepts"]), most=values["most"]))
+    _print_concepts(api.ConceptSet.open(values["concepts"]), most=values["most"])
+
+
+def _print_concepts(concepts: ConceptSet, most: int) -> None:
+    from wordsight.api import concept_counts
+
+    counts = concept_counts(concepts)
+    print(f"{len(counts):,} concepts ({concepts.kind}); examples that have them, the most frequent first:")
+    print(", ".join(f"{name} {count:,}" for name, count in counts[:most]) + (", ..." if len(counts) > most else ""))
 
 
 CORPUS = Group(

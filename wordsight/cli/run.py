@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wordsight.cli.verb import Group, Verb
 
@@ -30,6 +30,35 @@ class PretrainArguments:
 
 
 @dataclass(frozen=True)
+class EvaluateArguments:
+    """What is measured, and on what.
+
+    Args:
+        run: The run folder.
+        task: Labelled images for a probe of the backbone: folder:DIR (train/ and val/ or test/ with class folders in
+            them), voc:DIR, table:FILE, or corpus:FOLDER.
+        corpus: The folder of a corpus of captioned images, for what is asked of the heads.
+        split: The split of that corpus; by default test where there are splits, else all.
+        protocol: How it is measured, with commas between several: logistic for a task; masked-words, pointing for a
+            corpus. By default logistic or masked-words.
+        image: Of a table, the column of image files.
+        label: Of a table, the column of labels.
+        images: Of a table, the folder that its image files are relative to.
+        device: Where to compute.
+    """
+
+    run: Path
+    task: str | None = None
+    corpus: Path | None = None
+    split: str | None = None
+    protocol: tuple[str, ...] = ()
+    image: str | None = None
+    label: str | None = None
+    images: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+@dataclass(frozen=True)
 class ExplainPhotoArguments:
     """What is explained.
 
@@ -37,7 +66,8 @@ class ExplainPhotoArguments:
         run: The run folder.
         photo: The photo's file.
         caption: A sentence about the photo, in quotes.
-        out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default it goes into the run folder.
+        out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default it
+            goes into attention/ in the run folder.
     """
 
     run: Path
@@ -52,9 +82,11 @@ class ReportArguments:
 
     Args:
         run: The run folder.
+        out: The file to write; by default report.html in the run folder.
     """
 
     run: Path
+    out: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +94,7 @@ class DemoArguments:
     """Where the demonstration goes.
 
     Args:
-        out: The run folder to make; its corpora are made beside the run, in the folder's corpora/.
+        out: The run folder to make; its corpora are made beside it, in OUT-corpora/.
         overwrite: Replace the demonstration that is there already.
     """
 
@@ -71,16 +103,17 @@ class DemoArguments:
 
 
 def _pretrain_sources() -> list[Source]:
-    from wordsight.api import PretrainSettings
     from wordsight.cli.arguments import Source
+    from wordsight.training.settings import PretrainSettings
 
     return [Source(PretrainArguments), Source(PretrainSettings, title="settings of the run")]
 
 
 def _pretrain(values: Values) -> None:
     from wordsight import api
+    from wordsight.training.settings import PretrainSettings
 
-    run = api.pretrain(api.PretrainSettings(**values.of(api.PretrainSettings)), **values.of(PretrainArguments))
+    run = api.pretrain(PretrainSettings(**values.of(PretrainSettings)), **values.of(PretrainArguments))
     print(
         f"trained {run.path} in {run.info.seconds:,.0f} s; next: wordsight evaluate {run.path} --task folder:DIR, "
         f"or wordsight report {run.path}"
@@ -107,4 +140,92 @@ PRETRAIN = Verb(
     interrupted="the last checkpoint is kept: go on with the same command and --resume true",
     values_flag=("--recipe", _recipes_text()),
     values_file=_recipe_file,
+)
+
+
+def _evaluate_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(EvaluateArguments)]
+
+
+def _evaluate(values: Values) -> None:
+    from wordsight import api
+    from wordsight.evaluation import print_results
+
+    given = values.of(EvaluateArguments)
+    results = api.evaluate(given.pop("run"), protocols=given.pop("protocol"), **given)
+    print_results(results)
+    files = ", ".join(str(values["run"] / "results" / one.task / f"{one.protocol}.json") for one in results)
+    print(f"wrote {files}; next: wordsight report {values['run']}")
+
+
+def _explain_photo_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(ExplainPhotoArguments)]
+
+
+def _explain_photo(values: Values) -> None:
+    from wordsight import api
+
+    given = values.of(ExplainPhotoArguments)
+    file = api.explain_photo(given.pop("run"), given.pop("photo"), given.pop("caption"), **given)
+    print(f"drew {file}: where {values['run']} looks for each word; next: wordsight report {values['run']}")
+
+
+def _report_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(ReportArguments)]
+
+
+def _report(values: Values) -> None:
+    from wordsight import api
+
+    print(f"wrote {api.report(values['run'], out=values['out'])}: one file that opens in any browser")
+
+
+def _demo_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(DemoArguments)]
+
+
+def _demo(values: Values) -> None:
+    from wordsight.demonstration import demo
+
+    demo(**values.of(DemoArguments))
+
+
+EVALUATE = Verb(
+    summary="Measure a run: probes of its backbone on labelled images, or what its heads say of captioned ones.",
+    example="wordsight evaluate runs/a --task folder:imagenette --protocol logistic",
+    sources=_evaluate_sources,
+    call=_evaluate,
+    interrupted="results that were finished are kept: run the same command again",
+)
+EXPLAIN = Group(
+    "Show what a run has learned.",
+    lambda: {
+        "photo": Verb(
+            summary="Draw where a run looks in a photo for each word of a caption.",
+            example='wordsight explain photo runs/a photo.jpg "a dog runs on the beach"',
+            sources=_explain_photo_sources,
+            call=_explain_photo,
+        )
+    },
+)
+REPORT = Verb(
+    summary="Write what went into a run and what came out as one HTML file that opens anywhere.",
+    example="wordsight report runs/a",
+    sources=_report_sources,
+    call=_report,
+)
+DEMO = Verb(
+    summary="The whole job on embedded pictures, from corpus to report, in minutes.",
+    example="wordsight demo --out runs/demo",
+    sources=_demo_sources,
+    call=_demo,
+    interrupted="the demonstration is not finished: run the same command again with --overwrite true",
 )

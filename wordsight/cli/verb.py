@@ -30,16 +30,27 @@ class Verb:
     sources: Callable[[], Sequence[Source]]
     call: Callable[[Values], None]
     interrupted: str = "nothing half-written is left: run the same command again"
-    values_flag: tuple[str, str] = ("--config", "A YAML file of values for the flags. What stands on the line goes first.")
+    values_flag: tuple[str, str] = (
+        "--config",
+        "A YAML file of values for the flags. What stands on the line goes first.",
+    )
     values_file: Callable[[str], Path] = Path
 
-    def run(self, prog: str, words: Sequence[str]) -> None:
-        """Read the words that follow the verb, and do it."""
+    def read(self, prog: str, words: Sequence[str]) -> Values:
+        """Check the words that follow the verb.
+
+        Args:
+            prog: The verb as a person writes it.
+            words: What stands after it.
+
+        Raises:
+            InputError: When a flag is unknown or missing, or a value can't be read.
+        """
         from wordsight.cli.arguments import VerbParser, take_flag
 
         parser = VerbParser(prog, self.sources(), self.summary, self.example, self.values_flag)
         rest, file = take_flag(words, self.values_flag[0])
-        self.call(parser.read(rest, None if file is None else self.values_file(file)))
+        return parser.read(rest, None if file is None else self.values_file(file))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import NoneType, UnionType
+from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 # A type: its placeholder in help texts, and its name in sentences.
@@ -25,7 +25,7 @@ def simple(hint: Any) -> Any:
             parts = [part for part in parts if part is not str]
         return Union[tuple(parts)] if len(parts) > 1 else parts[0]  # noqa: UP007 (the parts are known at run time only)
     if get_origin(hint) in (Sequence, list, tuple):
-        return tuple[get_args(hint)[0], ...]
+        return GenericAlias(tuple, (get_args(hint)[0], ...))
     return hint
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -123,33 +124,38 @@ class ConceptSet:
         folder = Path(path)
         try:
             info = json.loads((folder / "concepts.json").read_text("utf-8"))
-            if info["version"] != VERSION:
-                raise InputError(
-                    f"is a concept set of version {info['version']}",
-                    where=folder,
-                    expected=f"version {VERSION}",
-                    mend="build it again",
-                )
-            matrix = scipy.sparse.csr_matrix(scipy.sparse.load_npz(folder / "matrix.npz"))
-            occurrences = None
-            if (folder / "occurrences.npz").is_file():
-                with np.load(folder / "occurrences.npz", allow_pickle=False) as columns:
-                    occurrences = Occurrences(**{name: columns[name] for name in _COLUMNS})
-            found = cls(
-                kind=info["kind"],
-                names=info["names"],
-                matrix=matrix,
-                target=info["target"],
-                corpus_fingerprint=info["corpus_fingerprint"],
-                settings=info["settings"],
-                occurrences=occurrences,
-                path=folder,
-                parts=info["parts"],
-            )
-        except (OSError, KeyError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+            version = info["version"]
+            if version == VERSION:
+                return cls._read(folder, info)
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"is no concept set ({error})", where=folder, expected="a folder that 'wordsight concepts build' made"
+                f"is no concept set ({error})",
+                where=folder,
+                expected="a folder that 'wordsight concepts build' made",
+                mend="if it was one, remove it and build it again",
             ) from error
-        return found
+        raise InputError(
+            f"is a concept set of version {version}", where=folder, expected=f"{VERSION}", mend="build it again"
+        )
+
+    @classmethod
+    def _read(cls, folder: Path, info: dict[str, Any]) -> ConceptSet:
+        with (folder / "matrix.npz").open("rb") as file:
+            matrix = scipy.sparse.csr_matrix(scipy.sparse.load_npz(file))
+        if matrix.shape != (info["examples"], len(info["names"])):
+            raise ValueError(f"its matrix is {matrix.shape}, not {info['examples']} x {len(info['names'])}")
+        occurrences = None
+        if (folder / "occurrences.npz").is_file():
+            with np.load(folder / "occurrences.npz", allow_pickle=False) as columns:
+                occurrences = Occurrences(**{name: columns[name] for name in _COLUMNS})
+        return cls(
+            kind=info["kind"],
+            names=info["names"],
+            matrix=matrix,
+            target=info["target"],
+            corpus_fingerprint=info["corpus_fingerprint"],
+            settings=info["settings"],
+            occurrences=occurrences,
+            parts=info["parts"],
+            path=folder,
+        )

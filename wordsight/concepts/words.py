@@ -91,7 +91,7 @@ def _open(folder: Path) -> Words | None:
     """What was kept; None where it was damaged since, so that it is made again."""
     try:
         names = json.loads((folder / "words.json").read_text("utf-8"))
-        with np.load(folder / "words.npz", allow_pickle=False) as columns:
+        with (folder / "words.npz").open("rb") as file, np.load(file, allow_pickle=False) as columns:
             return Words(names, **{name: columns[name] for name in _COLUMNS})
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

@@ -96,7 +96,7 @@ class Packing:
             InputError: When more than the allowed share of ``total`` examples is bad already.
         """
         if total is not None and self.bad > self.max_rejected_share * max(total, self.read):
-            self._stop(total)
+            self._stop(f"the first {self.read:,} examples (of {total:,})")
 
     def check(self, sources: list[str]) -> None:
         """Stop when there is nothing to pack or too much of it was bad.
@@ -108,7 +108,7 @@ class Packing:
             InputError: In these cases.
         """
         if self.bad > self.max_rejected_share * self.read:
-            self._stop(self.read)
+            self._stop(f"{self.read:,} examples")
         if not self._first_draft:
             found = "no example was found" if not self.read else "no example is left"
             raise InputError(found, where=", ".join(sources), mend="check the paths and columns")
@@ -173,7 +173,7 @@ class Packing:
         cells = (rejected.id, rejected.kind, rejected.reason, rejected.detail)
         self._csv.writerow([" ".join(_clean(cell).split()) for cell in cells])
 
-    def _stop(self, total: int) -> None:
+    def _stop(self, of: str) -> None:
         self._list.flush()
         with atomic_file(self.list_beside) as beside:
             beside.write_bytes((self.folder / "rejected.csv").read_bytes())
@@ -182,9 +182,9 @@ class Packing:
             example = f"{first.id}: {first.detail}" if first.detail else first.id
             reasons.append(f"{self.reasons[reason]} {reason} (such as {_clean(example)[:200]})")
         raise InputError(
-            f"{self.bad:,} of {total:,} examples can't be used: {'; '.join(reasons)}",
-            expected=f"at most {self.max_rejected_share:.0%} bad ones",
-            mend=f"all are listed in {self.list_beside}: mend them, or raise --max-rejected-share",
+            f"{self.bad:,} of {of} can't be used: {'; '.join(reasons)}",
+            expected=f"at most {100 * self.max_rejected_share:g} % bad ones",
+            mend=f"they are listed in {self.list_beside}: mend them, or raise --max-rejected-share",
         )
 
 

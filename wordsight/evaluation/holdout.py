@@ -1,4 +1,4 @@
-"""Which examples are kept aside: fixed by the content of the images, so that file names and their order don't matter."""
+"""Which examples are kept aside: fixed by the content of the images, so that names and order of files don't matter."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def held_out(
-    hashes: Sequence[str], strata: NDArray[np.int64], share: float, purpose: str
-) -> NDArray[np.bool_]:
+def held_out(hashes: Sequence[str], strata: NDArray[np.int64], share: float, purpose: str) -> NDArray[np.bool_]:
     """Choose a share of the examples of every stratum, by the hash of their images.
 
     Copies of one image stay together: they count once, and follow the first of them in its stratum.
@@ -59,4 +57,5 @@ def strata_of(targets: NDArray[np.int64] | NDArray[np.int8]) -> NDArray[np.int64
     # The rarest class first, so that argmax finds it; a stable order breaks ties by the class's number.
     by_rarity = np.argsort(frequency, kind="stable")
     rarest = by_rarity[positive[:, by_rarity].argmax(1)]
-    return np.where(positive.any(1), rarest, targets.shape[1]).astype(np.int64)
+    strata: NDArray[np.int64] = np.where(positive.any(1), rarest, targets.shape[1]).astype(np.int64)
+    return strata

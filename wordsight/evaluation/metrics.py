@@ -26,7 +26,7 @@ def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_])
         InputError: When a score is no number: it can't be ranked.
     """
     if np.isnan(scores).any():
-        raise InputError("scores that are not a number can't be ranked", mend="look at the features: training may have diverged")
+        raise InputError("scores that are not a number can't be ranked", mend="training may have diverged")
     positives = int(positive.sum())
     if positives == 0:
         return math.nan
@@ -77,3 +77,15 @@ def standard_error(percent: float, count: int) -> float:
     """Standard error of a share of ``count`` independent trials, in points."""
     share = percent / 100
     return 100 * math.sqrt(share * (1 - share) / count)
+
+
+def clustered_error(right: NDArray[np.bool_], clusters: NDArray[np.int64]) -> float:
+    """Standard error of a share of trials that come in clusters (words of one image), in points.
+
+    Args:
+        right: Outcome of each trial ``[n]``.
+        clusters: The cluster of each trial ``[n]``.
+    """
+    _, cluster = np.unique(clusters, return_inverse=True)
+    totals = np.bincount(cluster, weights=right - right.mean())
+    return 100 * math.sqrt(float((totals**2).sum())) / len(right)

@@ -1,4 +1,4 @@
-"""What a measurement leaves: a number with its protocol, its baselines, its sweep, its time, and what it was measured on.
+"""What a measurement leaves: a number with its protocol, its baselines, its sweep, its time, and what was measured.
 
 ``results/<task>/<protocol>.json`` holds one of them; the table that is printed shows the same numbers.
 """
@@ -153,25 +153,26 @@ def installed_versions() -> dict[str, str]:
 
 
 def results_table(results: Sequence[Result]) -> Table:
-    """The results as a table, numbers in percent with one decimal."""
+    """The results as a table, numbers in percent with one decimal, each with its baselines under it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("task", "protocol", "metric"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("random weights", justify="right")
-    table.add_column("beside it")
-    table.add_column("seconds", justify="right")
+    for column in ("task", "protocol", "percent"):
+        table.add_column(column, overflow="fold")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
-        error = "" if result.standard_error is None else f" ± {result.standard_error:.1f}"
+        error = "" if result.standard_error is None else f"± {result.standard_error:.1f}"
         table.add_row(
             result.task,
             result.protocol,
-            f"{result.metric}, %",
-            f"{result.value:.1f}{error}",
-            "-" if result.random_weights is None else f"{result.random_weights:.1f}",
-            ", ".join(f"{name} {value:.1f}" for name, value in (result.more | result.baselines).items()),
+            f"[bold]{result.metric}[/]",
+            f"[bold]{result.value:.1f}[/]",
+            error,
             f"{result.seconds:.1f}",
         )
+        beside = {} if result.random_weights is None else {"random weights": result.random_weights}
+        for name, value in (beside | result.more | result.baselines).items():
+            table.add_row("", "", f"  {name}", f"{value:.1f}")
     return table
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from wordsight.corpus.store import Corpus
+from wordsight.corpus.store import ALL, Corpus
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel
 from wordsight.objectives.objective import Objective
@@ -70,6 +70,19 @@ class CaptionedSplit:
         """What results are filed under."""
         return f"{self.corpus.name}-{self.split}"
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of images and masked captions."""
+        return hashlib.sha256(f"{self.corpus.fingerprint} {self.masked.fingerprint}".encode()).hexdigest()[:16]
+
+    def seen_in_training(self, subject: Subject) -> list[str]:
+        """A sentence where the subject was trained on these very captions."""
+        if self.corpus.fingerprint != subject.trained_on:
+            return []
+        if ALL in (self.split, subject.trained_split) or self.split == subject.trained_split:
+            return ["the run was trained on these captions: this is no held-out number"]
+        return []
+
 
 @contextmanager
 def ready(module: nn.Module, device: torch.device) -> Iterator[None]:
@@ -77,7 +90,8 @@ def ready(module: nn.Module, device: torch.device) -> Iterator[None]:
     modes = {part: part.training for part in module.modules()}
     home = next((tensor.device for tensor in module.parameters()), device)
     try:
-        module.eval().to(device)
+        # Channels last is what convolutions are quickest in on every device that is known here.
+        module.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         yield
     finally:
         module.to(home)

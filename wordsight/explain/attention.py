@@ -219,26 +219,37 @@ def _hides_words(objective: str) -> bool:
     return isinstance(build, type) and issubclass(build, MaskedWordObjective)
 
 
+def objectives_with_attention() -> list[str]:
+    """Names of the objectives that have attention."""
+    return [name for name in OBJECTIVES if _hides_words(name)]
+
+
 def no_attention(run: Run) -> InputError:
     """The error for a run whose objective has no attention."""
     return InputError(
         f"its objective {run.settings.objective!r} has no attention over the photo",
         where=run.path,
-        expected=f"a run of an objective that hides words: {', '.join(filter(_hides_words, OBJECTIVES))}",
+        expected=f"a run of an objective that hides words: {', '.join(objectives_with_attention())}",
     )
 
 
 def content_words(caption: str, concepts: frozenset[str]) -> list[Span]:
-    """Where the concepts stand in a caption, by the tagger where it is installed, else by their letters alone."""
+    """Where the concepts stand in a caption: nouns, adjectives and verbs, as the tagger sees them.
+
+    Where it isn't installed, or finds none (in two words it has little to go by), every word that is a concept counts.
+    """
     from wordsight.language.tagger import tag_words
 
     try:
-        tagged = next(iter(tag_words([caption])))
+        tagged = [(word.start, word.end) for word in next(iter(tag_words([caption]))) if word.part != "other"]
     except InputError:
-        found = [(match.start(), match.end()) for match in re.finditer(r"[^\W\d_]+", caption)]
-    else:
-        found = [(word.start, word.end) for word in tagged if word.part != "other"]
-    return [Span(start, end) for start, end in found if caption[start:end].lower() in concepts]
+        tagged = []
+    lettered = [(match.start(), match.end()) for match in re.finditer(r"[^\W\d_]+", caption)]
+    for words in (tagged, lettered):
+        found = [Span(start, end) for start, end in words if caption[start:end].lower() in concepts]
+        if found:
+            return found
+    return []
 
 
 def read_photo(photo: Path | bytes) -> PackedImage:
@@ -251,4 +262,4 @@ def read_photo(photo: Path | bytes) -> PackedImage:
         return pack_image(photo, shorter_side=2 * DRAWN_SIZE, jpeg_quality=95, max_pixels=MOST_PIXELS)
     except BadImage as error:
         where = photo if isinstance(photo, Path) else "photo"
-        raise InputError(f"{error.reason} ({error.detail})", where=where, expected="a photo (JPEG, PNG, ...)") from error
+        raise InputError(f"{error.reason} ({error.detail})", where=where, expected="a photo (JPEG, PNG)") from error

@@ -1,4 +1,4 @@
-"""The picture that ``explain photo`` writes: the photo, and for each masked word where the network looked and what it said."""
+"""The picture that ``explain photo`` writes: the photo, and for each hidden word where the network looked for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.atomic import atomic_file
 from wordsight.explain.attention import PhotoAttention, WordAttention
-from wordsight.explain.formats import SPACE, plain
+from wordsight.explain.formats import SPACE, chance, plain
 from wordsight.explain.heat import common_top, overlay, scale_colours
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _predictions(axes: Axes, word: WordAttention) -> None:
         axes.barh(row + 0.45, guess.probability, height=0.82, color=BAR_RIGHT if right else BAR, align="center")
         style: dict[str, Any] = {"va": "center", "fontsize": 8.5, "color": INK, "parse_math": False}
         axes.text(0.02, row + 0.47, guess.word, weight="bold" if right else "normal", **style)
-        axes.text(0.98, row + 0.47, f"{100 * guess.probability:.0f}{SPACE}%", ha="right", **style)
+        axes.text(0.98, row + 0.47, chance(guess.probability), ha="right", **style)
 
 
 def _colour_bar(figure: Figure, width: float, height: float, scale: float) -> None:
@@ -106,8 +106,11 @@ def _colour_bar(figure: Figure, width: float, height: float, scale: float) -> No
     bar.ax.xaxis.set_major_locator(MaxNLocator(4))
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda part, _: f"{plain(100 * part)}{SPACE}%"))
     bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.set_title(
         "\n".join(textwrap.wrap(LEGEND, int(width * 19))),
-        fontsize=7, color=FAINT, loc="left", pad=3,
+        fontsize=7,
+        color=FAINT,
+        loc="left",
+        pad=3,
     )

@@ -43,6 +43,11 @@ def percent(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.1f}{SPACE}%".replace("-", MINUS)
 
 
+def chance(probability: float) -> str:
+    """A probability, 0 to 1, in whole percent: ``82 %``, ``< 1 %``."""
+    return f"<{SPACE}1{SPACE}%" if probability < 0.005 else f"{100 * probability:.0f}{SPACE}%"
+
+
 def share(part: float, whole: float) -> str:
     """A part of a whole in percent, never rounded to nothing: ``0.3 %``, ``under 0.1 %``."""
     if whole <= 0 or part <= 0:

@@ -1,13 +1,14 @@
 """Attention drawn as heat over a photo: the photo in grey, and colour where the network looked.
 
-The photo loses its colours below the heat, so that no red bus is taken for attention. The heat runs through matplotlib's
-``inferno``, whose lightness rises evenly: it reads the same for colour-blind people and in a grey print.
+The photo loses its colours below the heat, so that no red bus is taken for attention. The heat runs through
+matplotlib's ``inferno``, whose lightness rises evenly: it reads the same for colour-blind people and in a grey print.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ COLOURS = "inferno"
 STRONGEST = 0.82
 # Pixels across a surface that only its top is wanted of.
 MEASURED_SIZE = 96
+LEAST_TOP = 4
 
 
 def smooth(attention_HW: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -36,9 +38,17 @@ def smooth(attention_HW: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     return surface[0, 0].clamp_min(0).numpy().astype(np.float32)
 
 
-def common_top(attentions: list[NDArray[np.float32]]) -> float:
-    """The weight at which the shared colour scale of several maps ends: the top of their highest smooth surface."""
-    return max((float(smooth(attention, MEASURED_SIZE).max()) for attention in attentions), default=1.0) or 1.0
+def common_top(attentions: Sequence[NDArray[np.float32]], covered: float = 1.0) -> float:
+    """The weight at which the colour scale that several maps share ends.
+
+    It is at least ``LEAST_TOP`` times the even share of a cell, so that attention without any aim looks like that.
+
+    Args:
+        attentions: The maps, one or more.
+        covered: Share of the maps that the scale covers to their top; what is stronger is drawn as its end.
+    """
+    tops = [float(smooth(attention, MEASURED_SIZE).max()) for attention in attentions]
+    return max(float(np.quantile(tops, covered)), *(LEAST_TOP / attention.size for attention in attentions))
 
 
 def _colour(heat: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -82,7 +82,8 @@ class Attention(nn.Module):
         else:
             weight, bias = self.average.weight.float().squeeze(0), self.average.bias.float()
             scores_BmL = torch.einsum("bnlm,n->bml", scores_BNLm, weight) + bias
-        return scores_BmL.softmax(-1)  # Eq. 5, left
+        attention_BmL: Tensor = scores_BmL.softmax(-1)  # Eq. 5, left
+        return attention_BmL
 
 
 def pool_attended(cells_BLC: Tensor, attention_BmL: Tensor) -> Tensor:

@@ -39,9 +39,7 @@ class FusionTransformer(nn.Module):
         dropout: Dropout within the layers.
     """
 
-    def __init__(
-        self, channels: int, text_width: int, heads: int = 12, layers: int = 1, dropout: float = 0.1
-    ) -> None:
+    def __init__(self, channels: int, text_width: int, heads: int = 12, layers: int = 1, dropout: float = 0.1) -> None:
         super().__init__()
         if text_width % heads:
             raise InputError(
@@ -53,9 +51,7 @@ class FusionTransformer(nn.Module):
         self.earlier = nn.ModuleList(_encoder_layer(text_width, heads, dropout) for _ in range(layers - 1))
         self.last = _encoder_layer(text_width, heads, dropout)
 
-    def forward(
-        self, cells_BLC: Tensor, tokens_BmTD: Tensor, present_BmT: Tensor, position_Bm: Tensor
-    ) -> MaskedOutput:
+    def forward(self, cells_BLC: Tensor, tokens_BmTD: Tensor, present_BmT: Tensor, position_Bm: Tensor) -> MaskedOutput:
         """Fuse.
 
         Args:

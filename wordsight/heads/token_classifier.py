@@ -38,5 +38,9 @@ class TokenClassifier(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[..., D] to logits [..., V]."""
-        hidden = self.norm(nn.functional.gelu(self.dense(features)))
-        return self.vocabulary.scores(hidden) + self.bias
+        return self.vocabulary.scores(self.transform(features)) + self.bias
+
+    def transform(self, features: Tensor) -> Tensor:
+        """The layers before the vocabulary matrix: [..., D] to [..., D]."""
+        transformed: Tensor = self.norm(nn.functional.gelu(self.dense(features)))
+        return transformed

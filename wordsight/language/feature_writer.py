@@ -34,11 +34,14 @@ def write_features(file: Path, ids: NDArray[np.int32], offsets: NDArray[np.int64
         for first in range(0, len(offsets) - 1, _SENTENCES):
             chunk = offsets[first : first + _SENTENCES + 1]
             features = np.empty((int(chunk[-1] - chunk[0]), model.width), dtype="<f2")
-            for part, length in batches_of_one_length(np.diff(chunk), model.batch_tokens):
-                places = (chunk[part] - chunk[0])[:, None] + np.arange(length)
-                batch_ids = torch.from_numpy(ids[places + chunk[0]])
-                features[places] = model.features_of_one_length(batch_ids).half().cpu().numpy()
-                bar.advance(task, len(part))
+            places = [
+                (chunk[rows] - chunk[0])[:, None] + np.arange(length)
+                for rows, length in batches_of_one_length(np.diff(chunk), model.batch_tokens)
+            ]
+            computed = model.features_of_batches(torch.from_numpy(ids[place + chunk[0]]) for place in places)
+            for place, tokens_BTD in zip(places, computed, strict=True):
+                features[place] = tokens_BTD.half().cpu().numpy()
+                bar.advance(task, len(place))
             stream.write(features.data)
 
 

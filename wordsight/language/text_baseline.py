@@ -166,12 +166,14 @@ def masked_features(masked: MaskedCaptions, model: LanguageModel, rows: NDArray[
     lengths = masked.sentence_offsets[sentences + 1] - masked.sentence_offsets[sentences]
     with progress_bar() as bar:
         task = bar.add_task("token features", total=len(rows), note="")
-        for part, length in batches_of_one_length(lengths, model.batch_tokens):
-            first = masked.sentence_offsets[sentences[part]]
-            ids = torch.from_numpy(masked.flat_ids[first[:, None] + np.arange(length)])
-            tokens_BTD = model.features_of_one_length(ids).cpu()
+        groups = list(batches_of_one_length(lengths, model.batch_tokens))
+        first_M = masked.sentence_offsets[sentences]
+        computed = model.features_of_batches(
+            torch.from_numpy(masked.flat_ids[first_M[part][:, None] + np.arange(length)]) for part, length in groups
+        )
+        for (part, _), tokens_BTD in zip(groups, computed, strict=True):
             position = torch.from_numpy(masked.position_M[rows[part]].astype(np.int64))
-            features_MD[torch.from_numpy(part)] = tokens_BTD[torch.arange(len(part)), position]
+            features_MD[torch.from_numpy(part)] = tokens_BTD.cpu()[torch.arange(len(part)), position]
             bar.advance(task, len(part))
     return features_MD
 

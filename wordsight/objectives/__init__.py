@@ -49,8 +49,7 @@ def objective_settings(name: str, values: Mapping[str, Any]) -> Any:
     Raises:
         InputError: When a value's name is not one of the objective's, or it has the wrong type.
     """
-    settings = from_mapping(objective_kind(name).settings, values, f"objective_settings of {name}")
-    return settings
+    return from_mapping(objective_kind(name).settings, values, f"objective_settings of {name}")
 
 
 def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, facts: Facts) -> Objective:
@@ -62,5 +61,5 @@ def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, fa
         backbone: The backbone to train.
         facts: What is known of the data.
     """
-    built: Objective = objective_kind(name).build(backbone, facts, objective_settings(name, values))  # type: ignore[call-arg,arg-type]
+    built: Objective = objective_kind(name).build(backbone, facts, objective_settings(name, values))  # type: ignore[call-arg]
     return built

@@ -6,17 +6,17 @@ masked words (Eq. 7) and its sum with tag prediction (Eq. 8) are here.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from wordsight.batching.batch import Batch, MaskedWords
 from wordsight.errors import InputError
 from wordsight.heads.tp import TagHead, TagHeadKind
 from wordsight.heads.vocabulary import Vocabulary
-from wordsight.objectives.objective import Facts, MaskedWordObjective, mean_over
+from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, share_of_mean
 from wordsight.objectives.tag_prediction import tag_loss
 from wordsight.vision.backbones import Backbone
 
@@ -44,6 +44,19 @@ class ICMLMSettings:
             raise InputError(f"tag_weight is {self.tag_weight}", where="objective_settings", expected="0 or more")
 
 
+@dataclass(frozen=True)
+class Located:
+    """What a flavour makes of an image and its masked captions.
+
+    Args:
+        features_BmD: What each masked word is predicted from, in the space of the word vectors.
+        attention_BmL: Where it looked, over the grid's cells.
+    """
+
+    features_BmD: Tensor
+    attention_BmL: Tensor
+
+
 class ICMLM(MaskedWordObjective):
     """The loss of Eq. 8 over what a flavour predicts.
 
@@ -58,25 +71,43 @@ class ICMLM(MaskedWordObjective):
     def __init__(self, backbone: Backbone, facts: Facts, settings: ICMLMSettings) -> None:
         super().__init__(backbone)
         if facts.vectors_VD is None:
-            raise InputError("masked words need a language model", where="language", expected="minilm, a folder or a name")
+            raise InputError(
+                "masked words need a language model", where="language", expected="minilm, a folder or a name"
+            )
         self.tag_weight = settings.tag_weight
         self.vocabulary = Vocabulary(facts.vectors_VD, facts.maskable if settings.candidates == "maskable" else None)
         self.tp: TagHead | None = None
         if settings.tag_weight > 0:
             self.tp = TagHead(backbone.out_channels, facts.concepts, settings.tag_head, settings.tag_hidden)
 
+    @abstractmethod
+    def locate(self, grid_BCHW: Tensor, words: MaskedWords) -> Located:
+        """Where image and masked caption meet: what each masked word is predicted from."""
+
+    @property
+    def word_bias(self) -> Tensor | None:
+        """Bias of each candidate, where the flavour has one."""
+        return None
+
     @property
     def candidates(self) -> Tensor:
         """Vocabulary ids that the columns of the logits stand for."""
         return self.vocabulary.ids
 
+    def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
+        """Predict the masked words of images whose grid is at hand (Eq. 6)."""
+        located = self.locate(grid_BCHW, words)
+        logits_BmV = self.vocabulary.scores(located.features_BmD)
+        if self.word_bias is not None:
+            logits_BmV = logits_BmV + self.word_bias
+        rows, columns = grid_BCHW.shape[-2:]
+        return MaskedPrediction(logits_BmV, located.attention_BmL, (rows, columns))
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Gives ``loss`` (Eq. 8), ``masked`` (Eq. 7), ``tag`` (Eq. 2) and ``accuracy``, the share of words guessed."""
         assert batch.masked is not None and batch.tags is not None, "batching fills what `needs` names"
         grid_BCHW = self.grid(batch)
-        prediction = self.predict_masked(grid_BCHW, batch.masked)
-        target_Bm = self.vocabulary.rows(batch.masked.target_Bm)
-        masked, accuracy = masked_word_loss(prediction.logits_BmV, target_Bm, batch.masked.weight_Bm)
+        masked, accuracy = self._masked_loss(self.locate(grid_BCHW, batch.masked).features_BmD, batch.masked)
         parts = {"masked": masked.detach(), "accuracy": accuracy}
         loss = masked
         if self.tp is not None:
@@ -85,23 +116,14 @@ class ICMLM(MaskedWordObjective):
             parts["tag"] = tag.detach()
         return {"loss": loss, **parts}
 
-
-def masked_word_loss(logits_BmV: Tensor, target_Bm: Tensor, weight_Bm: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the masked words, mean over them (Eq. 7), and the share whose best candidate is right.
-
-    Args:
-        logits_BmV: Scores of the candidates.
-        target_Bm: Column of the masked word.
-        weight_Bm: 1 for a masked word, 0 for a place left empty.
-    """
-    real_M = weight_Bm.flatten() > 0
-    # Places left empty are taken out before the softmax, which is where the time goes.
-    logits_MV, target_M = logits_BmV.flatten(0, 1)[real_M], target_Bm.flatten()[real_M]
-    if len(target_M) == 0:
-        return logits_BmV.sum() * 0.0, torch.zeros((), device=logits_BmV.device)
-    loss = torch.nn.functional.cross_entropy(logits_MV.float(), target_M)
-    right_M = (logits_MV.detach().argmax(-1) == target_M).float()
-    return loss, mean_over(right_M, torch.ones_like(right_M))
+    def _masked_loss(self, features_BmD: Tensor, words: MaskedWords) -> tuple[Tensor, Tensor]:
+        """Eq. 7 over the places that hold a masked word; an image with fewer than m leaves places empty."""
+        real_M = words.weight_Bm.flatten() > 0
+        target_M = self.vocabulary.rows(words.target_Bm).flatten()[real_M]
+        features_MD = features_BmD.flatten(0, 1)[real_M]
+        loss, accuracy = self.vocabulary.loss(features_MD, target_M, self.word_bias)
+        # Processes that train together hold different numbers of masked words: each word counts the same.
+        return loss * share_of_mean(len(target_M), loss.device), accuracy
 
 
 def words_present(words: MaskedWords) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Tensor
 from wordsight.batching.batch import MaskedWords
 from wordsight.heads.att import Attention, pool_attended
 from wordsight.heads.fc import WordProjection
-from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, words_present
-from wordsight.objectives.objective import Facts, MaskedPrediction, cells_of
+from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
+from wordsight.objectives.objective import Facts, cells_of
 from wordsight.vision.backbones import Backbone
 
 
@@ -46,11 +46,9 @@ class AttFc(ICMLM):
         self.att = Attention(channels, width, settings.joint_width, settings.heads)
         self.fc = WordProjection(channels, width, settings.hidden_layers, settings.hidden_width)
 
-    def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
-        """Predict the masked words of images whose grid is at hand."""
+    def locate(self, grid_BCHW: Tensor, words: MaskedWords) -> Located:
+        """Attend to the masked word's place (Eqs. 3 to 5), and project what is seen there to the word vectors."""
         cells_BLC = cells_of(grid_BCHW)
-        tokens_BmTD = words_present(words)
-        attention_BmL = self.att(cells_BLC, tokens_BmTD.to(cells_BLC.dtype), words.present_BmT)
-        projected_BmD = self.fc(pool_attended(cells_BLC, attention_BmL))
-        rows, columns = grid_BCHW.shape[-2:]
-        return MaskedPrediction(self.vocabulary.scores(projected_BmD), attention_BmL, (rows, columns))
+        tokens_BmTD = words_present(words).to(cells_BLC.dtype)
+        attention_BmL = self.att(cells_BLC, tokens_BmTD, words.present_BmT)
+        return Located(self.fc(pool_attended(cells_BLC, attention_BmL)), attention_BmL)

@@ -9,8 +9,8 @@ from torch import Tensor
 from wordsight.batching.batch import MaskedWords
 from wordsight.heads.tfm import FusionTransformer
 from wordsight.heads.token_classifier import TokenClassifier
-from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, words_present
-from wordsight.objectives.objective import Facts, MaskedPrediction, cells_of
+from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
+from wordsight.objectives.objective import Facts, cells_of
 from wordsight.vision.backbones import Backbone
 
 
@@ -46,8 +46,12 @@ class Tfm(ICMLM):
         self.tfm = FusionTransformer(backbone.out_channels, width, settings.heads, settings.layers, settings.dropout)
         self.classifier = TokenClassifier(self.vocabulary, facts.classifier)
 
-    def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
-        """Predict the masked words of images whose grid is at hand."""
+    @property
+    def word_bias(self) -> Tensor:
+        """Bias of each candidate, from the token classifier."""
+        return self.classifier.bias
+
+    def locate(self, grid_BCHW: Tensor, words: MaskedWords) -> Located:
+        """Fuse grid and caption, and transform the masked token as the token classifier does before its vocabulary."""
         out = self.tfm(cells_of(grid_BCHW), words_present(words), words.present_BmT, words.position_Bm)
-        rows, columns = grid_BCHW.shape[-2:]
-        return MaskedPrediction(self.classifier(out.features_BmD), out.attention_BmL, (rows, columns))
+        return Located(self.classifier.transform(out.features_BmD), out.attention_BmL)

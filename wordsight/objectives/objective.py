@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch, Field, MaskedWords
@@ -93,8 +95,18 @@ def cells_of(grid_BCHW: Tensor) -> Tensor:
     return grid_BCHW.flatten(2).transpose(1, 2)
 
 
-def mean_over(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of values under weights; zero where no weight is."""
-    return (values * weights).sum() / weights.sum().clamp_min(1)
+def share_of_mean(count: int, device: torch.device) -> Tensor | float:
+    """What a process's mean over its own items must be multiplied by, so that the mean over processes is over items.
 
+    Gradients are averaged over processes. With n_r items in process r of R, weighting its mean by R n_r / sum n makes
+    the average the mean over all items. One process has a share of one.
 
+    Args:
+        count: Items in this process.
+        device: Where to count.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return 1.0
+    total = torch.tensor(float(count), device=device)
+    dist.all_reduce(total)
+    return count * dist.get_world_size() / total.clamp_min(1)

@@ -64,4 +64,5 @@ def tag_loss(logits_BK: Tensor, tags: Tags) -> Tensor:
     wanted_B = torch.zeros_like(total_B).index_add_(0, tags.image_P, wanted_P)
     tagged_B = (total_B > 0).float()
     loss_B = (logits_BK.logsumexp(-1) - wanted_B) * tagged_B
+    # Every image of a batch has tags in training, so that means over processes weigh images alike.
     return loss_B.sum() / tagged_B.sum().clamp_min(1)

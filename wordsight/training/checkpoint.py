@@ -72,7 +72,9 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
             note = json.loads(file.metadata()["wordsight"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"is no checkpoint: {error}", where=path, mend="start the run again in another --out") from error
+        raise InputError(
+            f"is no checkpoint: {error}", where=path, mend="start the run again in another --out"
+        ) from error
     weights = {name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")}
     try:
         module.load_state_dict(weights)
@@ -86,5 +88,18 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     for index, values in note["scalars"].items():
         state.setdefault(int(index), {}).update(values)
     whole = optimizer.state_dict()
+    _match_layouts(state, optimizer)
     optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
     return Position(note["step"], note["seconds"], note["window"])
+
+
+def _match_layouts(state: dict[int, dict[str, Any]], optimizer: torch.optim.Optimizer) -> None:
+    """Give each moment its parameter's memory layout (channels last), which a file does not keep.
+
+    Fused optimisers walk parameter and moments side by side in memory, whatever their strides say.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, values in state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameters[index].shape:
+                values[name] = torch.empty_like(parameters[index]).copy_(value)

@@ -23,7 +23,9 @@ def build_optimizer(objective: Objective, settings: OptimizerSettings, lr: float
     """
     backbone = _split_decay(objective.backbone.named_parameters(), settings.weight_decay)
     heads = _split_decay(objective.head_parameters(), settings.weight_decay)
-    groups = [{**group, "rate": rate} for rate, part in ((1.0, backbone), (settings.heads_rate, heads)) for group in part]
+    groups = [
+        {**group, "rate": rate} for rate, part in ((1.0, backbone), (settings.heads_rate, heads)) for group in part
+    ]
     if settings.name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=settings.momentum > 0)
     return torch.optim.AdamW(groups, lr=lr, betas=(settings.momentum, settings.beta2), fused=True)

@@ -82,7 +82,7 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
         refuse_existing(out)
     fabric = _fabric(settings)
     if settings.devices > 1:
-        fabric.launch(_worker, settings, data, out, examples)
+        fabric.launch(_worker, settings, data, out, examples)  # type: ignore[arg-type]  # Fabric passes the rest on
     else:
         _worker(fabric, settings, data, out, examples)
     return Run.open(out)
@@ -95,7 +95,7 @@ def _worker(
     torch.manual_seed(settings.seed)
     facts = _facts(data)
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
-    objective.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    objective.backbone.to(memory_format=torch.channels_last)
     steps = _steps(settings, data, examples, objective, fabric)
     info = _info(data, len(examples), len(steps))
     path = Run(out, settings, info).checkpoint_path
@@ -263,9 +263,9 @@ def _bf16(settings: PretrainSettings, device: str) -> bool:
     if settings.precision != "auto":
         return settings.precision == "bf16"
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # Emulated bf16 is slower than float32; these instructions are what makes it quicker.
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _default_workers(fabric: Fabric) -> int:

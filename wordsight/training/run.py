@@ -1,12 +1,12 @@
 """The run folder: what training leaves, and how everything after it reads it.
 
-    config.yaml            the settings, resolved
-    run.json               what it was trained on, on what, and how it ended
-    metrics.jsonl          losses, learning rate and speed over steps (also under tensorboard/)
-    checkpoint.safetensors where to resume
-    backbone.safetensors   the trained backbone
-    objective.safetensors  the trained heads
-    results/, report.html  what evaluation and explain add
+config.yaml            the settings, resolved
+run.json               what it was trained on, on what, and how it ended
+metrics.jsonl          losses, learning rate and speed over steps (also under tensorboard/)
+checkpoint.safetensors where to resume
+backbone.safetensors   the trained backbone
+objective.safetensors  the trained heads
+results/, report.html  what evaluation and explain add
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class Run:
         corpus = Corpus.open(self.info.corpus)
         if corpus.fingerprint != self.info.corpus_fingerprint:
             raise InputError(
-                f"holds corpus {corpus.fingerprint}", where=corpus.path, expected=f"{self.info.corpus_fingerprint} of {self.path}"
+                f"holds corpus {corpus.fingerprint}",
+                where=corpus.path,
+                expected=f"{self.info.corpus_fingerprint} of {self.path}",
             )
         return corpus
 
@@ -177,9 +179,7 @@ class Run:
             maskable=tensors.pop(_MASKABLE, None),
             classifier=None if language is None else language.token_classifier_weights(),
         )
-        objective = build_objective(
-            self.settings.objective, self.settings.objective_settings, self.backbone(), facts
-        )
+        objective = build_objective(self.settings.objective, self.settings.objective_settings, self.backbone(), facts)
         missing, unexpected = objective.load_state_dict(tensors, strict=False)
         lost = [name for name in missing if not name.startswith("backbone.")]
         if lost or unexpected:
@@ -206,7 +206,9 @@ def write_start(path: Path, settings: PretrainSettings, info: RunInfo) -> None:
 def write_weights(path: Path, objective: Objective, facts: Facts) -> None:
     """Write the trained backbone and the trained heads, each whole or not at all."""
     backbone = {name: value.contiguous().cpu() for name, value in objective.backbone.network.state_dict().items()}
-    heads = {name: v.contiguous().cpu() for name, v in objective.state_dict().items() if not name.startswith("backbone.")}
+    heads = {
+        name: v.contiguous().cpu() for name, v in objective.state_dict().items() if not name.startswith("backbone.")
+    }
     if facts.maskable is not None:
         heads[_MASKABLE] = facts.maskable.contiguous()
     for name, tensors in (("backbone", backbone), ("objective", heads)):

@@ -44,7 +44,8 @@ class PretrainSettings:
         objective_settings: Values of the objective (lambda, heads, ...); each objective lists its own.
         concepts: A concept set to build (``{kind: postag, size: 1000}``), or the folder of one built before.
         language: The frozen language model: ``minilm``, a folder, or a hub name. Read by objectives on words.
-        masks_per_image: How many masked words of an image share one pass of the backbone (Eq. 7; 1 is the literal reading).
+        masks_per_image: How many masked words of an image share one pass of the backbone (Eq. 7; 1 is the
+            literal reading).
         feature_cache_gb: Token features are kept on disk up to this size, and computed on the fly above it.
         backbone: A torchvision or timm network: ``resnet18``, ``vgg16``, ``timm:vit_tiny_patch16_224``, ...
         backbone_settings: Strides of the backbone.

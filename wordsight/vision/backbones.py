@@ -103,8 +103,8 @@ def build_backbone(
     """Build a backbone by name.
 
     Args:
-        name: ``resnet18``, ``vgg16``, ``alexnet``, ... from torchvision, or ``timm:NAME`` for any network of timm. A bare
-            name that torchvision lacks is looked up in timm.
+        name: ``resnet18``, ``vgg16``, ``alexnet``, ... from torchvision, or ``timm:NAME`` for any network of timm. A
+            bare name that torchvision lacks is looked up in timm.
         settings: Strides, for ResNets.
         image_size: Side of the images it will see, for networks that fix it (vision transformers).
         pretrained: Whether to load published weights.
@@ -173,8 +173,8 @@ def _resnet(network: Any, settings: BackboneSettings) -> Backbone:
 def _sequential(features: nn.Sequential, name: str) -> Backbone:
     """VGG, AlexNet and others of one sequence: layers are counted by convolution and tapped after their ReLU.
 
-    A last max-pooling of VGG is left out, as the grid is what att and tfm look at; AlexNet keeps its own (`pool5`), which
-    is the layer that others probe.
+    A last max-pooling of VGG is left out, as the grid is what att and tfm look at; AlexNet keeps its own (`pool5`),
+    which is the layer that others probe.
     """
     children = list(features.children())
     if name.startswith("vgg") and isinstance(children[-1], nn.MaxPool2d):
@@ -199,12 +199,12 @@ def _sequential(features: nn.Sequential, name: str) -> Backbone:
 class _TimmGrid(nn.Module):
     """A timm network that returns the last of its feature maps as [B, C, H, W]."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.body = network
         # Swin and its like keep channels last; the rest of timm gives [B, C, H, W].
         self.channels_come_last = str(getattr(network, "output_fmt", "NCHW")).endswith("NHWC")
-        self.grids = nn.ModuleList(nn.Identity() for _ in network.feature_info.channels())  # type: ignore[operator,union-attr]
+        self.grids = nn.ModuleList(nn.Identity() for _ in network.feature_info.channels())
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         # Each grid passes through an identity, so that a layer can be tapped whatever the network is made of.
@@ -228,7 +228,8 @@ def _timm_backbone(name: str, settings: BackboneSettings, image_size: int, pretr
             network = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
         except (TypeError, AssertionError, RuntimeError, AttributeError, NotImplementedError) as error:
             raise InputError(f"backbone timm:{name} gives no grid of features: {error}") from error
-    channels = network.feature_info.channels()
+    info: Any = network.feature_info
+    channels: list[int] = info.channels()
     taps = {f"stage{number}": f"grids.{number - 1}" for number in range(1, len(channels) + 1)}
     return Backbone(_TimmGrid(network), taps, channels[-1])
 

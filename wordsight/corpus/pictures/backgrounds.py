@@ -16,6 +16,9 @@ Pixels = NDArray[np.uint8]
 
 _MOST_MARKS = 4
 
+# How far, at most, the colours of a pattern lie apart, as a share of the way from one random colour to another.
+_CONTRAST = 0.5
+
 
 def background(random: Random, size: int) -> Pixels:
     """A background drawn at random, as pixels [size, size, 3].
@@ -33,6 +36,11 @@ def _colour(random: Random) -> Colour:
     # The drawings have black outlines, so most backgrounds are not dark.
     low = random.choice((30, 90, 150))
     return np.array([random.uniform(low, 255) for _ in range(3)], dtype=np.float32)
+
+
+def _near(random: Random, colour: Colour) -> Colour:
+    """A colour not far from another: patterns are quieter than what stands before them, as most backgrounds are."""
+    return colour + random.uniform(0.1, _CONTRAST) * (_colour(random) - colour)
 
 
 def _plain(random: Random, size: int) -> Pixels:
@@ -64,12 +72,14 @@ def _two_tone(choose: NDArray[np.bool_], first: Colour, second: Colour) -> Pixel
 
 def _gradient(random: Random, size: int) -> Pixels:
     along = _along(random, size)
-    return _mixed(np.clip(along / 1.2 + 0.5, 0, 1), _colour(random), _colour(random))
+    first = _colour(random)
+    return _mixed(np.clip(along / 1.2 + 0.5, 0, 1), first, _near(random, first))
 
 
 def _stripes(random: Random, size: int) -> Pixels:
     bands = _along(random, size) * np.float32(random.uniform(3, 12)) + np.float32(random.random())
-    return _two_tone((bands - np.floor(bands)) < random.uniform(0.25, 0.75), _colour(random), _colour(random))
+    first = _colour(random)
+    return _two_tone((bands - np.floor(bands)) < random.uniform(0.25, 0.75), first, _near(random, first))
 
 
 def _checks(random: Random, size: int) -> Pixels:
@@ -77,7 +87,8 @@ def _checks(random: Random, size: int) -> Pixels:
     columns, rows = np.float32(random.uniform(3, 10)), np.float32(random.uniform(3, 10))
     shift = np.float32(random.random())
     odd = (np.floor(across * columns + shift) + np.floor(down * rows + shift)).astype(np.int32) & 1
-    return _two_tone(odd.astype(np.bool_), _colour(random), _colour(random))
+    first = _colour(random)
+    return _two_tone(odd.astype(np.bool_), first, _near(random, first))
 
 
 def _enlarged(coarse: Pixels, size: int) -> Pixels:
@@ -86,7 +97,8 @@ def _enlarged(coarse: Pixels, size: int) -> Pixels:
 
 def _blobs(random: Random, size: int) -> Pixels:
     cells = random.randrange(3, 7)
-    palette = np.stack([_colour(random) for _ in range(3)]).astype(np.uint8)
+    first = _colour(random)
+    palette = np.stack([first, _near(random, first), _near(random, first)]).astype(np.uint8)
     chosen = np.frombuffer(random.randbytes(cells * cells), dtype=np.uint8).reshape(cells, cells) % 3
     return _enlarged(palette[chosen], size)
 
@@ -94,7 +106,7 @@ def _blobs(random: Random, size: int) -> Pixels:
 def _noise(random: Random, size: int) -> Pixels:
     grain = random.choice((size, size // 2, size // 4))
     noise = np.frombuffer(random.randbytes(grain * grain * 3), dtype=np.uint8).reshape(grain, grain, 3)
-    strength = np.float32(random.uniform(0.15, 0.5))
+    strength = np.float32(random.uniform(0.1, 0.35))
     coarse = (_colour(random) * (1 - strength) + noise * strength).astype(np.uint8)
     return coarse if grain == size else _enlarged(coarse, size)
 

@@ -42,12 +42,12 @@ class Table:
 
     Args:
         path: The table.
-        image: The column of image files (or, in Parquet, of image bytes).
-        caption: The column of captions.
-        label: The column of labels.
-        id: The column that names the examples; the image file where it isn't given.
-        split: The column of splits.
-        images: The folder that the image files are in; where it isn't given, that of the table.
+        image: The column of image files (or, in Parquet, of image bytes); where not given, told by its name.
+        caption: The column of captions; where not given, told by its name.
+        label: The column of labels; where not given, told by its name.
+        id: The column that names the examples; where not given, the image file does.
+        split: The column of splits; where not given, the one named "split".
+        images: The folder that the image files are in; where not given, that of the table.
         encoding: Of CSV, TSV and JSONL.
         quotes: Whether double quotes in CSV and TSV hold a cell together.
     """

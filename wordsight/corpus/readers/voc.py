@@ -34,9 +34,7 @@ class Voc:
     path: Path
 
     def __iter__(self) -> Iterator[Example | Rejected]:
-        images = next((each for each in (self.path / "JPEGImages", self.path / "images") if each.is_dir()), None)
-        if images is None:
-            raise InputError("no folder JPEGImages", where=self.path, expected="a VOC folder such as VOCdevkit/VOC2007")
+        images = self._images
         files = {file.stem: file for file in sorted(images.iterdir()) if file.suffix.lower() in IMAGE_ENDINGS}
         for name, found in sorted(self._found.items()):
             yield Example(
@@ -59,9 +57,16 @@ class Voc:
         return sorted({label for label, _, _ in self._lists if label})
 
     @cached_property
+    def _images(self) -> Path:
+        for folder in (self.path / "JPEGImages", self.path / "images"):
+            if folder.is_dir():
+                return folder
+        raise InputError("no folder JPEGImages", where=self.path, expected="a VOC folder such as VOCdevkit/VOC2007")
+
+    @cached_property
     def _lists(self) -> list[tuple[str, str, Path]]:
         """Class, split and file of every list; the class is "" for a list of all images of a split."""
-        folder = self.path / "ImageSets" / "Main"
+        folder = self._images.parent / "ImageSets" / "Main"
         lists = []
         for file in sorted(folder.glob("*.txt")):
             label, _, split = file.stem.rpartition("_")

@@ -17,7 +17,7 @@ __all__ = ["TASKS", "Labelled", "Part", "Task", "build_task", "open_task"]
 
 
 class TaskSource(Protocol):
-    """Labelled images of one layout: a frozen dataclass whose first field is ``path``, the others what flags can say."""
+    """Labelled images of one layout: a frozen dataclass whose first field is ``path``; the others are flags."""
 
     @property
     def name(self) -> str:

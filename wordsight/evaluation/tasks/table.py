@@ -12,7 +12,7 @@ from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 @dataclass(frozen=True)
 class TableTask:
-    """A CSV, TSV, JSONL or Parquet table; a cell with several labels (``a|b``) makes it a task of several labels an image.
+    """A CSV, TSV, JSONL or Parquet table; a cell with several labels (``a|b``) makes it a task of several an image.
 
     Args:
         path: The table. A column ``split`` says which images are for learning and which for the test.

@@ -168,13 +168,25 @@ def build_task(name: str, spec: str, source: Labelled) -> Task:
     if not used.any() or not any(source.labels):
         raise InputError("no image has a label", where=source.where, expected="labelled images")
     if len(classes) < 2 and not multilabel:
-        raise InputError(f"every image is of the one class {classes[0]!r}", where=source.where, expected="two classes or more")
+        raise InputError(
+            f"every image is of the one class {classes[0]!r}", where=source.where, expected="two classes or more"
+        )
     targets = _targets(source, classes, multilabel)
     hashes = source.hashes if source.hashes is not None else _hashes(source)
     train, test, rule = _parts(source, used, targets, hashes)
     notes = _notes(source, used, train | test, multilabel)
     parts = [_part(source, hashes, targets, np.flatnonzero(chosen)) for chosen in (train, test)]
-    return Task(name, spec, classes, multilabel, *parts, rule, _fingerprint(classes, parts), notes)
+    return Task(
+        name=name,
+        spec=spec,
+        class_names=classes,
+        multilabel=multilabel,
+        train=parts[0],
+        test=parts[1],
+        split_rule=rule,
+        fingerprint=_fingerprint(classes, parts),
+        notes=notes,
+    )
 
 
 def _check_rejected(source: Labelled) -> None:
@@ -184,7 +196,7 @@ def _check_rejected(source: Labelled) -> None:
     if len(source.rejected) > MAX_REJECTED_SHARE * total:
         first = source.rejected[0]
         raise InputError(
-            f"{len(source.rejected):,} of {total:,} rows can't be used, the first is {first.id}: {first.reason} {first.detail}",
+            f"{len(source.rejected):,} of {total:,} rows can't be used ({first.id}: {first.reason} {first.detail})",
             where=source.where,
             mend="mend or remove them",
         )
@@ -231,20 +243,25 @@ def _parts(
         return train, val, "train, val as test"
     if not (train.any() or val.any() or test.any()) and (names[used] != "").any():
         found = ", ".join(sorted(set(names[used]) - {""})[:10])
-        raise InputError(f"has the splits {found}", where=source.where, expected="train and test (or val), or no splits")
+        raise InputError(
+            f"has the splits {found}", where=source.where, expected="train and test (or val), or no splits"
+        )
     rows = np.flatnonzero(used)
-    chosen = held_out([hashes[row] for row in rows], strata_of(targets[rows]), TEST_SHARE, "test")
+    chosen = held_out([hashes[row] for row in rows.tolist()], strata_of(targets[rows]), TEST_SHARE, "test")
     test = np.zeros(len(used), dtype=np.bool_)
     test[rows[chosen]] = True
     if not test.any():
-        raise InputError(f"{len(rows)} labelled images are too few to split", where=source.where, expected="two a class or more")
+        raise InputError(
+            f"{len(rows)} labelled images are too few to split", where=source.where, expected="two a class or more"
+        )
     return used & ~test, test, f"fixed split by content, {TEST_SHARE:.0%} for the test"
 
 
 def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:
     notes = []
     if source.rejected:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in Counter(each.reason for each in source.rejected).most_common(3))
+        counted = Counter(each.reason for each in source.rejected).most_common(3)
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in counted)
         notes.append(f"{len(source.rejected):,} rows could not be used and were left out ({reasons})")
     if not multilabel and not used.all():
         notes.append(f"{int((~used).sum()):,} images without a label were left out")
@@ -256,9 +273,9 @@ def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], m
 
 def _part(source: Labelled, hashes: Sequence[str], targets: NDArray[Any], rows: NDArray[np.int64]) -> Part:
     return Part(
-        ids=[source.ids[row] for row in rows],
+        ids=[source.ids[row] for row in rows.tolist()],
         images=Chosen(source.images, rows),
-        hashes=[hashes[row] for row in rows],
+        hashes=[hashes[row] for row in rows.tolist()],
         targets=targets[rows],
     )
 

@@ -1,4 +1,4 @@
-"""The grid of attention maps: held-out examples drawn by lot, one hidden word each, and where the network looked for it."""
+"""The grid of attention maps: held-out examples drawn by lot, a hidden word in each, and where the network looked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.corpus.example import Box
 from wordsight.corpus.store import ALL, Corpus
 from wordsight.explain.attention import AttentionMaps, PhotoAttention, Span, WordAttention
-from wordsight.explain.formats import SPACE
+from wordsight.explain.formats import chance
 from wordsight.explain.heat import common_top, data_uri, overlay, scale_colours
 from wordsight.explain.report.contents import AttentionMap, AttentionPart, Bar, BoxDrawn
 from wordsight.progress import track
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PICTURE_SIDE = 256
 # How many examples are looked at for one that is shown: some have no word that is shown for the first time.
 TRIED = 12
+# One map with all its attention in a single cell would leave the others dark.
+COVERED = 0.6
 
 
 def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: int) -> AttentionPart | None:
@@ -52,15 +54,15 @@ def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: i
         shown.append((seen, [box for box in corpus.boxes(i) if box.name.lower() == name]))
     if not shown:
         return None
-    top = common_top([seen.words[0].attention_HW for seen, _ in shown])
+    top = common_top([seen.words[0].attention_HW for seen, _ in shown], COVERED)
     origin = f"from the split {split}, which was not trained on" if split != ALL else "which were trained on too"
     boxed = " The frame is the known place of the object." if any(boxes for _, boxes in shown) else ""
     return AttentionPart(
-        sentence=f"One word of each caption is hidden. On the left the picture; on the right, in colour, where the network "
-        f"looked for the word; below, its three likeliest guesses. The examples, {origin}, are drawn by lot, not "
-        f"picked.{boxed}",
+        sentence="One word of each caption is hidden. On the left the picture; on the right, in colour, where the "
+        "network looked for the word; below, its three likeliest guesses. The examples, "
+        f"{origin}, are drawn by lot, not picked.{boxed}",
         colours=scale_colours(),
-        top=f"{100 * top:.0f}{SPACE}%",
+        top=chance(top),
         maps=[_map(seen, boxes, top) for seen, boxes in shown],
     )
 
@@ -108,12 +110,16 @@ def _map(seen: PhotoAttention, boxes: list[Box], top: float) -> AttentionMap:
         after=seen.caption[word.span.end :],
         right=word.right,
         pointing=_pointing(word, drawn),
-        guesses=[
-            Bar(guess.word, f"{100 * guess.probability:.0f}{SPACE}%", 100 * guess.probability, right=guess.word == word.target)
-            for guess in word.predictions
-        ],
+        guesses=_guesses(word),
         boxes=drawn,
     )
+
+
+def _guesses(word: WordAttention) -> list[Bar]:
+    return [
+        Bar(guess.word, chance(guess.probability), 100 * guess.probability, right=guess.word == word.target)
+        for guess in word.predictions
+    ]
 
 
 def _in_view(box: Box, seen: PhotoAttention) -> BoxDrawn | None:

@@ -55,7 +55,7 @@ class Chart:
 
 
 def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
-    """Round numbers that span an interval, about ``wanted`` of them, in steps of 1, 2, 2.5 or 5 times a power of ten."""
+    """About ``wanted`` round numbers that span an interval, in steps of 1, 2, 2.5 or 5 times a power of ten."""
     if not high > low:
         high, low = low + (abs(low) or 1.0) * 0.5, low - (abs(low) or 1.0) * 0.5
     raw = (high - low) / max(1, wanted)
@@ -109,12 +109,24 @@ def line_chart(
     def place_y(y: float) -> float:
         return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (y - low) / (high - low), 1)
 
-    lines = [_line(name, [(place_x(x), place_y(mean), place_y(least), place_y(most), x, mean)
-                          for x, mean, least, most in points]) for name, points in clean.items()]
+    lines = [
+        _line(
+            name,
+            [(place_x(x), place_y(mean), place_y(least), place_y(most), x, mean) for x, mean, least, most in points],
+        )
+        for name, points in clean.items()
+    ]
     x_ticks = [Tick(place_x(x), plain(x)) for x in nice_ticks(left, right, 4) if left <= x <= right]
     ends = "; ".join(f"{line.name} from {line.points[0][3]} to {line.last}" for line in lines)
-    return Chart(title, says, lines, x_ticks, [Tick(place_y(y), plain(y)) for y in y_ticks], x_name,
-                 alt=f"{title} over {plain(right)} {x_name}: {ends}.")
+    return Chart(
+        title,
+        says,
+        lines,
+        x_ticks,
+        [Tick(place_y(y), plain(y)) for y in y_ticks],
+        x_name,
+        alt=f"{title} over {plain(right)} {x_name}: {ends}.",
+    )
 
 
 def _line(name: str, points: list[tuple[float, float, float, float, float, float]]) -> Line:
@@ -125,4 +137,5 @@ def _line(name: str, points: list[tuple[float, float, float, float, float, float
         lower = " L".join(f"{x:g},{least:g}" for x, _, least, _, _, _ in reversed(points))
         band = f"M{upper} L{lower} Z"
     end = points[-1]
-    return Line(name, path, band, end[0], end[1], plain(end[5], 3), [(x, y, plain(step), plain(v, 3)) for x, y, _, _, step, v in points])
+    written = [(x, y, plain(step), plain(value, 3)) for x, y, _, _, step, value in points]
+    return Line(name, path, band, end[0], end[1], plain(end[5], 3), written)

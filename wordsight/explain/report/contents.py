@@ -14,6 +14,7 @@ class Headline:
     label: str
     value: str
     beside: str
+    protocol: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class ResultRow:
     protocol: str
     metric: str
     value: str
+    error: str
     random: str
     text: str
     chance: str
@@ -138,14 +140,11 @@ class Report:
     data: DataPart | None = None
     data_notes: list[str] = field(default_factory=list)
     concepts: ConceptsPart | None = None
-    training_sentence: str = ""
     charts: list[Chart] = field(default_factory=list)
-    results_sentence: str = ""
     results: list[ResultRow] = field(default_factory=list)
     protocols: list[Protocol] = field(default_factory=list)
     attention: AttentionPart | None = None
     attention_note: str = ""
-    recipe_sentence: str = ""
     recipe: list[tuple[str, str]] = field(default_factory=list)
     environment: list[tuple[str, str]] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)

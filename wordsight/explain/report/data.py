@@ -61,8 +61,12 @@ def describe_data(corpus: Corpus) -> DataPart:
 def _rejects_sentence(counts: dict[str, int], rejected: int) -> str:
     if not rejected:
         return "Nothing: every row of the source could be used."
-    bad = f", {count(counts['bad'])} of them whole pictures ({share(counts['bad'], counts['read'])})"
-    return f"{count(rejected)} rows or captions{bad}. The corpus lists each with its reason in rejected.csv."
+    if counts["bad"]:
+        bad = share(counts["bad"], counts["read"])
+        what = f"captions or pictures; {count(counts['bad'])} pictures could not be used ({bad} of all)"
+    else:
+        what = "captions or copies; every picture could be used"
+    return f"{count(rejected)} {what}. The corpus lists each with its reason in rejected.csv."
 
 
 def _caption_lengths(corpus: Corpus) -> str:
@@ -91,11 +95,17 @@ def describe_concepts(concepts: ConceptSet, trained_on: NDArray[np.int64]) -> Co
         shown = [(concepts.names[k], float(frequency_K[k])) for k in order if parts[k] == part]
         if shown:
             says = f"{count(len(shown))} of {count(parts.count(part))}"
-            groups.append(ConceptGroup(_GROUPS.get(part, part.title() or "Concepts"), part or "other", says, bars(shown, longest)))
-    kinds = ", ".join(name.lower() for part, name in _GROUPS.items() if part in parts) or "concepts"
+            name = _GROUPS.get(part, part.title() or "Concepts")
+            groups.append(ConceptGroup(name, part if part in _GROUPS else "other", says, bars(shown, longest)))
+    kinds = _listed([name.lower() for part, name in _GROUPS.items() if part in parts]) or "concepts"
     shown_words = f"the {MOST_CONCEPTS} most frequent are shown" if len(concepts) > MOST_CONCEPTS else "all are shown"
     return ConceptsPart(
         f"Concepts are the words that the network is asked about: here {count(len(concepts))} {kinds} of the captions. "
         f"Of these {shown_words}, with the number of training pictures whose captions hold them.",
         groups,
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: ``nouns, adjectives and verbs``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

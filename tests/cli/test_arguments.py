@@ -1,0 +1,181 @@
+"""The command line takes what the types say, and answers everything else with one line that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from wordsight.cli.arguments import Source, Values, VerbParser, take_flag
+from wordsight.errors import InputError
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Inner values.
+
+    Args:
+        clip: Where gradients are cut; 5 % more is fine.
+    """
+
+    clip: float = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values.
+
+    Args:
+        image: A path.
+        out: Where to.
+        batch_size: How many images.
+        lr: The rate.
+        parts: Which words.
+        layer: A layer's name.
+        shares: Some numbers.
+        resume: Whether to go on.
+        inner: Values inside.
+        free: Whatever.
+    """
+
+    image: Path
+    out: Path = field(kw_only=True)
+    batch_size: int = 64
+    lr: float = 1e-3
+    parts: Literal["nouns", "verbs"] = "nouns"
+    layer: str | None = "last"
+    shares: tuple[float, ...] = (0.5, 1.0)
+    resume: bool = False
+    inner: Inner = field(default_factory=Inner)
+    free: dict[str, int] = field(default_factory=dict)
+
+
+def parser(of: type = Settings) -> VerbParser:
+    flag = ("--config", "A YAML file.")
+    return VerbParser("wordsight try", [Source(of)], "Try it.", "wordsight try a.jpg --out b", flag)
+
+
+def read(*words: str, file: Path | None = None) -> Settings:
+    values = parser().read(["a.jpg", "--out", "b", *words], file)
+    return Settings(**values.of(Settings))
+
+
+def complaint(*words: str, file: Path | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        read(*words, file=file)
+    return str(caught.value)
+
+
+def test_defaults_are_those_of_the_dataclass() -> None:
+    assert read() == Settings(Path("a.jpg"), out=Path("b"))
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["--batch-size", "8"], "batch_size", 8),
+        (["--batch-size=8"], "batch_size", 8),
+        (["--lr", "2e-4"], "lr", 2e-4),
+        (["--lr", "-1"], "lr", -1.0),
+        (["--parts", "verbs"], "parts", "verbs"),
+        (["--layer", "none"], "layer", None),
+        (["--layer", "a: [b"], "layer", "a: [b"),
+        (["--shares", "0.1,0.2"], "shares", (0.1, 0.2)),
+        (["--resume", "true"], "resume", True),
+        (["--resume"], "resume", True),
+        (["--resume", "--lr", "1"], "resume", True),
+        (["--inner.clip", "1"], "inner", Inner(1.0)),
+        (["--free.some-thing", "3"], "free", {"some_thing": 3}),
+        (["--free", "{a: 1}"], "free", {"a": 1}),
+    ],
+)
+def test_flags_are_fields_with_dashes(words: Sequence[str], name: str, value: object) -> None:
+    assert getattr(read(*words), name) == value
+
+
+def test_a_yaml_file_gives_values_and_flags_go_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("batch_size: 8\nlr: 1e-2\ninner:\n  clip: 2\nfree: {a: 1, b: 2}\n")
+    found = read("--lr", "0.5", "--free.a", "3", file=file)
+    assert found == Settings(
+        Path("a.jpg"), out=Path("b"), batch_size=8, lr=0.5, inner=Inner(2.0), free={"a": 3, "b": 2}
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--batchsize", "8"], "unknown flag '--batchsize'"),
+        (["--batchsize", "8"], "did you mean '--batch-size'?"),
+        (["--inner.clp", "8"], "did you mean '--inner.clip'?"),
+        (["--batch-size", "many"], "--batch-size: 'many' can't be read; expected a whole number"),
+        (["--batch-size", "1.5"], "--batch-size: '1.5' can't be read; expected a whole number"),
+        (["--lr", "fast"], "--lr: 'fast' can't be read; expected a number"),
+        (["--parts", "noun"], "--parts: unknown parts 'noun'; expected one of: nouns, verbs; did you mean 'nouns'?"),
+        (["--shares", "a,b"], "expected values with commas between them"),
+        (["--lr"], "--lr: a value is missing; expected a number"),
+        (["b.jpg"], "'b.jpg' is one word too many; see wordsight try --help"),
+    ],
+)
+def test_a_mistake_is_one_line_that_helps(words: Sequence[str], said: str) -> None:
+    line = complaint(*words)
+    assert said in line
+    assert "\n" not in line
+
+
+def test_what_is_missing_is_named_as_a_person_writes_it() -> None:
+    with pytest.raises(InputError, match="IMAGE is missing; see wordsight try --help"):
+        parser().read(["--out", "b"])
+    with pytest.raises(InputError, match="--out is missing; see wordsight try --help"):
+        parser().read(["a.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("batchsize: 8", "values.yaml: unknown setting 'batchsize'"),
+        ("inner: {clp: 8}", "did you mean 'inner.clip'?"),
+        ("batch_size: many", "values.yaml: batch_size: 'many' can't be read; expected a whole number"),
+        ("- a\n- b", "values.yaml: holds no settings"),
+        ("a: [", "values.yaml: can't be read as YAML"),
+    ],
+)
+def test_a_mistake_in_a_yaml_file_names_the_file(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(content)
+    assert said in complaint(file=file)
+
+
+def test_a_yaml_file_that_is_absent_is_named(tmp_path: Path) -> None:
+    assert "absent.yaml: no such file" in complaint(file=tmp_path / "absent.yaml")
+
+
+def test_help_holds_every_argument_with_its_meaning_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().read(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "usage: wordsight try IMAGE --out PATH [flags]" in text
+    assert "--batch-size N How many images. Default: 64." in text
+    assert "--parts {nouns,verbs} Which words. Default: nouns." in text
+    assert "--inner.clip X Where gradients are cut; 5 % more is fine. Default: 5." in text
+    assert "--layer TEXT A layer's name. Default: last." in text
+    assert "example: wordsight try a.jpg --out b" in text
+
+
+def test_two_sources_are_told_apart() -> None:
+    other = Source(Inner, title="inner")
+    both = VerbParser("wordsight try", [Source(Settings), other], "Try it.", "example", ("--config", "A YAML file."))
+    values: Values = both.read(["a.jpg", "--out", "b", "--clip", "1"])
+    assert values.of(Inner) == {"clip": 1.0}
+    assert values["out"] == Path("b")
+
+
+def test_a_flag_is_taken_out_of_the_words() -> None:
+    assert take_flag(["a", "--recipe", "r", "b"], "--recipe") == (["a", "b"], "r")
+    assert take_flag(["a", "--recipe=r"], "--recipe") == (["a"], "r")
+    assert take_flag(["a"], "--recipe") == (["a"], None)
+    with pytest.raises(InputError, match="--recipe: a value is missing"):
+        take_flag(["--recipe"], "--recipe")

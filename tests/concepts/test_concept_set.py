@@ -1,0 +1,81 @@
+"""Concept sets on disk: what was saved is what is opened, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from wordsight.concepts.concept_set import ConceptSet, Occurrences
+from wordsight.corpus import Corpus
+from wordsight.errors import InputError
+
+
+@pytest.fixture
+def concepts() -> ConceptSet:
+    """Two words in two examples."""
+    ints = [np.array(values, dtype=np.int32) for values in ([0, 0, 1], [2, 8, 0], [5, 11, 3], [0, 1, 1])]
+    return ConceptSet(
+        kind="postag",
+        names=["dog", "naïve"],
+        matrix=scipy.sparse.csr_matrix(np.array([[1, 1], [0, 1]], dtype=np.float32)),
+        target="labels",
+        corpus_fingerprint="abc",
+        settings={"size": 2},
+        occurrences=Occurrences(np.array([0, 0, 1]), *ints),
+        parts=["noun", "adjective"],
+    )
+
+
+def test_what_was_saved_is_opened(concepts: ConceptSet, tmp_path: Path) -> None:
+    concepts.save(tmp_path / "set")
+    opened = ConceptSet.open(tmp_path / "set")
+    assert opened.fingerprint == concepts.fingerprint
+    assert (opened.names, opened.parts, opened.settings) == (concepts.names, concepts.parts, concepts.settings)
+    np.testing.assert_array_equal(opened.matrix.toarray(), concepts.matrix.toarray())
+    assert opened.occurrences is not None
+    assert opened.occurrences.concept.tolist() == [0, 1, 1]
+
+
+def test_a_set_without_places_has_none_after_opening(concepts: ConceptSet, tmp_path: Path) -> None:
+    ConceptSet("topics", concepts.names, concepts.matrix, "probabilities", "abc").save(tmp_path / "set")
+    assert ConceptSet.open(tmp_path / "set").occurrences is None
+
+
+def test_the_fingerprint_follows_the_content(concepts: ConceptSet) -> None:
+    other = ConceptSet("postag", concepts.names, concepts.matrix * 2, "labels", "abc")
+    assert other.fingerprint != ConceptSet("postag", concepts.names, concepts.matrix, "labels", "abc").fingerprint
+
+
+def test_an_existing_folder_is_not_replaced(concepts: ConceptSet, tmp_path: Path) -> None:
+    concepts.save(tmp_path / "set")
+    with pytest.raises(InputError, match="exists"):
+        concepts.save(tmp_path / "set")
+
+
+def test_another_corpus_is_refused_and_both_are_named(concepts: ConceptSet, make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus([["a dog in the snow"], ["two dogs on grass"]])
+    with pytest.raises(InputError, match="abc") as error:
+        concepts.check_corpus(corpus)
+    assert corpus.fingerprint in str(error.value)
+
+
+def test_what_is_no_concept_set_is_refused(concepts: ConceptSet, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no concept set"):
+        ConceptSet.open(tmp_path / "absent")
+    concepts.save(tmp_path / "set")
+    info = tmp_path / "set" / "concepts.json"
+    good = info.read_text("utf-8")
+    for bad in ("{", "[]", "{}", json.dumps({**json.loads(good), "version": 99})):
+        info.write_text(bad, "utf-8")
+        with pytest.raises(InputError):
+            ConceptSet.open(tmp_path / "set")
+    info.write_text(good, "utf-8")
+    matrix = tmp_path / "set" / "matrix.npz"
+    matrix.write_bytes(matrix.read_bytes()[:200])
+    with pytest.raises(InputError, match="no concept set"):
+        ConceptSet.open(tmp_path / "set")

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import gc
+import json
+import pickle
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from wordsight.corpus.build import build_corpus
+from wordsight.corpus.example import Example
+from wordsight.corpus.readers.coco import Coco
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+
+
+@pytest.fixture
+def corpus(coco: Callable[..., tuple[Path, Path]], tmp_path: Path) -> Corpus:
+    return build_corpus(Coco(*coco(12)), tmp_path / "corpora" / "numbers")
+
+
+def test_a_corpus_has_its_folder_for_a_name(corpus: Corpus) -> None:
+    assert corpus.name == "numbers"
+    assert Corpus.open(str(corpus.path)).fingerprint == corpus.fingerprint
+
+
+def test_indices_are_those_of_the_split(corpus: Corpus) -> None:
+    assert corpus.indices("test").tolist() == [0, 4, 8]
+    assert corpus.indices("test").dtype == np.int64
+    assert corpus.indices("train").tolist() == [1, 2, 3, 5, 6, 7, 9, 10, 11]
+    assert corpus.indices().tolist() == corpus.indices("all").tolist() == list(range(12))
+
+
+def test_an_unknown_split_names_the_ones_there_are(corpus: Corpus) -> None:
+    with pytest.raises(
+        InputError, match="unknown split 'tset'; expected one of: test, train, all; did you mean 'test'"
+    ):
+        corpus.indices("tset")
+    with pytest.raises(InputError, match="unknown split 'val'"):
+        corpus.default_split("val")
+    assert corpus.default_split("train") == "train"
+    assert corpus.default_split("all") == "all"
+
+
+def test_without_splits_the_default_is_everything(
+    encoded: Callable[..., bytes], listed: Callable[..., Coco], tmp_path: Path
+) -> None:
+    corpus = build_corpus(listed(Example("a", encoded(1)), Example("b", encoded(2), split="all")), tmp_path / "c")
+    assert corpus.splits == {}
+    assert corpus.default_split("train") == "all"
+
+
+def test_image_bytes_lie_in_the_mapped_file(corpus: Corpus, encoded: Callable[..., bytes]) -> None:
+    before = pa.total_allocated_bytes()
+    views = [corpus.image_bytes(i) for i in range(12)]
+    assert pa.total_allocated_bytes() == before
+    assert all(bytes(view) == encoded(i) for i, view in enumerate(views))
+    del corpus
+    gc.collect()
+    assert bytes(views[5]) == encoded(5)  # a view keeps the file mapped
+
+
+def test_images_are_rgb_and_of_the_size_stated(corpus: Corpus) -> None:
+    for i in (0, 11):
+        image = corpus.image(i)
+        assert isinstance(image, Image.Image)
+        assert image.mode == "RGB"
+        assert image.size == corpus.image_size(i) == (48, 36)
+
+
+def test_captions_come_in_order_with_their_numbers(corpus: Corpus) -> None:
+    found = list(corpus.caption_iter(np.array([3, 1])))
+    assert [(i, number) for i, number, _ in found] == [(3, 0), (3, 1), (1, 0), (1, 1)]
+    assert found[2][2] == "a picture with the number 1 ."
+
+
+def test_a_number_outside_the_corpus_is_an_index_error(corpus: Corpus) -> None:
+    for i in (-1, 12):
+        with pytest.raises(IndexError):
+            corpus.id(i)
+        with pytest.raises(IndexError):
+            corpus.image_bytes(i)
+
+
+def test_a_corpus_travels_to_another_process_by_its_path(corpus: Corpus) -> None:
+    sent = pickle.dumps(corpus)
+    assert len(sent) < 500
+    assert pickle.loads(sent).captions(7) == corpus.captions(7)
+
+
+def test_opening_takes_milliseconds(corpus: Corpus) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        Corpus.open(corpus.path)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.02
+
+
+def test_what_is_no_corpus_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no corpus .*wordsight corpus build"):
+        Corpus.open(tmp_path)
+    with pytest.raises(InputError, match="is no corpus"):
+        Corpus.open(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is no corpus"):
+        Corpus.open(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("{", "can't be read"),
+        ("[]", "corpus of version None"),
+        ('{"version": 99}', "corpus of version 99; expected version"),
+    ],
+)
+def test_a_strange_corpus_json_is_one_line(text: str, what: str, corpus: Corpus) -> None:
+    (corpus.path / "corpus.json").write_text(text)
+    with pytest.raises(InputError, match=what):
+        Corpus.open(corpus.path)
+
+
+def test_a_corpus_json_with_parts_missing_is_damaged(corpus: Corpus) -> None:
+    info = json.loads((corpus.path / "corpus.json").read_text())
+    del info["shards"]
+    (corpus.path / "corpus.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match="is damaged"):
+        Corpus.open(corpus.path)
+
+
+def test_a_corpus_copied_halfway_is_told_from_a_whole_one(corpus: Corpus, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(corpus.path, copy)
+    images = copy / "images-00000.arrow"
+    images.write_bytes(images.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"images-00000.arrow: has [\d,]+ bytes; expected [\d,]+ bytes"):
+        Corpus.open(copy)
+    images.unlink()
+    with pytest.raises(InputError, match=r"images-00000.arrow: is absent"):
+        Corpus.open(copy)
+
+
+def test_damage_inside_a_file_is_one_line(corpus: Corpus) -> None:
+    file = corpus.path / "captions.arrow"
+    file.write_bytes(bytes(file.stat().st_size))
+    with pytest.raises(InputError, match=r"captions.arrow: can't be read"):
+        Corpus.open(corpus.path)

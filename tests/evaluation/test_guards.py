@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.evaluation.conftest import array_task
+from wordsight.errors import InputError
+from wordsight.evaluation import Subject, evaluate, open_task
+from wordsight.evaluation.guards import check_counts, check_features, compare_with_random
+
+
+def test_test_images_in_training_are_refused(subject: Subject, colour_folder: Path) -> None:
+    shutil.copy(colour_folder / "train" / "red" / "3.png", colour_folder / "test" / "red" / "leaked.png")
+    with pytest.raises(InputError, match=r"1 of 9 test images are also in training: test/red/leaked.png") as caught:
+        evaluate(subject, open_task(f"folder:{colour_folder}"), ["logistic"])
+    assert "\n" not in str(caught.value)
+    assert not subject.results_folder.exists()
+
+
+def test_fewer_images_than_classes_are_refused() -> None:
+    with pytest.raises(InputError, match="3 training images for 4 classes"):
+        check_counts(array_task(np.array([0, 1, 2]), np.array([0, 1]), 4))
+
+
+def test_training_images_of_one_class_are_refused() -> None:
+    with pytest.raises(InputError, match="all training images are of one class"):
+        check_counts(array_task(np.zeros(5, dtype=np.int64), np.array([0, 1]), 2))
+
+
+def test_no_class_on_both_sides_is_refused() -> None:
+    with pytest.raises(InputError, match="no class has an image in both"):
+        check_counts(array_task(np.array([0, 1, 0, 1]), np.array([2, 2]), 3))
+
+
+def test_classes_without_images_are_named() -> None:
+    notes = check_counts(array_task(np.array([0, 1, 0, 1]), np.array([0, 2]), 3))
+    assert any("no training image of class-2: their test images count as wrong" in note for note in notes)
+    assert any("no test image of class-1" in note for note in notes)
+    labels = np.array([[1, 0], [1, 0], [0, 0]], dtype=np.int8)
+    assert any("class-1: left out of the mean" in note for note in check_counts(array_task(labels, labels, 2)))
+
+
+def test_features_that_are_no_number_are_refused() -> None:
+    features = np.ones((4, 2), dtype=np.float32)
+    features[1, 0], features[2, 1] = np.nan, np.inf
+    with pytest.raises(InputError, match="2 of 4 images have features that are no finite number"):
+        check_features(features, "trained")
+
+
+def test_a_collapsed_backbone_is_refused() -> None:
+    with pytest.raises(InputError, match="all 8 features are the same for every image"):
+        check_features(np.full((10, 8), 3.7, dtype=np.float32), "trained")
+
+
+def test_some_constant_features_are_counted() -> None:
+    features = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    assert check_features(features, "trained") == []
+    features[:, :3] = 0.1
+    assert check_features(features, "trained") == ["3 of 4 features of trained are constant"]
+
+
+def test_a_probe_below_its_random_baseline_is_said() -> None:
+    assert compare_with_random(40.0, 30.0) == []
+    assert "worse than the same network with random weights (30.0 against 40.0)" in compare_with_random(30.0, 40.0)[0]

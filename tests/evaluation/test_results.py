@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from wordsight.errors import InputError
+from wordsight.evaluation.results import Result, SweepPoint, print_results, read_results, reusable
+
+
+def _result() -> Result:
+    return Result(
+        task="flowers",
+        protocol="logistic",
+        metric="top-1 accuracy",
+        value=64.46,
+        random_weights=37.54,
+        baselines={"chance": 10.0},
+        standard_error=1.69,
+        penalty=0.1,
+        sweep=[SweepPoint(1.0, 60.0), SweepPoint(0.1, 64.0)],
+        seconds=12.34,
+        warnings=["[these brackets] are no markup"],
+        reusable={"random_weights": {"key": "k", "value": 37.54}},
+    )
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    file = _result().write(tmp_path)
+    assert file == tmp_path / "flowers" / "logistic.json"
+    assert Result.read(file) == _result()
+    assert read_results(tmp_path) == [_result()]
+    assert [each.name for each in file.parent.iterdir()] == ["logistic.json"]
+
+
+def test_a_baseline_is_found_again_under_its_key_alone(tmp_path: Path) -> None:
+    assert reusable(tmp_path, "flowers", "logistic", "random_weights", "k") is None
+    _result().write(tmp_path)
+    found = reusable(tmp_path, "flowers", "logistic", "random_weights", "k")
+    assert found is not None
+    assert found["value"] == 37.54
+    assert reusable(tmp_path, "flowers", "logistic", "random_weights", "other") is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1}', "half {"])
+def test_what_is_no_result_is_one_clear_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content, "utf-8")
+    with pytest.raises(InputError, match="is no result"):
+        Result.read(tmp_path / "x.json")
+    with pytest.raises(InputError, match="is not there"):
+        Result.read(tmp_path / "absent.json")
+
+
+def test_the_table_prints_percent_with_one_decimal_on_a_narrow_screen() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_results([_result()], console)
+    text = console.export_text()
+    assert "64.5" in text
+    assert "± 1.7" in text
+    assert "random weights" in text
+    assert "37.5" in text
+    assert "[these brackets] are no markup" in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.evaluation.conftest import MadeReader, encoded, picture
+from wordsight.corpus import Example, build_corpus
+from wordsight.errors import InputError
+from wordsight.evaluation import open_task
+
+
+def _pictures(folder: Path, counts: dict[str, int]) -> Path:
+    for place, count in counts.items():
+        for i in range(count):
+            file = folder / place / f"{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            picture((50, 100, 150), noise=hash((place, i)) % 2**32).save(file)
+    return folder
+
+
+def test_a_folder_with_train_and_test_is_split_so(colour_folder: Path) -> None:
+    task = open_task(f"folder:{colour_folder}")
+    assert (task.name, task.class_names, task.multilabel) == ("colours", ["blue", "red"], False)
+    assert (len(task.train), len(task.test)) == (24, 8)
+    assert np.bincount(task.train.targets).tolist() == [12, 12]
+
+
+def test_without_a_test_folder_val_is_the_test(tmp_path: Path) -> None:
+    counts = {"train/a": 3, "train/b": 3, "val/a": 2, "val/b": 2}
+    task = open_task(f"folder:{_pictures(tmp_path / 'x', counts)}")
+    assert (len(task.train), len(task.test)) == (6, 4)
+    counts |= {"test/a": 1, "test/b": 1}
+    task = open_task(f"folder:{_pictures(tmp_path / 'y', counts)}")
+    assert (len(task.train), len(task.test)) == (10, 2)
+    assert task.split_rule == "train and val, test"
+
+
+def test_without_splits_a_fixed_fifth_is_the_test_whatever_the_files_are_called(tmp_path: Path) -> None:
+    folder = _pictures(tmp_path / "x", {"a": 20, "b": 10})
+    before = open_task(f"folder:{folder}")
+    assert (len(before.train), len(before.test)) == (24, 6)
+    assert np.bincount(before.test.targets).tolist() == [4, 2]
+    assert not set(before.train.hashes) & set(before.test.hashes)
+    for i, file in enumerate(sorted(folder.rglob("*.png"))):
+        file.rename(file.with_name(f"renamed-{97 * i % 30:02d}.png"))
+    after = open_task(f"folder:{folder}")
+    assert set(after.test.hashes) == set(before.test.hashes)
+    assert set(after.train.hashes) == set(before.train.hashes)
+
+
+@pytest.mark.parametrize("layout", ["images", "rows"])
+def test_a_table_gives_labels_by_its_flags(tmp_path: Path, layout: str) -> None:
+    _pictures(tmp_path, {"photos": 10})
+    table = tmp_path / "labels.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["picture_name", "kind", "split"])
+        for i in range(10):
+            split = ("test" if i < 4 else "train") if layout == "rows" else ""
+            writer.writerow([f"{i}.png", "odd" if i % 2 else "even", split])
+    task = open_task(f"table:{table}", image="picture_name", label="kind", images=tmp_path / "photos")
+    assert task.class_names == ["even", "odd"]
+    assert (len(task.train), len(task.test)) == ((6, 4) if layout == "rows" else (8, 2))
+    assert task.name == f"{tmp_path.name}-labels"
+
+
+def test_a_table_with_several_labels_in_a_cell_is_multilabel(tmp_path: Path) -> None:
+    _pictures(tmp_path, {".": 12})
+    rows = "".join(f"{i}.png,{'sea|sky' if i % 2 else 'sky'}\n" for i in range(12))
+    (tmp_path / "labels.csv").write_text("image,label\n" + rows, "utf-8")
+    task = open_task(f"table:{tmp_path / 'labels.csv'}")
+    assert task.multilabel
+    assert task.train.targets.shape[1] == 2
+    assert (task.train.targets[:, 1] == 1).all()
+
+
+def test_the_labels_of_a_corpus_are_a_task(tmp_path: Path) -> None:
+    examples = [
+        Example(
+            f"{i}",
+            encoded(picture((9 * i, 0, 0), noise=i)),
+            labels=(["x", "y"][i % 2],),
+            split=["train", "test"][i > 7],
+        )
+        for i in range(12)
+    ]
+    corpus = build_corpus(MadeReader(examples), tmp_path / "made")
+    task = open_task(str(corpus.path))
+    assert (task.name, task.class_names) == ("made", ["x", "y"])
+    assert (len(task.train), len(task.test)) == (8, 4)
+    assert bytes(task.test.images[0]) == bytes(corpus.image_bytes(8))
+    assert open_task(f"corpus:{corpus.path}").fingerprint == task.fingerprint
+
+
+def test_unlabelled_images_are_left_out_and_counted(tmp_path: Path) -> None:
+    folder = _pictures(tmp_path / "x", {"train/a": 4, "train/b": 4, "test/a": 2, "test/b": 2, "train": 3})
+    task = open_task(f"folder:{folder}")
+    assert len(task.train) == 8
+    assert task.notes == ["3 images without a label were left out"]
+
+
+def test_the_fingerprint_is_of_images_and_labels(colour_folder: Path) -> None:
+    before = open_task(f"folder:{colour_folder}").fingerprint
+    assert open_task(f"folder:{colour_folder}").fingerprint == before
+    (colour_folder / "train" / "red" / "0.png").rename(colour_folder / "train" / "blue" / "red-0.png")
+    assert open_task(f"folder:{colour_folder}").fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("folders:{x}", "unknown kind of task 'folders'.*did you mean 'folder'"),
+        ("{x}", "names no labelled images; expected folder:DIR, voc:DIR"),
+        ("folder:", "names no labelled images"),
+        ("folder:{x}/absent", "no such folder"),
+        ("folder:{x}", "no image was found"),
+        ("corpus:{x}", "is no corpus"),
+        ("voc:{x}", "no "),
+        ("table:{x}/absent.csv", "absent.csv"),
+    ],
+)
+def test_what_is_no_task_is_one_clear_line(tmp_path: Path, spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        open_task(spec.format(x=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_flags_of_another_layout_are_refused(colour_folder: Path) -> None:
+    with pytest.raises(InputError, match="folder tasks have no --label"):
+        open_task(f"folder:{colour_folder}", label="name", image=None)
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="every image is of the one class 'a'"):
+        open_task(f"folder:{_pictures(tmp_path / 'x', {'a': 3})}")
+
+
+def test_captioned_images_without_labels_are_no_task(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no image has a label"):
+        open_task(f"folder:{_pictures(tmp_path / 'x', {'.': 3})}")
+
+
+def test_splits_of_other_names_are_refused(tmp_path: Path) -> None:
+    _pictures(tmp_path, {".": 4})
+    rows = "".join(f"{i}.png,{'ab'[i % 2]},fold{i % 2}\n" for i in range(4))
+    (tmp_path / "t.csv").write_text("image,label,split\n" + rows, "utf-8")
+    with pytest.raises(InputError, match=r"has the splits fold0, fold1; expected train and test"):
+        open_task(f"table:{tmp_path / 't.csv'}")
+
+
+def test_too_many_rows_without_an_image_name_are_refused(tmp_path: Path) -> None:
+    _pictures(tmp_path, {".": 4})
+    rows = "".join(f"{'' if i == 2 else f'{i}.png'},{'ab'[i % 2]}\n" for i in range(4))
+    (tmp_path / "t.csv").write_text("image,label\n" + rows, "utf-8")
+    with pytest.raises(InputError, match="1 of 4 rows can't be used"):
+        open_task(f"table:{tmp_path / 't.csv'}")
+
+
+def test_an_absent_image_is_named(tmp_path: Path) -> None:
+    _pictures(tmp_path, {".": 4})
+    rows = "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(5))
+    (tmp_path / "t.csv").write_text("image,label\n" + rows, "utf-8")
+    with pytest.raises(InputError, match=r"4\.png: can't be read"):
+        open_task(f"table:{tmp_path / 't.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "classes", "train", "test", "multilabel"),
+    [
+        ("folder:imagenette", 10, 2000, 800, False),
+        ("folder:cifar10", 10, 5000, 1000, False),
+        ("voc:voc_animals", 5, 1804, 1804, True),
+        ("voc:ucm", 17, 1890, 210, True),
+        ("table:imagenette/labels.csv", 10, 2000, 800, False),
+    ],
+)
+def test_real_tasks_have_the_images_that_they_should(
+    shared_data: Path, spec: str, classes: int, train: int, test: int, multilabel: bool
+) -> None:
+    kind, place = spec.split(":")
+    task = open_task(f"{kind}:{shared_data / place}", label="name" if kind == "table" else None)
+    assert (len(task.class_names), len(task.train), len(task.test), task.multilabel) == (
+        classes,
+        train,
+        test,
+        multilabel,
+    )
+    assert not set(task.train.hashes) & set(task.test.hashes)
+    assert all(Path(str(task.test.images[i])).is_file() for i in (0, -1))
+
+
+def test_voc_lists_are_read_as_written(shared_data: Path) -> None:
+    task = open_task(f"voc:{shared_data / 'voc_animals'}")
+    lists = shared_data / "voc_animals" / "ImageSets" / "Main"
+    for k, name in enumerate(task.class_names):
+        lines = [line.split() for line in (lists / f"{name}_test.txt").read_text("utf-8").splitlines()]
+        assert {line[0] for line in lines if line[1] == "1"} == {
+            task.test.ids[i] for i in np.flatnonzero(task.test.targets[:, k] == 1)
+        }
+        assert sum(line[1] == "0" for line in lines) == (task.test.targets[:, k] == -1).sum()

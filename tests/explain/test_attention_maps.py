@@ -1,0 +1,109 @@
+"""Where a run looks for words, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wordsight.errors import InputError
+from wordsight.explain.attention import GUESSES, AttentionMaps, Span, content_words, read_photo
+from wordsight.explain.photo import explain_photo, photo_attention
+from wordsight.training.run import Run
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def attfc(make_run: MakeRun) -> Run:
+    return make_run("icmlm-attfc")
+
+
+@pytest.fixture
+def photo(tmp_path: Path, jpeg: Callable[..., bytes]) -> Path:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(jpeg(99, (90, 60)))
+    return path
+
+
+@pytest.mark.parametrize("objective", ["icmlm-attfc", "icmlm-tfm"])
+def test_attention_sums_to_one_over_the_grid_for_every_word(make_run: MakeRun, photo: Path, objective: str) -> None:
+    seen = photo_attention(make_run(objective), photo, "A dog runs with a red ball")
+    assert [word.word for word in seen.words] == ["dog", "runs", "red", "ball"]
+    for word in seen.words:
+        assert word.attention_HW.ndim == 2
+        assert (word.attention_HW >= 0).all()
+        assert word.attention_HW.sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_predictions_are_the_likeliest_words_in_order(attfc: Run, photo: Path) -> None:
+    word = photo_attention(attfc, photo, "a Dog")
+    guesses = word.words[0].predictions
+    probabilities = [guess.probability for guess in guesses]
+    assert len(guesses) == 3 and probabilities == sorted(probabilities, reverse=True)
+    assert 0 < sum(probabilities) <= 1
+    assert word.words[0].target == "dog", "guesses are spelled as the vocabulary spells them"
+
+
+def test_the_view_is_what_evaluation_sees_and_the_drawn_one_its_enlargement(attfc: Run, photo: Path) -> None:
+    seen = photo_attention(attfc, photo, "a dog")
+    assert seen.view.shape == (32, 32, 3)
+    assert seen.drawn.shape == (384, 384, 3)
+    assert seen.photo_size == (90, 60)
+    small = np.asarray(Image.fromarray(seen.drawn).resize((32, 32), Image.Resampling.BOX), dtype=float)
+    assert np.abs(small - seen.view).mean() < 4
+
+
+def test_hiding_one_word_does_not_change_what_is_seen_for_another(attfc: Run, photo: Path) -> None:
+    maps = AttentionMaps(attfc)
+    caption = "a dog with a red ball"
+    both, alone = maps.of_photo(photo, caption), maps.of_photo(photo, caption, [Span(2, 5)])
+    np.testing.assert_allclose(both.words[0].attention_HW, alone.words[0].attention_HW, atol=2e-3)
+
+
+def test_without_the_tagger_every_concept_in_the_caption_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(texts: list[str]) -> None:
+        raise InputError("spaCy is not installed")
+
+    monkeypatch.setattr("wordsight.language.tagger.tag_words", absent)
+    found = content_words("A Dog's ball, red!", frozenset({"dog", "red", "beach"}))
+    assert found == [Span(2, 5), Span(14, 17)]
+
+
+def test_a_caption_without_a_word_to_hide_is_one_clear_line(attfc: Run, photo: Path) -> None:
+    with pytest.raises(InputError, match="no word of 'colourless ideas' can be hidden.*ball.*dog"):
+        photo_attention(attfc, photo, "colourless ideas")
+
+
+def test_an_objective_without_attention_is_told_and_others_are_named(make_run: MakeRun, photo: Path) -> None:
+    with pytest.raises(InputError, match="'tag-prediction' has no attention.*icmlm-tfm, icmlm-attfc"):
+        photo_attention(make_run("tag-prediction"), photo, "a dog")
+
+
+def test_a_photo_that_cannot_be_read_is_told(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:
+    path = tmp_path / "bad.jpg"
+    for content, reason in ((None, "absent"), (b"no picture", "unreadable"), (jpeg(1)[:300], "truncated")):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(InputError, match=rf"bad\.jpg: {reason}"):
+            read_photo(path)
+
+
+def test_explain_photo_writes_a_picture(attfc: Run, photo: Path, tmp_path: Path) -> None:
+    out = explain_photo(attfc, photo, "a dog runs with $1 red ball on $2 beach", tmp_path / "new" / "seen.png")
+    with Image.open(out) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 900 and picture.height > 400
+
+
+def test_an_unknown_picture_format_is_told(attfc: Run, photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown picture format '\.pgn'.*did you mean '\.png'"):
+        explain_photo(attfc, photo, "a dog", tmp_path / "seen.pgn")
+
+
+def test_guesses_are_as_many_as_stated(make_run: MakeRun, photo: Path) -> None:
+    seen = photo_attention(make_run("icmlm-tfm"), photo, "a dog")
+    assert all(len(word.predictions) == GUESSES for word in seen.words)

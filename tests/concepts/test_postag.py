@@ -105,9 +105,9 @@ def test_the_second_call_opens_what_the_first_built(
     corpus = make_corpus(real_captions)
     first = concept_set_for(corpus, "postag", {"size": 300}, "all")
     monkeypatch.setattr(words, "tag_words", None)  # nothing is tagged again, not even for other settings
-    started = time.perf_counter()
+    started = time.process_time()
     second = concept_set_for(corpus, "postag", {"size": 300}, "all")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert second.fingerprint == first.fingerprint
     assert second.names[:2] == ["dog", "man"]
     assert len(concept_set_for(corpus, "postag", {"size": 100, "parts": "nouns"}, "all")) == 100

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from wordsight.evaluation.linear import LogisticFits, Standardiser, strongest_first
+from wordsight.evaluation.logistic import LogisticSettings
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 
@@ -30,7 +31,8 @@ def test_the_objective_is_scikit_learns_minimum_to_one_in_ten_thousand() -> None
     features, targets = _problem(5)
     scaled = StandardScaler().fit_transform(features.astype(np.float64))
     n, width = features.shape
-    fits = LogisticFits(Standardiser.of(features)(features), targets, 5, 1000, 1e-4)
+    settings = LogisticSettings()
+    fits = LogisticFits(Standardiser.of(features)(features), targets, 5, settings.max_iterations, settings.tolerance)
 
     def objective(weights: NDArray[np.float64], bias: NDArray[np.float64], penalty: float) -> float:
         scores = scaled @ weights + bias

@@ -27,7 +27,12 @@ def tiny(tmp_path: Path, minilm: LanguageModel) -> Path:
     from transformers import BertConfig, BertForMaskedLM
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    sizes: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+    }
     model = BertForMaskedLM(BertConfig(vocab_size=minilm.vocabulary_size, **sizes))
     torch.nn.init.normal_(model.cls.predictions.bias)
     model.save_pretrained(tmp_path / "bert")
@@ -162,7 +167,7 @@ def test_what_is_no_model_is_refused_in_one_line(tiny: Path, tmp_path: Path) -> 
 def test_a_model_without_a_mask_token_is_refused(tmp_path: Path, minilm: LanguageModel) -> None:
     from transformers import GPT2Config, GPT2Model
 
-    sizes = {"n_embd": 32, "n_layer": 1, "n_head": 2, "bos_token_id": 0, "eos_token_id": 0}
+    sizes: dict[str, Any] = {"n_embd": 32, "n_layer": 1, "n_head": 2, "bos_token_id": 0, "eos_token_id": 0}
     GPT2Model(GPT2Config(vocab_size=minilm.vocabulary_size, **sizes)).save_pretrained(tmp_path)
     tokenizer: Any = type(minilm.tokenizer).from_pretrained(minilm.tokenizer.name_or_path)
     tokenizer.mask_token = None

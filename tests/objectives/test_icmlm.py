@@ -8,6 +8,7 @@ import torch
 from wordsight.batching.batch import Batch, MaskedWords, Tags
 from wordsight.errors import InputError
 from wordsight.objectives import Facts, MaskedWordObjective, build_objective
+from wordsight.objectives.icmlm import ICMLM, words_present
 from wordsight.vision.backbones import build_backbone
 
 FLAVOURS = ["icmlm-attfc", "icmlm-tfm"]
@@ -114,3 +115,22 @@ def test_an_unknown_objective_is_answered_with_the_nearest() -> None:
 def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'heads'"):
         build_objective("icmlm-attfc", {"head": 2}, build_backbone("resnet18"), facts())
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_a_text_prior_adds_the_captions_own_scores_and_is_not_trained(name: str) -> None:
+    objective, sample = build(name, candidates="maskable", text_prior=True), batch()
+    assert isinstance(objective, ICMLM) and objective.prior is not None and sample.masked is not None
+    grid, words = objective.grid(sample), sample.masked
+    with_prior = objective.predict_masked(grid, words).logits_BmV
+    said = objective.prior(words_present(words).float()[torch.arange(2)[:, None], torch.arange(3), words.position_Bm])
+    objective.prior = None
+    assert torch.allclose(with_prior, objective.predict_masked(grid, words).logits_BmV + said, atol=1e-4)
+    trained = build(name, candidates="maskable", text_prior=True).train()
+    trained(sample)["loss"].backward()
+    assert all(p.grad is None for n, p in trained.named_parameters() if n.startswith("prior."))
+
+
+def test_a_text_prior_over_the_whole_vocabulary_is_refused() -> None:
+    with pytest.raises(InputError, match="candidates: maskable"):
+        build("icmlm-attfc", text_prior=True)

@@ -62,8 +62,15 @@ def test_strides_set_the_side_of_the_grid(stem: int, last: int, side: int) -> No
         assert backbone(IMAGES).shape[-2:] == (side, side)
 
 
+def test_stages_may_be_left_out() -> None:
+    backbone = build_backbone("resnet18", BackboneSettings(stages=3)).eval()
+    with torch.no_grad():
+        assert backbone(IMAGES).shape == (1, 256, 4, 4) and backbone.out_channels == 256
+    assert backbone.layers == ["stem", "res2", "res3", "res4"]
+
+
 def test_strides_of_other_networks_are_refused() -> None:
-    with pytest.raises(InputError, match="strides of 'vgg16' can't be changed"):
+    with pytest.raises(InputError, match="strides and stages of 'vgg16' can't be changed"):
         build_backbone("vgg16", BackboneSettings(last_stride=1))
 
 

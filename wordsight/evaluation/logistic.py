@@ -50,7 +50,7 @@ class LogisticSettings:
     penalties: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0, 30.0)
     validation_share: float = 0.2
     max_iterations: int = 1000
-    tolerance: float = 1e-4
+    tolerance: float = 1e-5
     layer: str | None = None
     pool: int = 1
     crop_share: float = 1.0

@@ -27,7 +27,7 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def tag_in_processes(chunks: Iterator[list[str]], count: int) -> Generator[tuple[list[str], _Spans]]:
+def tag_in_processes(chunks: Iterator[list[str]], count: int) -> Generator[tuple[list[str], _Spans], None, None]:
     """Tag chunks of texts in ``count`` processes; yields each chunk with its tags, in order."""
     children = [_start() for _ in range(count)]
     idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()

@@ -6,6 +6,7 @@ Only the tagger runs: the parser, the entity recogniser and the lemmatizer add n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import chain, islice
@@ -58,7 +59,7 @@ def tag_words(texts: Iterable[str], processes: int | None = None) -> Iterator[li
     if processes > 1:
         tagged = tag_in_processes(chunks, processes)
     else:
-        tagger = Tagger()
+        tagger = _shared()
         tagged = ((chunk, tagger.tag(chunk)) for chunk in chunks)
     for chunk, spans in tagged:
         for text, words in zip(chunk, spans, strict=True):
@@ -97,3 +98,9 @@ class Tagger:
             [(word.idx, word.idx + len(word), _PARTS.get(word.pos_, "other")) for word in document if not word.is_space]
             for document in self._pipeline.pipe(texts, batch_size=256)
         ]
+
+
+@cache
+def _shared() -> Tagger:
+    """One tagger for the process: single captions are tagged without loading spaCy's model again."""
+    return Tagger()

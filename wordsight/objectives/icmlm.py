@@ -14,6 +14,7 @@ from torch import Tensor
 
 from wordsight.batching.batch import Batch, MaskedWords
 from wordsight.errors import InputError
+from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.heads.tp import TagHead, TagHeadKind
 from wordsight.heads.vocabulary import Vocabulary
 from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, share_of_mean
@@ -32,14 +33,25 @@ class ICMLMSettings:
         tag_hidden: Width of the tag head's hidden layers; 0 takes the backbone's.
         candidates: What a masked word may turn out to be: ``vocabulary``, all of the language model's (Eq. 6), or
             ``maskable``, the words of the concept set.
+        text_prior: Whether the image predicts what the caption alone leaves open. A token classifier trained on the
+            captions without images, then frozen, adds its scores to those of the image (a product of experts, as in
+            Clark et al. 2019), so that nothing is gained by passing the caption's own answer through the attention.
+            Not in the paper; needs ``candidates: maskable``.
     """
 
     tag_weight: float = 1.0
     tag_head: TagHeadKind = "linear"
     tag_hidden: int = 0
     candidates: Literal["vocabulary", "maskable"] = "vocabulary"
+    text_prior: bool = False
 
     def __post_init__(self) -> None:
+        if self.text_prior and self.candidates != "maskable":
+            raise InputError(
+                "text_prior knows the words of the concept set alone",
+                where="objective_settings",
+                expected="candidates: maskable beside it",
+            )
         if self.tag_weight < 0:
             raise InputError(f"tag_weight is {self.tag_weight}", where="objective_settings", expected="0 or more")
 
@@ -76,6 +88,11 @@ class ICMLM(MaskedWordObjective):
             )
         self.tag_weight = settings.tag_weight
         self.vocabulary = Vocabulary(facts.vectors_VD, facts.maskable if settings.candidates == "maskable" else None)
+        self.prior: TokenClassifier | None = None
+        if settings.text_prior:
+            self.prior = TokenClassifier(self.vocabulary).requires_grad_(False)
+            if facts.text_head is not None:
+                self.prior.load_state_dict(dict(facts.text_head))
         self.tp: TagHead | None = None
         if settings.tag_weight > 0:
             self.tp = TagHead(backbone.out_channels, facts.concepts, settings.tag_head, settings.tag_hidden)
@@ -97,9 +114,10 @@ class ICMLM(MaskedWordObjective):
     def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
         """Predict the masked words of images whose grid is at hand (Eq. 6)."""
         located = self.locate(grid_BCHW, words)
-        logits_BmV = self.vocabulary.scores(located.features_BmD)
-        if self.word_bias is not None:
-            logits_BmV = logits_BmV + self.word_bias
+        features_BmD, bias_V = self._with_prior(located.features_BmD, words)
+        logits_BmV = self.vocabulary.scores(features_BmD)
+        if bias_V is not None:
+            logits_BmV = logits_BmV + bias_V
         rows, columns = grid_BCHW.shape[-2:]
         return MaskedPrediction(logits_BmV, located.attention_BmL, (rows, columns))
 
@@ -116,12 +134,26 @@ class ICMLM(MaskedWordObjective):
             parts["tag"] = tag.detach()
         return {"loss": loss, **parts}
 
+    def _with_prior(self, features_BmD: Tensor, words: MaskedWords) -> tuple[Tensor, Tensor | None]:
+        """Features and bias whose scores are those of the flavour plus those of the caption alone.
+
+        Both score words by dot products with the same vectors, so that the sum of scores is the score of the sum.
+        """
+        if self.prior is None:
+            return features_BmD, self.word_bias
+        tokens_BmTD = words_present(words).to(features_BmD.dtype)
+        index_Bm1D = words.position_Bm[:, :, None, None].expand(-1, -1, 1, tokens_BmTD.shape[-1])
+        said_BmD = self.prior.transform(tokens_BmTD.gather(2, index_Bm1D).squeeze(2))
+        bias_V = self.prior.bias if self.word_bias is None else self.prior.bias + self.word_bias
+        return features_BmD + said_BmD, bias_V
+
     def _masked_loss(self, features_BmD: Tensor, words: MaskedWords) -> tuple[Tensor, Tensor]:
         """Eq. 7 over the places that hold a masked word; an image with fewer than m leaves places empty."""
         real_M = words.weight_Bm.flatten() > 0
         target_M = self.vocabulary.rows(words.target_Bm).flatten()[real_M]
+        features_BmD, bias_V = self._with_prior(features_BmD, words)
         features_MD = features_BmD.flatten(0, 1)[real_M]
-        loss, accuracy = self.vocabulary.loss(features_MD, target_M, self.word_bias)
+        loss, accuracy = self.vocabulary.loss(features_MD, target_M, bias_V)
         # Processes that train together hold different numbers of masked words: each word counts the same.
         return loss * share_of_mean(len(target_M), loss.device), accuracy
 

@@ -26,6 +26,7 @@ class Facts:
         vectors_VD: The language model's vocabulary matrix; None for objectives that read no words.
         maskable: Vocabulary ids that are ever masked.
         classifier: The language model's own masked-token classifier, where it has one.
+        text_head: A token classifier over the maskable words trained on the captions alone, for a text prior.
     """
 
     concepts: int
@@ -33,6 +34,7 @@ class Facts:
     vectors_VD: Tensor | None = None
     maskable: Tensor | None = None
     classifier: Mapping[str, Tensor] | None = None
+    text_head: Mapping[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)

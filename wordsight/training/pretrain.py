@@ -48,6 +48,7 @@ class TrainingData:
         concepts: The concept set.
         language: The language model, for objectives that read words.
         masked: Masked captions with their token features, for objectives on masked words.
+        text_head: A token classifier trained on these captions alone, for objectives with a text prior.
     """
 
     corpus: Corpus
@@ -55,6 +56,7 @@ class TrainingData:
     concepts: ConceptSet
     language: LanguageModel | None = None
     masked: MaskedCaptions | None = None
+    text_head: dict[str, torch.Tensor] | None = None
 
 
 def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: bool = False) -> Run:
@@ -302,6 +304,7 @@ def _facts(data: TrainingData) -> Facts:
         vectors_VD=None if data.language is None else data.language.vocabulary_matrix(),
         maskable=None if data.masked is None else torch.from_numpy(np.unique(data.masked.target_M).astype(np.int64)),
         classifier=None if data.language is None else data.language.token_classifier_weights(),
+        text_head=data.text_head,
     )
 
 

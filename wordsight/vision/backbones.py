@@ -20,21 +20,25 @@ from wordsight.errors import InputError, unknown
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """Strides of a ResNet: a finer grid costs time and keeps smaller things apart.
+    """Strides and depth of a ResNet: a finer grid costs time and keeps smaller things apart.
 
     Args:
         stem_stride: Stride of the stem: 4 as published, 2 without its max-pooling, 1 with a 3x3 convolution.
         last_stride: Stride of the last stage: 2 as published, 1 for a grid of twice the side.
+        stages: How many of the four stages are kept; the fourth holds three quarters of the weights.
     """
 
     stem_stride: int = 4
     last_stride: int = 2
+    stages: int = 4
 
     def __post_init__(self) -> None:
         if self.stem_stride not in (1, 2, 4):
             raise InputError(f"stem_stride is {self.stem_stride}", expected="1, 2 or 4")
         if self.last_stride not in (1, 2):
             raise InputError(f"last_stride is {self.last_stride}", expected="1 or 2")
+        if self.stages not in (1, 2, 3, 4):
+            raise InputError(f"stages is {self.stages}", expected="1 to 4")
 
 
 class Backbone(nn.Module):
@@ -158,16 +162,20 @@ def _resnet(network: Any, settings: BackboneSettings) -> Backbone:
     if settings.stem_stride == 1:
         parts["conv1"] = nn.Conv2d(3, network.conv1.out_channels, 3, stride=1, padding=1, bias=False)
         nn.init.kaiming_normal_(parts["conv1"].weight, mode="fan_out", nonlinearity="relu")
-    if settings.last_stride == 1:
-        first = network.layer4[0]
+    stages = range(1, settings.stages + 1)
+    if settings.last_stride == 1 and settings.stages > 1:
+        # A basic block strides in its first convolution, a bottleneck in its second; both in their shortcut.
+        first = getattr(network, f"layer{settings.stages}")[0]
         for convolution in (first.conv1, first.conv2, first.downsample[0]):
             convolution.stride = (1, 1)
-    parts |= {f"layer{stage}": getattr(network, f"layer{stage}") for stage in (1, 2, 3, 4)}
+    parts |= {f"layer{stage}": getattr(network, f"layer{stage}") for stage in stages}
     grid = _ResNetGrid()
     for part, module in parts.items():
         grid.add_module(part, module)
-    taps = {"stem": "maxpool", "res2": "layer1", "res3": "layer2", "res4": "layer3", "res5": "layer4"}
-    return Backbone(grid, taps, network.fc.in_features)
+    taps = {"stem": "maxpool", **{f"res{stage + 1}": f"layer{stage}" for stage in stages}}
+    last = getattr(network, f"layer{settings.stages}")[-1]
+    channels = (last.conv3 if hasattr(last, "conv3") else last.conv2).out_channels
+    return Backbone(grid, taps, channels)
 
 
 def _sequential(features: nn.Sequential, name: str) -> Backbone:
@@ -245,9 +253,9 @@ def _channels_of(network: nn.Module) -> int:
 
 
 def _refuse_strides(name: str, settings: BackboneSettings, allow_last: bool = False) -> None:
-    if settings.stem_stride != 4 or (settings.last_stride != 2 and not allow_last):
+    if settings.stem_stride != 4 or settings.stages != 4 or (settings.last_stride != 2 and not allow_last):
         raise InputError(
-            f"strides of {name!r} can't be changed",
+            f"strides and stages of {name!r} can't be changed",
             where="backbone_settings",
-            expected="stem_stride 4 and last_stride 2 for networks that are no torchvision ResNet",
+            expected="stem_stride 4, last_stride 2 and stages 4 for networks that are no torchvision ResNet",
         )

@@ -23,6 +23,7 @@ class SceneSettings:
         smallest: Least width of an object, as a share of the picture's.
         largest: Greatest width of an object, as a share of the picture's.
         tilt: Greatest turn either way, in degrees.
+        mirrored: Share of the objects that are mirrored.
         visible: Least share of an object that neither another object nor the picture's edge hides.
     """
 
@@ -30,6 +31,7 @@ class SceneSettings:
     smallest: float
     largest: float
     tilt: float
+    mirrored: float
     visible: float
 
 
@@ -106,7 +108,7 @@ class _Layout:
         for _ in range(_TRIES):
             width = random.uniform(settings.smallest, settings.largest) * settings.size
             tilt = random.uniform(-settings.tilt, settings.tilt)
-            pixels = self.renderer.draw(drawing, width, tilt, random.random() < 0.5)
+            pixels = self.renderer.draw(drawing, width, tilt, random.random() < settings.mirrored)
             if self._lay(drawing, pixels):
                 return True
         return False

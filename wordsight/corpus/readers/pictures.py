@@ -48,6 +48,7 @@ class Pictures:
         smallest: Least width of an object, as a share of the picture's.
         largest: Greatest width of an object, as a share of the picture's.
         tilt: Greatest turn of an object either way, in degrees.
+        mirrored: Share of the objects that are mirrored.
         visible: Least share of each object that nothing hides.
         train_per_class: Training pictures of each class of the task ``unseen``.
         test_per_class: Test pictures of each class of the task ``unseen``.
@@ -68,6 +69,7 @@ class Pictures:
     smallest: float = 0.25
     largest: float = 0.5
     tilt: float = 25.0
+    mirrored: float = 0.5
     visible: float = 0.7
     train_per_class: int = 20
     test_per_class: int = 20
@@ -82,6 +84,7 @@ class Pictures:
         _check("smallest", self.smallest, 0.1, self.largest)
         _check("largest", self.largest, self.smallest, 0.6)
         _check("tilt", self.tilt, 0, 180)
+        _check("mirrored", self.mirrored, 0, 1)
         _check("visible", self.visible, 0, 0.8)
         if self.task not in ("captions", "unseen"):
             raise InputError(f"unknown task {self.task!r}", where="task", expected="captions or unseen")
@@ -140,7 +143,7 @@ class Pictures:
         return self._example(f"unseen-{split}-{name}-{index:03d}", scene, split, labels=(name,))
 
     def _settings(self) -> SceneSettings:
-        return SceneSettings(self.size, self.smallest, self.largest, self.tilt, self.visible)
+        return SceneSettings(self.size, self.smallest, self.largest, self.tilt, self.mirrored, self.visible)
 
     def _example(
         self, name: str, scene: Scene, split: str, labels: tuple[str, ...], captions: tuple[str, ...] = ()

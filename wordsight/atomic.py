@@ -6,10 +6,12 @@ the old content or the new one, never half of one.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,19 +120,28 @@ def write_json(target: Path, content: Any) -> None:
 
 
 def _swap(beside: Path, target: Path) -> None:
-    """Rename ``beside`` to ``target``; an old target steps aside first, as folders can't be replaced in one step."""
-    old: Path | None = None
-    if target.exists():
+    """Rename ``beside`` to ``target``; an old target trades places with it, and is removed after."""
+    if not target.exists():
+        beside.replace(target)
+    elif not _exchange(beside, target):
+        # Where two folders can't trade places in one step, the old one steps aside first; see `_sweep`.
         old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
         target.replace(old)
-    try:
-        beside.replace(target)
-    except OSError:
-        if old is not None:
+        try:
+            beside.replace(target)
+        except OSError:
             old.replace(target)
-        raise
-    if old is not None:
+            raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two paths trade places in one step (``renameat2`` of Linux); False where the system can't."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+    if renameat2 is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(renameat2(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0)
 
 
 def _sweep(target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,6 +29,8 @@ BATCH = 64
 _AHEAD = 3
 # Photos as they come off a camera are large; more pixels than this are made to do harm.
 _MAX_PIXELS = 400_000_000
+# Larger than any side, so that no JPEG is shrunk and coded anew before the view is cut from it.
+_ANY_SIDE = 1 << 20
 
 
 def view_batches(
@@ -70,17 +74,33 @@ def view_batches(
 def _view(image: EncodedImage, size: int, crop_share: float, name: str) -> NDArray[np.uint8]:
     if isinstance(image, memoryview):
         return eval_view(image, size, crop_share)
+    where = image if isinstance(image, Path) else name
     try:
-        # Small images keep their bytes; only large ones are coded anew, at several times the size of the view.
-        packed = pack_image(image, shorter_side=max(512, 4 * size), jpeg_quality=95, max_pixels=_MAX_PIXELS)
+        data = image.read_bytes() if isinstance(image, Path) else image
+        packed = pack_image(data, shorter_side=_ANY_SIDE, jpeg_quality=95, max_pixels=_MAX_PIXELS)
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror or error})", where=where) from error
     except BadImage as error:
-        raise InputError(
-            f"{error.reason} ({error.detail})",
-            where=image if isinstance(image, Path) else name,
-            expected="an image",
-            mend="remove it, or build a corpus, which leaves such images out",
-        ) from error
-    return eval_view(packed.data, size, crop_share)
+        mend = "remove it, or build a corpus, which leaves such images out"
+        found = f"{error.reason} ({error.detail})"
+        raise InputError(found, where=where, expected="an image", mend=mend) from error
+    # What was no upright RGB or grey JPEG has been coded anew with loss: a test image is to be seen as it is.
+    kept = packed.data == data
+    return eval_view(packed.data if kept else _without_loss(data, packed.data), size, crop_share)
+
+
+def _without_loss(data: bytes, coded: bytes) -> bytes:
+    """A checked image, upright and RGB on white, as BMP; ``coded`` for images of more than 8 bits, which are scaled there."""
+    opened = Image.open(io.BytesIO(data))
+    if opened.mode.startswith(("I", "F")):
+        return coded
+    upright = ImageOps.exif_transpose(opened)
+    if upright.has_transparency_data:
+        layered = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", layered.size, (255, 255, 255, 255)), layered)
+    plain = io.BytesIO()
+    upright.convert("RGB").save(plain, "BMP")
+    return plain.getvalue()
 
 
 def precision_on(device: torch.device) -> torch.dtype:

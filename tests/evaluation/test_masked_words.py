@@ -123,3 +123,14 @@ def test_protocols_are_refused_before_anything_is_computed(subject: Subject, col
     with pytest.raises(InputError, match="no protocol was named"):
         check_protocols([], Task)
     assert not subject.results_folder.exists()
+
+
+def test_wrong_images_are_other_images_of_the_split(subject: Subject, make_split: MakeSplit) -> None:
+    left, right = (picture((60, 60, 180), noise=i) for i in range(2))
+    left.paste((255, 0, 0), (0, 0, 8, 8))
+    right.paste((255, 0, 0), (24, 24, 32, 32))
+    split = make_split([(left, []), (right, [])], [(0, 1, 0), (1, 1, 0)], ["thing"])
+    looking = replace(subject, objective=LooksAtRed([1], VOCABULARY))
+    rows = np.arange(2)
+    assert ask(looking, split, rows).peak.tolist() == [[0, 0], [3, 3]]
+    assert ask(looking, split, rows, wrong_images=True).peak.tolist() == [[3, 3], [0, 0]]

@@ -66,7 +66,14 @@ def masked_word_objective(subject: Subject) -> MaskedWordObjective:
     return subject.objective
 
 
-def ask(subject: Subject, question: CaptionedSplit, rows: NDArray[np.int64], crop_share: float = 1.0) -> Answers:
+def ask(
+    subject: Subject,
+    question: CaptionedSplit,
+    rows: NDArray[np.int64],
+    crop_share: float = 1.0,
+    *,
+    wrong_images: bool = False,
+) -> Answers:
     """Show the objective each image and ask for its masked words.
 
     Args:
@@ -74,6 +81,7 @@ def ask(subject: Subject, question: CaptionedSplit, rows: NDArray[np.int64], cro
         question: Images and masked captions.
         rows: Which masked captions to ask about, ascending.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        wrong_images: Show another image of the split with each caption, to see what the caption alone gives away.
 
     Raises:
         InputError: When the objective predicts no masked words, or there is none to predict.
@@ -92,6 +100,8 @@ def ask(subject: Subject, question: CaptionedSplit, rows: NDArray[np.int64], cro
         for views, rows_per_image in _by_image(question, rows, subject.image_size, crop_share):
             with half:
                 grid_BCHW = objective.backbone(prepare(views.to(subject.device)))
+            if wrong_images:
+                grid_BCHW = grid_BCHW.roll(1, 0)
             grid = (grid_BCHW.shape[-2], grid_BCHW.shape[-1])
             # The heads run in float32: two of thousands of scores are often equal in bf16.
             for images, asked in _rounds(rows_per_image):

@@ -90,7 +90,7 @@ def _view(image: EncodedImage, size: int, crop_share: float, name: str) -> NDArr
 
 
 def _without_loss(data: bytes, coded: bytes) -> bytes:
-    """A checked image, upright and RGB on white, as BMP; ``coded`` for images of more than 8 bits, which are scaled there."""
+    """A checked image, upright, RGB on white, as BMP; ``coded`` for one of more than 8 bits, which was scaled there."""
     opened = Image.open(io.BytesIO(data))
     if opened.mode.startswith(("I", "F")):
         return coded

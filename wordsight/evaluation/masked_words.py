@@ -1,7 +1,8 @@
 """The protocol ``masked-words``: is the masked word of a held-out caption the model's first guess, or among its five?
 
 Read beside what can be said without the image: the language model's token classifier trained on the training captions
-(Table 1 of ICMLM gives BERT alone), and always guessing the most frequent words.
+(Table 1 of ICMLM gives BERT alone), always guessing the most frequent words, and the same network shown another image,
+which tells how much of its answer comes from the caption through its attention.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def measure(subject: Subject, question: CaptionedSplit, settings: MaskedWordsSet
     fifth = (answers.guesses == target[:, None]).any(1)
     candidates = objective.candidates.cpu().numpy()
     value = 100 * float(first.mean())
+    wrong = ask(subject, question, rows, settings.crop_share, wrong_images=True)
+    wrong_image = {"wrong image": 100 * float((wrong.guesses[:, 0] == target).mean())}
     baselines: dict[str, float] = {}
     if question.train is not None:
         baselines = text_baselines(subject, question, rows, candidates, train_text=settings.text_baseline)
@@ -67,7 +70,7 @@ def measure(subject: Subject, question: CaptionedSplit, settings: MaskedWordsSet
         protocol=NAME,
         metric="top-1 of masked words",
         value=value,
-        baselines=baselines,
+        baselines={**baselines, **wrong_image},
         more={"top-5": 100 * float(fifth.mean())},
         standard_error=clustered_error(first, example),
         per_class=per_concept(first, question.masked.concept_M[rows], question),

@@ -14,7 +14,7 @@ from wordsight.evaluation import Result, print_results
 from wordsight.progress import console
 from wordsight.training.run import Run
 
-SCENES, HELD_OUT, SIDE = 24_000, 500, 64
+SCENES, HELD_OUT, SIDE = 20_000, 500, 64
 EXPLAINED = 3
 
 # Objects a third to a half of the picture wide, turned by up to 15 degrees; they may hide up to 30 % of each other.

@@ -128,6 +128,7 @@ def measure(subject: Subject, task: Task, settings: LogisticSettings) -> Result:
         },
         settings={
             **asdict(settings),
+            "penalties": list(settings.penalties),
             "image_size": subject.image_size,
             "precision": str(precision_on(subject.device)).removeprefix("torch."),
             "split": task.split_rule,

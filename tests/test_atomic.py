@@ -19,9 +19,14 @@ def names(folder: Path) -> list[str]:
 def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "result.json"
     target.write_text("old")
-    with pytest.raises(RuntimeError), atomic_file(target) as beside:
-        beside.write_text("half")
-        raise RuntimeError
+
+    def write_half() -> None:
+        with atomic_file(target) as beside:
+            beside.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
     assert target.read_text() == "old" and names(tmp_path) == ["result.json"]
 
 

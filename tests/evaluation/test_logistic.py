@@ -27,14 +27,16 @@ def test_random_labels_give_chance_also_for_several_labels() -> None:
     random = np.random.default_rng(0)
     train, test = (random.normal(size=(n, 20)).astype(np.float32) for n in (300, 1000))
     targets = [(random.random((n, 3)) < 0.3).astype(np.int8) for n in (300, 1000)]
-    assert probe(train, test, array_task(*targets, 3), LogisticSettings()).value == pytest.approx(30, abs=5)
+    assert probe(train, test, array_task(targets[0], targets[1], 3), LogisticSettings()).value == pytest.approx(
+        30, abs=5
+    )
 
 
 def test_what_can_be_told_apart_is() -> None:
     random = np.random.default_rng(0)
     targets = [random.integers(0, 4, n) for n in (200, 400)]
     train, test = ((np.eye(4)[each] * 4 + random.normal(size=(len(each), 4))).astype(np.float32) for each in targets)
-    found = probe(train, test, array_task(*targets, 4), LogisticSettings())
+    found = probe(train, test, array_task(targets[0], targets[1], 4), LogisticSettings())
     assert found.value > 95
     assert found.per_class.shape == (4,)
     assert [point.penalty for point in found.sweep] == sorted(LogisticSettings().penalties, reverse=True)
@@ -44,7 +46,7 @@ def test_the_penalty_is_chosen_without_a_look_at_the_test() -> None:
     random = np.random.default_rng(0)
     targets = [random.integers(0, 3, n) for n in (150, 60)]
     train, test = (random.normal(size=(len(each), 10)).astype(np.float32) + each[:, None] for each in targets)
-    task = array_task(*targets, 3)
+    task = array_task(targets[0], targets[1], 3)
     other = replace(task, test=replace(task.test, targets=random.permutation(targets[1])))
     first, second = (probe(train, test, each, LogisticSettings()) for each in (task, other))
     assert (first.penalty, first.sweep) == (second.penalty, second.sweep)

@@ -8,8 +8,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.evaluation.conftest import LooksAtRed, MakeSplit, picture
+from wordsight.corpus import Box
 from wordsight.errors import InputError
 from wordsight.evaluation import Subject, check_protocols, evaluate, open_task
 from wordsight.evaluation.answers import ask, sample_rows
@@ -21,7 +23,9 @@ VOCABULARY = 10
 
 def _split(make_split: MakeSplit, targets: list[int], **more: Any) -> CaptionedSplit:
     """A picture for every four words."""
-    pictures = [(picture((i * 40 % 256, 100, 50), noise=i), []) for i in range(-(-len(targets) // 4))]
+    pictures: list[tuple[Image.Image, list[Box]]] = [
+        (picture((i * 40 % 256, 100, 50), noise=i), []) for i in range(-(-len(targets) // 4))
+    ]
     words = [(i // 4, target, target % 2) for i, target in enumerate(targets)]
     return make_split(pictures, words, ["even", "odd"], **more)
 
@@ -39,7 +43,7 @@ def test_top_1_and_top_5_by_hand(subject: Subject, make_split: MakeSplit) -> Non
 
 def test_many_words_of_one_image_are_all_answered_in_their_order(subject: Subject, make_split: MakeSplit) -> None:
     words = [(0, k % 10, 0) for k in range(21)] + [(2, k % 10, 0) for k in range(3)]
-    pictures = [(picture((i * 60, 0, 0), noise=i), []) for i in range(3)]
+    pictures: list[tuple[Image.Image, list[Box]]] = [(picture((i * 60, 0, 0), noise=i), []) for i in range(3)]
     split = make_split(pictures, words, ["thing"])
     rows = np.array([*range(0, 20, 2), 20, 22, 23])
     answers = ask(replace(subject, objective=LooksAtRed([3], VOCABULARY)), split, rows)

@@ -198,6 +198,6 @@ def test_voc_lists_are_read_as_written(shared_data: Path) -> None:
     for k, name in enumerate(task.class_names):
         lines = [line.split() for line in (lists / f"{name}_test.txt").read_text("utf-8").splitlines()]
         assert {line[0] for line in lines if line[1] == "1"} == {
-            task.test.ids[i] for i in np.flatnonzero(task.test.targets[:, k] == 1)
+            task.test.ids[int(i)] for i in np.flatnonzero(task.test.targets[:, k] == 1)
         }
         assert sum(line[1] == "0" for line in lines) == (task.test.targets[:, k] == -1).sum()

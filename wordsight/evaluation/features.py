@@ -104,7 +104,10 @@ def _without_loss(data: bytes, coded: bytes) -> bytes:
 
 
 def precision_on(device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it (twice as quick, features equal to 0.3 %), else float32.
+    """bf16 where the hardware multiplies it, else float32.
+
+    Features differ in the third digit and take about half the time; the probe chose the same penalty and gave the same
+    value on a trained and on a random ResNet-18. Results say which was used.
 
     Args:
         device: Where the backbone runs.

@@ -51,11 +51,15 @@ except InputError as error:
 """
 
 
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(program: str, *arguments: Path) -> subprocess.Popen[str]:
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)], env=here, stderr=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    # A shell's background job ignores Ctrl-C, and so would its children: the tests may run in one.
+    return subprocess.Popen(command, env=here, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
 
 
 def parts(out: Path) -> list[Path]:

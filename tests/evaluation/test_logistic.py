@@ -154,7 +154,7 @@ def test_random_weights_are_above_chance_on_real_photos(
     torch.manual_seed(0)
     network = build_backbone("resnet18")
     kind, folder = spec.split(":")
-    task = _few(open_task(f"{kind}:{shared_data / folder}"), 250, 120)
+    task = _few(open_task(f"{kind}:{shared_data / folder}"), 150, 100)
     (result,) = evaluate(
         replace(subject, backbone=network, random_backbone=lambda: network, image_size=48), task, ["logistic"]
     )

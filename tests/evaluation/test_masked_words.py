@@ -15,6 +15,7 @@ from wordsight.corpus import Box
 from wordsight.errors import InputError
 from wordsight.evaluation import Subject, check_protocols, evaluate, open_task
 from wordsight.evaluation.answers import ask, sample_rows
+from wordsight.evaluation.features import BATCH
 from wordsight.evaluation.subject import CaptionedSplit
 from wordsight.evaluation.tasks import Task
 
@@ -138,3 +139,16 @@ def test_wrong_images_are_other_images_of_the_split(subject: Subject, make_split
     rows = np.arange(2)
     assert ask(looking, split, rows).peak.tolist() == [[0, 0], [3, 3]]
     assert ask(looking, split, rows, wrong_images=True).peak.tolist() == [[3, 3], [0, 0]]
+
+
+def test_an_image_alone_in_the_last_batch_is_shown_a_wrong_one_too(subject: Subject, make_split: MakeSplit) -> None:
+    scenes: list[tuple[Image.Image, list[Box]]] = []
+    for i in range(BATCH + 1):
+        scene = picture((60, 60, 180), noise=i)
+        scene.paste((255, 0, 0), (0, 0, 8, 8) if i < BATCH else (24, 24, 32, 32))
+        scenes.append((scene, []))
+    split = make_split(scenes, [(i, 1, 0) for i in range(BATCH + 1)], ["thing"])
+    looking = replace(subject, objective=LooksAtRed([1], VOCABULARY))
+    rows = np.arange(BATCH + 1)
+    assert ask(looking, split, rows).peak[-1].tolist() == [3, 3]
+    assert ask(looking, split, rows, wrong_images=True).peak[-1].tolist() == [0, 0]

@@ -93,6 +93,7 @@ def ask(
         )
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     grid = (0, 0)
+    last: Tensor | None = None
     precision = precision_on(subject.device)
     half = torch.autocast(subject.device.type, precision, enabled=precision != torch.float32)
     with ready(objective, subject.device), torch.inference_mode(), progress_bar() as bar:
@@ -101,7 +102,10 @@ def ask(
             with half:
                 grid_BCHW = objective.backbone(prepare(views.to(subject.device)))
             if wrong_images:
-                grid_BCHW = grid_BCHW.roll(1, 0)
+                # Each is shown the image before it, across batches too: a last batch may hold one image alone.
+                before, shown = grid_BCHW[-1:], grid_BCHW[:-1]
+                grid_BCHW = torch.cat([before if last is None else last, shown])
+                last = before
             grid = (grid_BCHW.shape[-2], grid_BCHW.shape[-1])
             # The heads run in float32: two of thousands of scores are often equal in bf16.
             for images, asked in _rounds(rows_per_image):

@@ -60,17 +60,18 @@ def measure(subject: Subject, question: CaptionedSplit, settings: MaskedWordsSet
     fifth = (answers.guesses == target[:, None]).any(1)
     candidates = objective.candidates.cpu().numpy()
     value = 100 * float(first.mean())
-    wrong = ask(subject, question, rows, settings.crop_share, wrong_images=True)
-    wrong_image = {"wrong image": 100 * float((wrong.guesses[:, 0] == target).mean())}
     baselines: dict[str, float] = {}
     if question.train is not None:
         baselines = text_baselines(subject, question, rows, candidates, train_text=settings.text_baseline)
+    if len(np.unique(example)) > 1:
+        wrong = ask(subject, question, rows, settings.crop_share, wrong_images=True)
+        baselines |= {"wrong image": 100 * float((wrong.guesses[:, 0] == target).mean())}
     return Result(
         task=question.name,
         protocol=NAME,
         metric="top-1 of masked words",
         value=value,
-        baselines={**baselines, **wrong_image},
+        baselines=baselines,
         more={"top-5": 100 * float(fifth.mean())},
         standard_error=clustered_error(first, example),
         per_class=per_concept(first, question.masked.concept_M[rows], question),

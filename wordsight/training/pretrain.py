@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,10 +84,11 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
     else:
         refuse_existing(out)
     fabric = _fabric(settings)
+    work = partial(_worker, settings=settings, data=data, out=out, examples=examples)
     if settings.devices > 1:
-        fabric.launch(_worker, settings, data, out, examples)  # type: ignore[arg-type]  # Fabric passes the rest on
+        fabric.launch(work)
     else:
-        _worker(fabric, settings, data, out, examples)
+        work(fabric)
     return Run.open(out)
 
 

@@ -16,11 +16,12 @@ from torch import Tensor
 from wordsight.batching.batch import MaskedWords
 from wordsight.batching.masks import gather_masks
 from wordsight.errors import InputError
-from wordsight.evaluation.features import BATCH, precision_on, view_batches
+from wordsight.evaluation.features import BATCH, view_batches
 from wordsight.evaluation.subject import CaptionedSplit, Subject, ready
 from wordsight.evaluation.tasks.corpus import CorpusImages
 from wordsight.evaluation.tasks.task import Chosen
 from wordsight.objectives.objective import MaskedWordObjective
+from wordsight.precision import precision_on
 from wordsight.progress import progress_bar
 from wordsight.vision.views import prepare
 

@@ -20,6 +20,7 @@ from wordsight.corpus.images import BadImage, pack_image
 from wordsight.errors import InputError
 from wordsight.evaluation.subject import ready
 from wordsight.evaluation.tasks.task import EncodedImage
+from wordsight.precision import precision_on
 from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.views import eval_view, prepare, stack
@@ -101,22 +102,6 @@ def _without_loss(data: bytes, coded: bytes) -> bytes:
     plain = io.BytesIO()
     upright.convert("RGB").save(plain, "BMP")
     return plain.getvalue()
-
-
-def precision_on(device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it, else float32.
-
-    Features differ in the third digit and take about half the time; the probe chose the same penalty and gave the same
-    value on a trained and on a random ResNet-18. Results say which was used.
-
-    Args:
-        device: Where the backbone runs.
-    """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    native = device.type == "cpu" and any(check() for check in checks if check is not None)
-    return torch.bfloat16 if native else torch.float32
 
 
 def extract_features(

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.evaluation import guards
-from wordsight.evaluation.features import extract_features, precision_on
+from wordsight.evaluation.features import extract_features
 from wordsight.evaluation.holdout import held_out, strata_of
 from wordsight.evaluation.linear import LogisticFits, Standardiser, strongest_first
 from wordsight.evaluation.metrics import accuracies, accuracy, average_precisions, mean_of_known, standard_error
 from wordsight.evaluation.results import Result, SweepPoint, reusable
 from wordsight.evaluation.subject import Subject, weights_fingerprint
 from wordsight.evaluation.tasks import Task
+from wordsight.precision import precision_on
 from wordsight.progress import track
 from wordsight.vision.backbones import Backbone
 

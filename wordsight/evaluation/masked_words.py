@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from wordsight.atomic import write_json
 from wordsight.evaluation.answers import ask, masked_word_objective, sample_rows
-from wordsight.evaluation.features import precision_on
 from wordsight.evaluation.metrics import clustered_error
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.language.model import LanguageModel
+from wordsight.precision import precision_on
 
 NAME = "masked-words"
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from wordsight.corpus.example import Box
 from wordsight.errors import InputError
 from wordsight.evaluation.answers import ask, masked_word_objective, sample_rows
-from wordsight.evaluation.features import precision_on
 from wordsight.evaluation.masked_words import per_concept
 from wordsight.evaluation.metrics import clustered_error
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
+from wordsight.precision import precision_on
 from wordsight.vision.views import eval_view_crop
 
 NAME = "pointing"

@@ -25,6 +25,7 @@ from wordsight.errors import InputError
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel
 from wordsight.objectives import Facts, Objective, build_objective, objective_kind
+from wordsight.precision import precision_on
 from wordsight.progress import console, progress_bar
 from wordsight.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from wordsight.training.diagnostics import Watch, summary_lines
@@ -266,10 +267,7 @@ def _fabric(settings: PretrainSettings) -> Fabric:
 def _bf16(settings: PretrainSettings, device: str) -> bool:
     if settings.precision != "auto":
         return settings.precision == "bf16"
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    # Emulated bf16 is slower than float32; these instructions are what makes it quicker.
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return precision_on(torch.device(device)) == torch.bfloat16
 
 
 def _default_workers(fabric: Fabric) -> int:

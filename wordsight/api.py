@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wordsight.atomic import refuse_existing
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
 from wordsight.corpus import READERS, BuildSettings, Corpus, Reader
 from wordsight.corpus.build import build_corpus as _build_corpus
@@ -151,10 +150,10 @@ def pretrain(
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
     """
     from wordsight.training.pretrain import train
+    from wordsight.training.run import claim
 
     settings, out = recipe_settings(recipe, **changes), Path(out)
-    if not (resume and (out / "config.yaml").is_file()):
-        refuse_existing(out)
+    claim(out, resume=resume)
     check_names(settings)
     return train(settings, training_data(settings, open_corpus(corpus), split), out, resume=resume)
 

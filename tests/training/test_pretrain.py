@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from wordsight.errors import InputError
 from wordsight.training.optimizer import rate_at
-from wordsight.training.pretrain import TrainingData, train
-from wordsight.training.run import Run
+from wordsight.training.pretrain import TrainingData, _info, train
+from wordsight.training.run import Run, write_start
 from wordsight.training.settings import OptimizerSettings, PretrainSettings
 
 SMALL = PretrainSettings(
@@ -167,10 +167,13 @@ def test_an_existing_run_is_not_overwritten(whole: Run, data: TrainingData) -> N
         train(SMALL, data, whole.path, resume=True)
 
 
-def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: Path) -> None:
-    from wordsight.training.pretrain import _info
-    from wordsight.training.run import write_start
+def test_an_unfinished_run_says_how_to_go_on(data: TrainingData, tmp_path: Path) -> None:
+    write_start(tmp_path / "run", SMALL, _info(data, 48, 18))
+    with pytest.raises(InputError, match="go on with --resume true"):
+        train(SMALL, data, tmp_path / "run")
 
+
+def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: Path) -> None:
     write_start(tmp_path / "run", SMALL, _info(data, 48, 18))
     with pytest.raises(InputError, match="lr 0.001 is now 0.002"):
         train(dataclasses.replace(SMALL, lr=2e-3), data, tmp_path / "run", resume=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from wordsight.atomic import refuse_existing
 from wordsight.batching.batch import Batch
 from wordsight.batching.steps import Steps, StepSettings
 from wordsight.concepts.concept_set import ConceptSet
@@ -33,7 +33,7 @@ from wordsight.training.environment import environment
 from wordsight.training.interrupt import Interrupt
 from wordsight.training.metrics import MetricsLog
 from wordsight.training.optimizer import build_optimizer, rate_at, set_rate
-from wordsight.training.run import Run, RunInfo, new_backbone, write_start, write_weights
+from wordsight.training.run import Run, RunInfo, claim, new_backbone, write_start, write_weights
 from wordsight.training.settings import PretrainSettings
 
 # Settings that change where and how fast a run runs, but not its numbers: a resumed run may have others.
@@ -80,10 +80,8 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
         KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
     """
     examples = _examples(data, objective_kind(settings.objective).build.needs)
-    if (out / "config.yaml").exists() and resume:
+    if claim(out, resume=resume):
         _check_same(Run.open(out), settings, data)
-    else:
-        refuse_existing(out)
     fabric = _fabric(settings)
     work = partial(_worker, settings=settings, data=data, out=out, examples=examples)
     if settings.devices > 1:
@@ -175,8 +173,8 @@ class _Trainer:
                 if log is not None:
                     self._record(log, step, losses, began)
                     bar.update(task, advance=1, note=_note(log.means()))
-                stop = interrupt.asked
-                due = time.monotonic() - saved > 60 * self.settings.checkpoint_minutes
+                late = time.monotonic() - saved > 60 * self.settings.checkpoint_minutes
+                stop, due = self._agree(interrupt.asked, late)
                 if stop or due or (step + 1) % self.steps.steps_per_epoch == 0:
                     self._checkpoint(step + 1, time.monotonic() - began, log)
                     saved = time.monotonic()
@@ -185,6 +183,14 @@ class _Trainer:
         if log is not None:
             log.close()
         return time.monotonic() - began
+
+    def _agree(self, *wishes: bool) -> list[bool]:
+        """What any process wishes, all do: clocks and signals differ, and a step that not all make would never end."""
+        if self.fabric.world_size == 1:
+            return list(wishes)
+        flags = torch.tensor([float(wish) for wish in wishes], device=self.fabric.device)
+        torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
+        return [bool(flag) for flag in flags.tolist()]
 
     def _batches(self, first: int) -> Iterator[Batch]:
         workers = self.settings.workers if self.settings.workers >= 0 else _default_workers(self.fabric)
@@ -254,6 +260,8 @@ def _fabric(settings: PretrainSettings) -> Fabric:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
+    # It announces its precision on standard error, which the recipe says already.
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     # Under torchrun the processes are there already; otherwise they are spawned from this one.
     several = "ddp" if "TORCHELASTIC_RUN_ID" in os.environ else "ddp_spawn"
     return Fabric(

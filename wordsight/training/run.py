@@ -157,8 +157,9 @@ class Run:
         Args:
             weights: ``trained``, or ``random``: the same network freshly initialised from the run's seed.
         """
-        torch.manual_seed(self.settings.seed)
-        backbone = new_backbone(self.settings, pretrained=False)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.settings.seed)
+            backbone = new_backbone(self.settings, pretrained=False)
         if weights == "trained":
             _load(backbone.network, self.path / "backbone.safetensors")
         return backbone.eval()
@@ -185,6 +186,33 @@ class Run:
         if lost or unexpected:
             raise InputError(f"heads don't fit the settings: {[*lost, *unexpected][:3]}", where=path)
         return objective.eval()
+
+
+def claim(path: Path, *, resume: bool) -> bool:
+    """Check that a run may be written to a folder.
+
+    Args:
+        path: The run folder.
+        resume: Whether a run that is there may go on.
+
+    Returns:
+        Whether there is a run to go on with.
+
+    Raises:
+        InputError: When the folder holds something, and it is not a run that is to be resumed.
+    """
+    if not path.is_dir() or not any(path.iterdir()):
+        if path.exists() and not path.is_dir():
+            raise InputError("is a file", where=path, expected="a folder to make", mend="give another --out")
+        return False
+    if not (path / "config.yaml").is_file():
+        raise InputError("exists already and holds no run", where=path, mend="give another --out")
+    if not resume:
+        mend = "go on with --resume true, or give another --out"
+        if Run.open(path).info.finished:
+            mend = "give another --out to train again"
+        raise InputError("exists already", where=path, mend=mend)
+    return True
 
 
 def new_backbone(settings: PretrainSettings, *, pretrained: bool | None = None) -> Backbone:

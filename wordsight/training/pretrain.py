@@ -261,7 +261,8 @@ def _fabric(settings: PretrainSettings) -> Fabric:
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
     # It announces its precision on standard error, which the recipe says already.
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for room in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(room).setLevel(logging.WARNING)
     # Under torchrun the processes are there already; otherwise they are spawned from this one.
     several = "ddp" if "TORCHELASTIC_RUN_ID" in os.environ else "ddp_spawn"
     return Fabric(

@@ -47,3 +47,24 @@ def test_seen_finds_every_name_again_after_it_was_packed_away(monkeypatch: pytes
     order = list(range(1000))
     random.Random(0).shuffle(order)
     assert all(seen.add(names[i], -1) == i for i in order)
+
+
+def test_captions_keep_their_languages_when_they_move() -> None:
+    first = Example("a", b"", ("Hand in Hand", "two men"), languages=("de", "en"))
+    second = Example("b", b"", ("Hand in Hand", "two men"), languages=("en", "en"))
+    third = Example("c", b"", ("two men",))
+    joined = join([first, second, third])
+    assert joined.example.spoken == (("Hand in Hand", "de"), ("two men", "en"), ("Hand in Hand", "en"), ("two men", ""))
+    assert [each.reason for each in joined.rejected] == ["duplicate", "repeated caption", "duplicate"]
+
+
+def test_of_two_articles_of_a_picture_the_first_is_kept_and_the_other_is_listed() -> None:
+    of = {name: Example(name, b"", article=text) for name, text in (("a", None), ("b", "one"), ("c", "two"))}
+    joined = join([of["a"], of["b"], of["c"], Example("d", b"", article="one")])
+    assert joined.example.article == "one"
+    assert [(each.id, each.detail) for each in joined.rejected if each.kind == "article"] == [("c", "two")]
+
+
+def test_languages_go_with_captions_one_to_one() -> None:
+    with pytest.raises(ValueError, match="2 captions and 1 languages"):
+        Example("a", b"", ("one", "two"), languages=("en",))

@@ -37,6 +37,28 @@ def test_flickr8k_keeps_its_splits_and_five_captions(shared_data: Path, tmp_path
     assert bytes(corpus.image_bytes(0)) == (source / "images" / corpus.id(0)).read_bytes()
 
 
+def test_flickr8k_speaks_english_and_german(shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "flickr8k"
+    captions = first_images(source, tmp_path / "captions.json", 300)
+    german = source / "captions_de.json"
+    corpus = build_corpus(Coco(captions, source / "images", "en", (f"de={german}",)), tmp_path / "corpus")
+    assert corpus.language_names["en"] + corpus.language_names["de"] == corpus.info["counts"]["captions"]
+    content = json.loads(german.read_text(encoding="utf-8"))
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    said: dict[str, set[str]] = {}
+    for each in content["annotations"]:
+        said.setdefault(names[each["image_id"]], set()).add(" ".join(each["caption"].split()))
+    assert corpus.info["counts"]["rejected"]["image not in the main file"] == len(said) - sum(
+        corpus.id(i) in said for i in range(300)
+    )
+    found = list(corpus.caption_iter(corpus.indices(), "de"))
+    assert len(found) == corpus.language_names["de"] > 1200
+    assert all(text in said[corpus.id(i)] and corpus.captions(i)[number] == text for i, number, text in found)
+    english = build_corpus(Coco(captions, source / "images"), tmp_path / "english")
+    for i in range(0, 300, 7):
+        assert [text for _, _, text in corpus.caption_iter([i], "en")] == english.captions(i)
+
+
 def test_uneven_coco_photos_keep_their_shape(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "coco_part"
     captions = first_images(source, tmp_path / "captions.json", 200)

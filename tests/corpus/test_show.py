@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wordsight.corpus.build import build_corpus
+from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.example import Box, Example
 from wordsight.corpus.readers.coco import Coco
 from wordsight.corpus.show import describe, rejects
@@ -30,8 +30,23 @@ def test_a_summary_counts_what_is_there(
     assert summary.labels == {"dog": 2, "cat": 1, "zebra": 0}
     assert summary.image_sides == (36, 36, 60)
     assert [example.id for example in summary.shown] == ["a", "b", "c"]
-    assert summary.counted() == ("3 examples (2 train, 1 test), 3 captions, 3 labels; left out: caption too short (1)")
+    assert summary.counted() == (
+        "3 examples (2 train, 1 test), 3 captions, 3 labels, 1 boxes, articles for 1 of 3 examples; "
+        "left out: caption too short (1)"
+    )
     assert "dog (2), cat (1), zebra (0)" in str(summary)
+
+
+def test_the_languages_of_the_captions_are_shown(
+    encoded: Callable[..., bytes], listed: Callable[..., Any], tmp_path: Path
+) -> None:
+    reader = listed(Example("a", encoded(1), ("a dog runs", "ein Hund rennt", "un chien"), languages=("en", "de", "")))
+    summary = describe(build_corpus(reader, tmp_path / "corpus", BuildSettings(min_tokens=2)))
+    assert summary.languages == {"en": 1, "de": 1}
+    assert summary.counted() == "1 examples, 3 captions (1 en, 1 de); left out: nothing"
+    lines = str(summary).splitlines()
+    assert "  languages      en (1), de (1)" in lines
+    assert lines[-3:] == ["    en: a dog runs", "    de: ein Hund rennt", "    un chien"]
 
 
 def test_a_corpus_without_captions_shows_none(

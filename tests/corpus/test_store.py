@@ -80,6 +80,31 @@ def test_captions_come_in_order_with_their_numbers(corpus: Corpus) -> None:
     assert found[2][2] == "a picture with the number 1 ."
 
 
+def test_captions_can_be_asked_for_by_language_and_keep_their_numbers(
+    encoded: Callable[..., bytes], listed: Callable[..., Coco], tmp_path: Path
+) -> None:
+    reader = listed(
+        Example("a", encoded(1), ("a dog runs", "ein Hund rennt", "two dogs run"), languages=("en", "de", "en")),
+        Example("b", encoded(2), ("a cat sits",)),
+        Example("c", encoded(3), ("kurz", "eine Katze sitzt", "a cat again"), languages=("de", "de", "")),
+    )
+    corpus = Corpus.open(build_corpus(reader, tmp_path / "c").path)
+    assert corpus.language_names == corpus.info["languages"] == {"en": 2, "de": 2}
+    assert [corpus.languages(i) for i in range(3)] == [["en", "de", "en"], [""], ["de", ""]]
+    assert list(corpus.caption_iter([2, 0], "de")) == [(2, 0, "eine Katze sitzt"), (0, 1, "ein Hund rennt")]
+    assert list(corpus.caption_iter([0], "en")) == [(0, 0, "a dog runs"), (0, 2, "two dogs run")]
+    assert len(list(corpus.caption_iter(corpus.indices()))) == 6
+    with pytest.raises(InputError, match="unknown language 'fr'; expected one of: en, de"):
+        corpus.caption_iter([0], "fr")
+
+
+def test_a_corpus_that_names_no_language_says_how_to_name_them(corpus: Corpus) -> None:
+    assert corpus.language_names == {}
+    assert corpus.languages(0) == ["", ""]
+    with pytest.raises(InputError, match=r"does not say which .* language 'de'; build it with their languages"):
+        corpus.caption_iter([0], "de")
+
+
 def test_a_number_outside_the_corpus_is_an_index_error(corpus: Corpus) -> None:
     for i in (-1, 12):
         with pytest.raises(IndexError):
@@ -118,7 +143,7 @@ def test_what_is_no_corpus_says_how_to_make_one(tmp_path: Path) -> None:
     [
         ("{", "can't be read"),
         ("[]", "corpus of version None"),
-        ('{"version": 99}', "corpus of version 99; expected version"),
+        ('{"version": 1}', "corpus of version 1; expected version 2; build it again with this wordsight"),
     ],
 )
 def test_a_strange_corpus_json_is_one_line(text: str, what: str, corpus: Corpus) -> None:

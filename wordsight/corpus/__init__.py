@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.example import Box, Example, Reader, Rejected
+from wordsight.corpus.readers.articles import Articles
 from wordsight.corpus.readers.coco import Coco
 from wordsight.corpus.readers.folder import Folder
 from wordsight.corpus.readers.huggingface import HuggingFace
 from wordsight.corpus.readers.pictures import Pictures
 from wordsight.corpus.readers.table import Table
+from wordsight.corpus.readers.visual_genome import VisualGenome
 from wordsight.corpus.readers.voc import Voc
 from wordsight.corpus.readers.webdataset import WebDataset
 from wordsight.corpus.store import Corpus
@@ -20,6 +22,8 @@ READERS: dict[str, type[Reader]] = {
     "webdataset": WebDataset,
     "huggingface": HuggingFace,
     "voc": Voc,
+    "visual-genome": VisualGenome,
+    "articles": Articles,
     "pictures": Pictures,
 }
 

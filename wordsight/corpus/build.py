@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from operator import length_hint
 from os import cpu_count
 from pathlib import Path
@@ -39,7 +39,7 @@ class BuildSettings:
         min_tokens: Captions with fewer words and punctuation marks are left out.
         max_tokens: Captions with more are left out.
         max_pixels: Images with more pixels are left out before they are decoded.
-        max_rejected_share: A larger share of bad examples stops the build. Duplicates and single captions don't count.
+        max_rejected_share: A larger share of bad examples stops the build. Duplicates and lost captions don't count.
         threads: How many images are decoded at once; 0 for one per processor core.
     """
 
@@ -162,12 +162,12 @@ def _done(item: Rejected | Future[_Item]) -> _Item:
 
 def _pack(example: Example, settings: BuildSettings) -> _Item:
     """Check one example: its captions first, as they cost least."""
-    captions, rejected = check_captions(example.id, example.captions, settings.min_tokens, settings.max_tokens)
-    if example.captions and not captions and not (example.labels or example.boxes or example.article):
+    spoken, rejected = check_captions(example.id, example.spoken, settings.min_tokens, settings.max_tokens)
+    if example.captions and not spoken and not (example.labels or example.boxes or example.article):
         reasons = ", ".join(dict.fromkeys(each.reason for each in rejected))
         return Rejected(example.id, "example", "no caption left", f"{reasons}; no label")
     try:
         image = pack_image(example.image, settings.shorter_side, settings.jpeg_quality, settings.max_pixels)
     except BadImage as bad:
         return Rejected(example.id, "image", bad.reason, bad.detail)
-    return replace(example, captions=captions), image, rejected
+    return example.saying(spoken), image, rejected

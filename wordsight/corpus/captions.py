@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from wordsight.corpus.example import Rejected
+from wordsight.corpus.example import Rejected, Spoken
 
 # Chinese characters and Japanese kana are not spaced: each counts as a token, as in BERT's basic tokenizer.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
@@ -18,22 +18,24 @@ def count_tokens(caption: str) -> int:
 
 
 def check_captions(
-    id: str, captions: Iterable[str], min_tokens: int, max_tokens: int
-) -> tuple[tuple[str, ...], list[Rejected]]:
+    id: str, captions: Iterable[tuple[str, str]], min_tokens: int, max_tokens: int
+) -> tuple[Spoken, list[Rejected]]:
     """Bring white space to single blanks and drop what the rule drops.
+
+    The same words in two languages are two captions.
 
     Args:
         id: The example that the captions belong to.
-        captions: As the source has them.
+        captions: As the source has them, each with its language.
         min_tokens: Shorter ones go.
         max_tokens: Longer ones go.
 
     Returns:
-        The captions kept, in their order, and the ones left out.
+        The captions kept with their languages, in their order, and the ones left out.
     """
-    kept: dict[str, None] = {}
+    kept: dict[tuple[str, str], None] = {}
     rejected: list[Rejected] = []
-    for raw in captions:
+    for raw, language in captions:
         caption = " ".join(raw.split())
         tokens = count_tokens(caption)
         if not caption:
@@ -42,10 +44,10 @@ def check_captions(
             rejected.append(Rejected(id, "caption", "caption too short", f"{tokens} tokens: {caption}"))
         elif tokens > max_tokens:
             rejected.append(Rejected(id, "caption", "caption too long", f"{tokens} tokens: {caption}"))
-        elif caption in kept:
+        elif (caption, language) in kept:
             rejected.append(Rejected(id, "caption", "repeated caption", caption))
         else:
-            kept[caption] = None
+            kept[caption, language] = None
     return tuple(kept), rejected
 
 

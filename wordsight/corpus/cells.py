@@ -31,6 +31,12 @@ def labels(cell: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
+def article(cell: Any) -> str | None:
+    """The article in a cell: a text, or a list of its paragraphs; ``None`` where there is none."""
+    paragraphs = [str(each) for each in _listed(cell) if not is_empty(each)]
+    return "\n\n".join(paragraphs) if any(map(str.strip, paragraphs)) else None
+
+
 def image(cell: Any) -> str | bytes | None:
     """The image in a cell: its file name, or its bytes (alone, or in a struct as the datasets library stores them)."""
     if isinstance(cell, dict):

@@ -10,13 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus.example import Example, Rejected
 
+T = TypeVar("T")
+
 _RECENT = 1 << 16
+# So much of an article that was left out is told.
+_SHOWN = 100
 
 
 class Seen:
@@ -66,30 +71,36 @@ def join(same: Sequence[Example]) -> Joined:
     best = max(_rank(example.split) for example in same)
     kept = next(example for example in same if _rank(example.split) == best)
     givers = [example for example in same if example.split == kept.split]
-    articles = [example.article for example in givers if example.article is not None]
+    article = next((example.article for example in givers if example.article is not None), None)
     joined = replace(
-        kept,
-        captions=_union(example.captions for example in givers),
+        kept.saying(_union(example.spoken for example in givers)),
         labels=_union(example.labels for example in givers),
         ignored_labels=_union(example.ignored_labels for example in givers),
         boxes=tuple(dict.fromkeys(box for example in givers for box in example.boxes)),
-        article=articles[0] if articles else None,
+        article=article,
     )
     rejected = []
-    said = set(kept.captions)
+    said = set(kept.spoken)
     for example in same:
         if example is kept:
             continue
         moved = "its captions and labels moved there" if example.split == kept.split else f"in {kept.split!r}"
         rejected.append(Rejected(example.id, "image", "duplicate", f"the same picture as {kept.id}: {moved}"))
-        for caption in example.captions if example.split == kept.split else ():
+        for caption in example.spoken if example.split == kept.split else ():
             if caption in said:
-                rejected.append(Rejected(example.id, "caption", "repeated caption", caption))
+                rejected.append(Rejected(example.id, "caption", "repeated caption", caption[0]))
             said.add(caption)
+        if example.split == kept.split and example.article not in (None, article):
+            rejected.append(another_article(example.id, str(example.article)))
     return Joined(joined, rejected)
 
 
-def _union(parts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+def another_article(id: str, article: str) -> Rejected:
+    """The reject for an article of an example that has one already: an image stands in one article."""
+    return Rejected(id, "article", "second article", article[:_SHOWN])
+
+
+def _union(parts: Iterable[Iterable[T]]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(word for part in parts for word in part))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
+
+Spoken = tuple[tuple[str, str], ...]
+"""Captions, each with its language; "" where it is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Example:
         boxes: Named objects and where they are.
         article: A longer text that the image stands in.
         split: As the source names it ("train", "val", "test", ...); "" when it has none.
+        languages: Of each caption ("en", "de", ...), "" where it is not said; empty when it is said of none.
     """
 
     id: str
@@ -42,6 +46,24 @@ class Example:
     boxes: tuple[Box, ...] = ()
     article: str | None = None
     split: str = ""
+    languages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.languages and len(self.languages) != len(self.captions):
+            raise ValueError(f"{self.id}: {len(self.captions)} captions and {len(self.languages)} languages")
+
+    @property
+    def spoken(self) -> Spoken:
+        """Every caption with its language."""
+        return tuple(zip(self.captions, self.languages or ("",) * len(self.captions), strict=True))
+
+    def saying(self, spoken: Iterable[tuple[str, str]]) -> Example:
+        """The same example with other captions, each with its language."""
+        captions = tuple(spoken)
+        languages = tuple(language for _, language in captions)
+        return replace(
+            self, captions=tuple(text for text, _ in captions), languages=languages if any(languages) else ()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +72,14 @@ class Rejected:
 
     Args:
         id: The example it belongs to, or the row of the source.
-        kind: What was left out: an image (and with it its example), one caption, or a whole example.
+        kind: What was left out: an image (and with it its example), a whole example, or one caption, box or article of
+            an example that stays.
         reason: In a few words, the same for all that fail in the same way.
         detail: What was found.
     """
 
     id: str
-    kind: Literal["image", "caption", "example"]
+    kind: Literal["image", "example", "caption", "box", "article"]
     reason: str
     detail: str = ""
 

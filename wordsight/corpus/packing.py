@@ -8,7 +8,7 @@ import json
 from array import array
 from collections import Counter, defaultdict
 from contextlib import ExitStack
-from dataclasses import astuple
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -71,7 +71,7 @@ class Packing:
             self._note(caption)
         row = len(self._first_draft)
         earlier = self._pictures.add(image.hash, row)
-        self._draft.add(_text_row(example), 200 + sum(map(len, example.captions)) + len(example.article or ""))
+        self._draft.add(_text_row(example), _size(example))
         if earlier is None:
             self._images.add((image.data, image.width, image.height, image.hash, _clean(example.id)), len(image.data))
             self._first_draft.append(self._drafted)
@@ -82,8 +82,8 @@ class Packing:
         self._drafted += 1
 
     def reject(self, rejected: Rejected) -> None:
-        """Take one thing that is left out; images and whole examples count as bad examples, captions don't."""
-        if rejected.kind != "caption":
+        """Take one thing that is left out; images and whole examples count as bad examples, parts of one don't."""
+        if rejected.kind in ("image", "example"):
             self.read += 1
             self.bad += 1
             self._first_of_reason.setdefault(rejected.reason, rejected)
@@ -123,9 +123,7 @@ class Packing:
         """
         shown = {name: settings[name] for name in ("shorter_side", "jpeg_quality")}
         digest = hashlib.sha256(json.dumps([FORMAT_VERSION, shown]).encode())
-        splits: Counter[str] = Counter()
-        labels: dict[str, None] = dict.fromkeys(label_names)
-        captions = row = 0
+        tally, row = _Tally(labels=dict.fromkeys(label_names)), 0
         draft = Rows(self.folder / "draft.arrow")
         with (
             RowWriter(self.folder, "captions", CAPTION_SCHEMA) as writer,
@@ -137,23 +135,22 @@ class Packing:
                     continue
                 example = self._joined(_example(fields), [draft[k] for k in self._drafts_of.get(row, ())])
                 text_row = _text_row(example)
-                writer.add(text_row, 200 + sum(map(len, example.captions)) + len(example.article or ""))
+                writer.add(text_row, _size(example))
                 digest.update(json.dumps([*text_row, self._hashes[2 * row], self._hashes[2 * row + 1]]).encode())
-                splits.update([example.split] if example.split else [])
-                labels.update(dict.fromkeys((*example.labels, *example.ignored_labels)))
-                captions += len(example.captions)
+                tally.add(example)
                 row += 1
         draft.close()
         (self.folder / "draft.arrow").unlink()
-        counts = {"read": self.read, "examples": row, "captions": captions, "bad": self.bad}
+        counts = {"read": self.read, "examples": row, **tally.counts, "bad": self.bad}
         info = {
             "version": FORMAT_VERSION,
             "fingerprint": digest.hexdigest()[:32],
             "sources": sources,
             "settings": settings,
             "counts": {**counts, "rejected": dict(sorted(self.reasons.items()))},
-            "splits": dict(splits),
-            "label_names": sorted(labels),
+            "splits": dict(tally.splits),
+            "languages": dict(tally.languages),
+            "label_names": sorted(tally.labels),
             "shards": self._images.files,
             "captions": writer.files[0],
         }
@@ -188,12 +185,37 @@ class Packing:
         )
 
 
+@dataclass
+class _Tally:
+    """What ``corpus.json`` counts of the examples kept."""
+
+    labels: dict[str, None]
+    counts: Counter[str] = field(default_factory=lambda: Counter(captions=0, boxes=0, articles=0))
+    splits: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+
+    def add(self, example: Example) -> None:
+        self.counts.update(
+            captions=len(example.captions), boxes=len(example.boxes), articles=int(example.article is not None)
+        )
+        self.splits.update([example.split] if example.split else [])
+        self.languages.update(filter(None, example.languages))
+        self.labels.update(dict.fromkeys((*example.labels, *example.ignored_labels)))
+
+
+def _size(example: Example) -> int:
+    """About how many bytes a row of text takes."""
+    boxes = sum(40 + len(box.name) for box in example.boxes)
+    return 200 + sum(map(len, example.captions)) + boxes + len(example.article or "")
+
+
 def _text_row(example: Example) -> tuple[Any, ...]:
     split = "" if example.split == ALL else _clean(example.split)
     return (
         _clean(example.id),
         split,
         [_clean(caption) for caption in example.captions],
+        [_clean(language) for language in example.languages],
         [_clean(label) for label in example.labels],
         [_clean(label) for label in example.ignored_labels],
         [dict(zip(Box.__slots__, (_clean(box.name), *astuple(box)[1:]), strict=True)) for box in example.boxes],
@@ -202,7 +224,7 @@ def _text_row(example: Example) -> tuple[Any, ...]:
 
 
 def _example(fields: dict[str, Any]) -> Example:
-    plain = {name: tuple(fields[name]) for name in ("captions", "labels", "ignored_labels")}
+    plain = {name: tuple(fields[name]) for name in ("captions", "languages", "labels", "ignored_labels")}
     return Example(
         id=fields["id"],
         image=b"",

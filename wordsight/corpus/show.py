@@ -28,6 +28,7 @@ class ExampleSummary:
     split: str
     captions: list[str]
     labels: list[str]
+    languages: list[str]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class CorpusSummary:
         examples: How many there are.
         splits: How many in each split.
         captions: How many there are, in all.
+        languages: How many of the captions are in each language; empty where none is said.
         captions_per_example: How many examples have 0, 1, 2, ... captions.
         caption_tokens: How many captions have 3, 4, ... tokens.
         rejected: How many images, captions and examples were left out, by reason.
@@ -50,7 +52,7 @@ class CorpusSummary:
         articles: How many examples have an article.
         image_sides: Smallest, median and largest shorter side, in pixels.
         bytes: Of all image and caption files.
-        described: From how many examples captions, labels, boxes and sizes were counted: all, or an even share of many.
+        described: From how many examples words, labels and sizes were counted: all, or an even share of many.
         shown: A few examples, evenly spaced.
     """
 
@@ -60,6 +62,7 @@ class CorpusSummary:
     examples: int
     splits: dict[str, int]
     captions: int
+    languages: dict[str, int]
     captions_per_example: dict[int, int]
     caption_tokens: dict[int, int]
     rejected: dict[str, int]
@@ -76,8 +79,12 @@ class CorpusSummary:
         """One line: how many examples and captions there are, and what was left out."""
         splits = ", ".join(f"{count:,} {name}" for name, count in self.splits.items())
         what = f"{self.examples:,} examples" + (f" ({splits})" if splits else "")
+        languages = ", ".join(f"{count:,} {name}" for name, count in self.languages.items())
         what += f", {self.captions:,} captions" if self.captions else ""
+        what += f" ({languages})" if languages else ""
         what += f", {len(self.labels):,} labels" if self.labels else ""
+        what += f", {self.boxes:,} boxes" if self.boxes else ""
+        what += f", articles for {self.articles:,} of {self.examples:,} examples" if self.articles else ""
         return f"{what}; left out: {_listed(self.rejected) or 'nothing'}"
 
     def __str__(self) -> str:
@@ -86,25 +93,27 @@ class CorpusSummary:
             "sources": ", ".join(self.sources),
             "examples": f"{self.examples:,}" + _listed(self.splits, " in splits: "),
             "captions": f"{self.captions:,}, {self.mean_tokens:.1f} tokens on average",
+            "languages": _listed(self.languages) or "not said",
             "captions/image": _listed(self.captions_per_example),
             "frequent words": _listed(dict(self.top_words)),
             "labels": f"{len(self.labels):,}" + _listed(dict(list(self.labels.items())[:_LABELS_SHOWN]), ": "),
             "boxes": f"{self.boxes:,}",
+            "articles": f"{self.articles:,}" + (f" of {self.examples:,} examples" if self.articles else ""),
             "shorter sides": f"{self.image_sides[0]} to {self.image_sides[2]}, median {self.image_sides[1]}",
             "size": f"{self.bytes / 1e6:,.1f} MB",
             "left out": _listed(self.rejected) or "nothing",
             "fingerprint": self.fingerprint,
         }
         if not self.captions:
-            facts = {
-                name: facts[name] for name in facts if name not in ("captions", "captions/image", "frequent words")
-            }
+            of_captions = ("captions", "languages", "captions/image", "frequent words")
+            facts = {name: facts[name] for name in facts if name not in of_captions}
         lines = [f"{self.name}", *(f"  {name:<15}{value}" for name, value in facts.items())]
         for example in self.shown:
             lines.append(
                 f"  example {example.index:<7}{example.id} {' '.join((example.split, *example.labels))}".rstrip()
             )
-            lines.extend(f"    {caption}" for caption in example.captions)
+            for caption, language in zip(example.captions, example.languages, strict=True):
+                lines.append(f"    {language}: {caption}" if language else f"    {caption}")
         return "\n".join(lines)
 
     @property
@@ -124,7 +133,6 @@ def describe(corpus: Corpus, words_shown: int = 30, examples_shown: int = 4) -> 
     """
     rows = np.unique(np.linspace(0, len(corpus) - 1, min(len(corpus), _SAMPLE)).astype(np.int64)).tolist()
     per_example, tokens, labels, said = Counter[int](), Counter[int](), Counter[str](), Counter[str]()
-    boxes = articles = 0
     sides = []
     for i in track(rows, "describing"):
         captions = corpus.captions(i)
@@ -133,9 +141,8 @@ def describe(corpus: Corpus, words_shown: int = 30, examples_shown: int = 4) -> 
             tokens[count_tokens(caption)] += 1
             said.update(words(caption))
         labels.update(corpus.labels(i))
-        boxes += len(corpus.boxes(i))
-        articles += corpus.article(i) is not None
         sides.append(min(corpus.image_size(i)))
+    counts = corpus.info["counts"]
     for name in corpus.label_names:
         labels.setdefault(name, 0)
     return CorpusSummary(
@@ -144,14 +151,15 @@ def describe(corpus: Corpus, words_shown: int = 30, examples_shown: int = 4) -> 
         sources=list(corpus.info["sources"]),
         examples=len(corpus),
         splits=dict(corpus.splits),
-        captions=corpus.info["counts"]["captions"],
+        captions=counts["captions"],
+        languages=dict(corpus.language_names),
         captions_per_example=dict(sorted(per_example.items())),
         caption_tokens=dict(sorted(tokens.items())),
-        rejected=dict(corpus.info["counts"]["rejected"]),
+        rejected=dict(counts["rejected"]),
         top_words=sorted(said.items(), key=lambda pair: (-pair[1], pair[0]))[:words_shown],
         labels=dict(sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))),
-        boxes=boxes,
-        articles=articles,
+        boxes=counts["boxes"],
+        articles=counts["articles"],
         image_sides=(min(sides), int(np.median(sides)), max(sides)),
         bytes=sum(file["bytes"] for file in [*corpus.info["shards"], corpus.info["captions"]]),
         described=len(rows),
@@ -185,4 +193,4 @@ def _listed(counts: Mapping[Any, int], start: str = "") -> str:
 
 
 def _shown(corpus: Corpus, i: int) -> ExampleSummary:
-    return ExampleSummary(i, corpus.id(i), corpus.split(i), corpus.captions(i), corpus.labels(i))
+    return ExampleSummary(i, corpus.id(i), corpus.split(i), corpus.captions(i), corpus.labels(i), corpus.languages(i))

@@ -2,7 +2,7 @@
 
 ``corpus.json``       sources, fingerprint, counts, settings, version, splits, label names, shards
 ``images-*.arrow``    image (JPEG bytes), width, height, hash, id of the file that the bytes came from
-``captions.arrow``    what came with each image: id, split, captions, labels, ignored labels, boxes, article
+``captions.arrow``    what came with each image: id, split, captions, languages, labels, ignored labels, boxes, article
 ``rejected.csv``      what was left out, and why
 
 Row i of ``captions.arrow`` belongs to row i of the image files laid end to end. Arrow IPC files are mapped, not read:
@@ -27,7 +27,7 @@ from PIL import Image
 from wordsight.corpus.example import Box
 from wordsight.errors import InputError, unknown
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ALL = "all"
 
 IMAGE_SCHEMA = pa.schema(
@@ -53,6 +53,7 @@ CAPTION_SCHEMA = pa.schema(
         ("id", pa.string()),
         ("split", pa.string()),
         ("captions", pa.list_(pa.string())),
+        ("languages", pa.list_(pa.string())),
         ("labels", pa.list_(pa.string())),
         ("ignored_labels", pa.list_(pa.string())),
         ("boxes", pa.list_(_BOX)),
@@ -103,6 +104,7 @@ class Corpus:
         info: What ``corpus.json`` holds.
         fingerprint: A hash of the contents; the same source and settings give the same one.
         splits: Names of the splits, and how many examples each has; empty when the source has none.
+        language_names: Languages of the captions, and how many captions each has; empty where none is said.
         label_names: Every class of the corpus.
     """
 
@@ -110,6 +112,7 @@ class Corpus:
         self.path, self.info = path, info
         self.fingerprint: str = info["fingerprint"]
         self.splits: dict[str, int] = info["splits"]
+        self.language_names: dict[str, int] = info["languages"]
         self.label_names: list[str] = info["label_names"]
         self._ends = np.cumsum([shard["rows"] for shard in info["shards"]]).tolist()
         self._shards: dict[int, Rows] = {}
@@ -217,6 +220,10 @@ class Corpus:
         """The example's captions."""
         return list(self._text("captions", i))
 
+    def languages(self, i: int) -> list[str]:
+        """The language of each of the example's captions; "" where it is not said."""
+        return list(self._text("languages", i)) or [""] * len(self.captions(i))
+
     def labels(self, i: int) -> list[str]:
         """The classes that hold."""
         return list(self._text("labels", i))
@@ -234,11 +241,29 @@ class Corpus:
         article = self._text("article", i)
         return None if article is None else str(article)
 
-    def caption_iter(self, indices: Iterable[int]) -> Iterator[tuple[int, int, str]]:
-        """Yield (example, number of the caption in it, text) for every caption of the given examples."""
-        for i in indices:
-            for number, text in enumerate(self.captions(int(i))):
-                yield int(i), number, text
+    def caption_iter(self, indices: Iterable[int], language: str | None = None) -> Iterator[tuple[int, int, str]]:
+        """Yield (example, number of the caption in it, text) for every caption of the given examples.
+
+        Args:
+            indices: The examples.
+            language: Only captions in this language; their numbers are those they have among all of the example's.
+
+        Raises:
+            InputError: When the corpus has no captions in this language.
+        """
+        if language is not None and not self.language_names:
+            what = f"does not say which of its captions are in the language {language!r}"
+            raise InputError(what, where=self.path, mend="build it with their languages (--language, or a column)")
+        if language is not None and language not in self.language_names:
+            raise unknown("language", language, self.language_names, where=self.path)
+        return self._captions(indices, language)
+
+    def _captions(self, indices: Iterable[int], language: str | None) -> Iterator[tuple[int, int, str]]:
+        for i in map(int, indices):
+            wanted = None if language is None else self.languages(i)
+            for number, text in enumerate(self.captions(i)):
+                if wanted is None or wanted[number] == language:
+                    yield i, number, text
 
     def _text(self, column: str, i: int) -> Any:
         return self._texts.cell(column, self._checked(i)).as_py()

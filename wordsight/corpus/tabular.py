@@ -21,8 +21,10 @@ from wordsight.corpus.example import Rejected
 from wordsight.errors import InputError
 
 _KINDS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-# The keys of this many lines are a JSONL file's columns.
-_LOOK_AHEAD = 100
+# The keys of this many lines are a JSONL file's columns: enough that one which many rows leave out is seen.
+_LOOK_AHEAD = 2_000
+# The csv module's own limit, 128 KiB a cell, is shorter than many an article.
+_LARGEST_CELL = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -143,11 +145,16 @@ class TableFile:
         reader = csv.reader(
             file, delimiter=delimiter, strict=True, quoting=csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
         )
+        csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
+        started = 1
         try:
-            yield from reader
+            for cells in reader:
+                yield cells
+                started = reader.line_num + 1
         except csv.Error as error:
+            # A quote that is never closed is noticed at the end of the file only: the row's first line helps more.
             raise InputError(
-                f"line {reader.line_num}: {error}",
+                f"line {started}: {error}",
                 where=self.path,
                 mend="close the quotes there, or give --quotes false when double quotes mean nothing in this file",
             ) from error

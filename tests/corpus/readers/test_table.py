@@ -236,3 +236,31 @@ def test_a_table_builds_a_corpus(photo: Callable[..., Path], tmp_path: Path) -> 
     corpus = build_corpus(Table(written(tmp_path / "t.tsv", ROWS)), tmp_path / "corpus")
     assert corpus.splits == {"test": 1, "train": 1}
     assert corpus.label_names == ["beach", "cat", "dog"]
+
+
+def test_a_column_says_the_languages_of_the_captions(tmp_path: Path) -> None:
+    rows = [
+        {"image": "a.jpg", "caption": "a dog", "language": "en"},
+        {"image": "a.jpg", "caption": "ein Hund", "language": " de "},
+        {"image": "b.jpg", "caption": "a cat", "language": ""},
+    ]
+    found = examples(Table(written(tmp_path / "t.csv", rows)))
+    assert [each.spoken for each in found] == [(("a dog", "en"), ("ein Hund", "de")), (("a cat", ""),)]
+    assert found[1].languages == ()
+    renamed = [{"image": row["image"], "caption": row["caption"], "spoken": row["language"]} for row in rows]
+    assert examples(Table(written(tmp_path / "t.csv", renamed), language="spoken")) == found
+
+
+def test_a_list_of_captions_has_one_language_or_one_for_each(tmp_path: Path) -> None:
+    captions = ["a dog", "a hound"]
+    rows: list[dict[str, Any]] = [
+        {"image": "a.jpg", "caption": captions, "lang": "en"},
+        {"image": "b.jpg", "caption": ["ein Hund", "a dog"], "lang": ["de", "en"]},
+        {"image": "c.jpg", "caption": captions, "lang": ["de", "en", "fr"]},
+        {"image": "c.jpg", "caption": "a cat", "lang": "en"},
+    ]
+    found = list(Table(written(tmp_path / "t.jsonl", rows)))
+    assert [each.languages for each in found if isinstance(each, Example)] == [("en", "en"), ("de", "en"), ("en",)]
+    assert [each for each in found if isinstance(each, Rejected)] == [
+        Rejected("c.jpg", "caption", "languages don't fit", "row 3: 2 captions, 3 languages")
+    ]

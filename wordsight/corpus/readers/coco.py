@@ -1,6 +1,7 @@
 """COCO captions: a JSON file with ``images`` and ``annotations``, and a folder of images.
 
 Also the layout that Karpathy's splits of Flickr8k, Flickr30k and COCO come in, with ``sentences`` inside each image.
+Several such files may tell of the same images in several languages.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.paths import inside
 from wordsight.errors import InputError
 
@@ -27,84 +28,171 @@ class Coco:
     Args:
         captions: The JSON file.
         images: The folder that its file names are relative to.
+        language: Of the captions, for example "en"; where not given, it is not said.
+        also: More captions files of the same images, each after its language, with commas between them:
+            "de=captions_de.json,fr=captions_fr.json". Images are matched by their file names.
     """
 
     captions: Path
     images: Path
+    language: str | None = None
+    also: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         if not self.images.is_dir():
             raise InputError("no such folder", where=self.images, expected="the folder of the images")
-        sentences = self._sentences()
-        for number, entry in enumerate(self._content["images"]):
-            yield from self._example(number, entry, sentences)
-        for image_id, captions in sentences.items():
-            for caption in captions:
-                yield Rejected(f"image_id {image_id}", "caption", "no such image", str(caption))
+        others = [self._other(language, file) for language, file in self._also]
+        for item in self._main.images():
+            if isinstance(item, Rejected):
+                yield item
+                continue
+            path = inside(self.images, item.name)
+            if path is None:
+                yield Rejected(item.name, "image", "outside the folder", f"the name leads out of {self.images}")
+                continue
+            spoken = [(text, self.language or "") for text in item.captions]
+            for other in others:
+                spoken += other.captions.pop(item.name, ())
+            yield Example(item.name, path, split=item.split).saying(spoken)
+        for other in others:
+            yield from other.rejected
+            for name, captions in other.captions.items():
+                yield Rejected(
+                    name, "caption", "image not in the main file", f"{len(captions)} captions in {other.file}"
+                )
 
     def __length_hint__(self) -> int:
-        return len(self._content["images"])
+        return len(self._main.content["images"])
 
     def sources(self) -> list[str]:
-        """The JSON file and the folder."""
-        return [str(self.captions), str(self.images)]
+        """The JSON files and the folder."""
+        return [str(self.captions), str(self.images), *(str(file) for _, file in self._also)]
 
     def label_names(self) -> list[str]:
         """None: captions come without classes."""
         return []
 
+    @cached_property
+    def _main(self) -> _File:
+        return _File(self.captions)
+
+    @cached_property
+    def _also(self) -> list[tuple[str, Path]]:
+        found = []
+        for each in self.also:
+            language, equals, file = (part.strip() for part in each.partition("="))
+            if not (language and equals and file):
+                expected = "LANGUAGE=FILE, for example de=captions_de.json"
+                raise InputError(f"{each!r} is no language and file", where="--also", expected=expected)
+            found.append((language, Path(file)))
+        return found
+
+    def _other(self, language: str, path: Path) -> _Other:
+        """The captions of a further file, by the names of their images."""
+        other = _Other(path, {}, [])
+        known = {_name_of(entry) for entry in self._main.content["images"]}
+        for item in _File(path).images():
+            if isinstance(item, Rejected):
+                # What is wrong with a further file costs the image nothing: it is the main file's.
+                other.rejected.append(replace(item, kind="caption", detail=f"{path}: {item.detail}"))
+            elif item.captions:
+                earlier = other.captions.get(item.name, ())
+                other.captions[item.name] = (*earlier, *((text, language) for text in item.captions))
+        if other.captions and not known & other.captions.keys():
+            what = f"none of its {len(other.captions):,} images is in {self.captions}"
+            example = next(iter(other.captions))
+            raise InputError(what, where=path, expected=f"the same file names (its first is {example})")
+        return other
+
+
+@dataclass
+class _Other:
+    """A further file: its captions by the names of their images, and what of it can't be used."""
+
+    file: Path
+    captions: dict[str, Spoken]
+    rejected: list[Rejected]
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """What one file says of an image."""
+
+    name: str
+    captions: list[str]
+    split: str
+
+
+@dataclass(frozen=True)
+class _File:
+    """One captions file."""
+
+    path: Path
+
+    def images(self) -> Iterator[_Image | Rejected]:
+        """Every image with its captions, and what of the file can't be used."""
+        sentences = self._sentences()
+        for number, entry in enumerate(self.content["images"]):
+            name = _name_of(entry)
+            if name is None:
+                yield Rejected(f"image {number + 1}", "example", "no file name", str(entry)[:200])
+                continue
+            captions = sentences.pop(_key(entry.get("id")), [])
+            inner = entry.get("sentences")
+            for sentence in inner if isinstance(inner, list) else []:
+                captions.append(sentence.get("raw") if isinstance(sentence, dict) else sentence)
+            texts = []
+            for caption in captions:
+                if isinstance(caption, str) or caption is None:
+                    texts.append(caption or "")
+                else:
+                    yield Rejected(name, "caption", "caption is no text", repr(caption)[:200])
+            yield _Image(name, texts, str(entry.get("split") or ""))
+        for image_id, captions in sentences.items():
+            for caption in captions:
+                yield Rejected(f"image_id {image_id}", "caption", "no such image", str(caption))
+
     def _sentences(self) -> dict[Any, list[Any]]:
         found: dict[Any, list[Any]] = defaultdict(list)
-        for number, annotation in enumerate(self._content.get("annotations", [])):
+        for number, annotation in enumerate(self.content.get("annotations", [])):
             if not isinstance(annotation, dict) or "image_id" not in annotation or "caption" not in annotation:
                 raise InputError(
-                    f"annotation {number + 1} has no 'image_id' or no 'caption'", where=self.captions, expected=_LAYOUT
+                    f"annotation {number + 1} has no 'image_id' or no 'caption'", where=self.path, expected=_LAYOUT
                 )
             found[_key(annotation["image_id"])].append(annotation["caption"])
         return found
 
-    def _example(self, number: int, entry: Any, sentences: dict[Any, list[Any]]) -> Iterator[Example | Rejected]:
-        fields = entry if isinstance(entry, dict) else {}
-        name = fields.get("file_name", fields.get("filename"))
-        if not isinstance(name, str) or not name:
-            yield Rejected(f"image {number + 1}", "example", "no file name", str(entry)[:200])
-            return
-        if isinstance(folder := fields.get("filepath"), str):
-            name = f"{folder}/{name}" if folder else name
-        captions = sentences.pop(_key(fields.get("id")), [])
-        inner = fields.get("sentences")
-        for sentence in inner if isinstance(inner, list) else []:
-            captions.append(sentence.get("raw") if isinstance(sentence, dict) else sentence)
-        path = inside(self.images, name)
-        if path is None:
-            yield Rejected(name, "image", "outside the folder", f"the name leads out of {self.images}")
-            return
-        texts = []
-        for caption in captions:
-            if isinstance(caption, str) or caption is None:
-                texts.append(caption or "")
-            else:
-                yield Rejected(name, "caption", "caption is no text", repr(caption)[:200])
-        yield Example(id=name, image=path, captions=tuple(texts), split=str(fields.get("split") or ""))
-
     @cached_property
-    def _content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
+        """What the file holds, its layout checked.
+
+        Raises:
+            InputError: When it can't be read, or has another layout.
+        """
         try:
-            content = json.loads(self.captions.read_text(encoding="utf-8-sig"))
+            content = json.loads(self.path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError as error:
-            raise InputError("no such file", where=self.captions, expected="a COCO captions JSON file") from error
+            raise InputError("no such file", where=self.path, expected="a COCO captions JSON file") from error
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"byte {error.start:,} is not UTF-8", where=self.captions, mend="save it as UTF-8"
-            ) from error
+            raise InputError(f"byte {error.start:,} is not UTF-8", where=self.path, mend="save it as UTF-8") from error
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"can't be read ({error})", where=self.captions, expected="COCO captions JSON") from error
+            raise InputError(f"can't be read ({error})", where=self.path, expected="COCO captions JSON") from error
         if not isinstance(content, dict) or not isinstance(content.get("images"), list):
             found = f"has the keys {', '.join(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
-            raise InputError(found, where=self.captions, expected=_LAYOUT)
+            raise InputError(found, where=self.path, expected=_LAYOUT)
         if not isinstance(content.get("annotations", []), list):
-            raise InputError("'annotations' is no list", where=self.captions, expected=_LAYOUT)
+            raise InputError("'annotations' is no list", where=self.path, expected=_LAYOUT)
         return content
+
+
+def _name_of(entry: Any) -> str | None:
+    """The file name in an entry of ``images``, with its folder where one is given."""
+    fields = entry if isinstance(entry, dict) else {}
+    name = fields.get("file_name", fields.get("filename"))
+    if not isinstance(name, str) or not name:
+        return None
+    folder = fields.get("filepath")
+    return f"{folder}/{name}" if isinstance(folder, str) and folder else name
 
 
 def _key(image_id: Any) -> Any:

@@ -8,30 +8,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus import cells
-from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.columns import Role, named_column, not_told, told_column
+from wordsight.corpus.duplicates import another_article
+from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.paths import inside
 from wordsight.corpus.tabular import Row, TableFile
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError
 
-Role = Literal["image", "caption", "label", "split"]
-# A column with the first name of its role is it; otherwise the only one with any of the others.
-_NAMES: dict[Role, tuple[str, ...]] = {
-    "image": (
-        "image", "image_path", "image_file", "image_name", "img", "img_path", "file_name", "filename", "file",
-        "filepath", "file_path", "path", "photo", "picture",
-    ),
-    "caption": (
-        "caption", "captions", "text", "title", "sentence", "sentences", "description", "raw", "alt", "alt_text",
-    ),
-    "label": ("label", "labels", "class", "category", "categories", "tag", "tags"),
-    "split": ("split",),
-}  # fmt: skip
+# An "article" in a shop's table is a thing it sells: that column is taken for a text only when it is named.
+_TOLD: tuple[Role, ...] = ("image", "caption", "label", "split", "language")
 
 
 @dataclass(frozen=True)
@@ -47,6 +38,8 @@ class Table:
         label: The column of labels; where not given, told by its name.
         id: The column that names the examples; where not given, the image file does.
         split: The column of splits; where not given, the one named "split".
+        language: The column of the captions' languages; where not given, the one named "language" or "lang".
+        article: The column of articles, the longer texts that images stand in.
         images: The folder that the image files are in; where not given, that of the table.
         encoding: Of CSV, TSV and JSONL.
         quotes: Whether double quotes in CSV and TSV hold a cell together.
@@ -58,6 +51,8 @@ class Table:
     label: str | None = None
     id: str | None = None
     split: str | None = None
+    language: str | None = None
+    article: str | None = None
     images: Path | None = None
     encoding: str = "utf-8-sig"
     quotes: bool = True
@@ -76,7 +71,7 @@ class Table:
             if image is None:
                 yield Rejected(row.name, "example", "no file name", "the cell of the image is empty or no name")
             elif isinstance(image, bytes):
-                yield self._example([row], row.name, image)
+                yield from self._example([row], row.name, image)
             else:
                 # An image's rows need not follow each other: it is complete when the last of them has come.
                 unfinished.setdefault(image, []).append(row)
@@ -84,9 +79,9 @@ class Table:
                 if k < len(keys):
                     left[k] -= 1
                     if left[k] == 0:
-                        yield self._named(image, unfinished.pop(image))
+                        yield from self._named(image, unfinished.pop(image))
         for image, rows in unfinished.items():
-            yield self._named(image, rows)
+            yield from self._named(image, rows)
 
     def __length_hint__(self) -> int:
         return len(self._keys[0])
@@ -100,26 +95,31 @@ class Table:
         return []
 
     @cached_property
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[Role, str]:
         """Which column plays which role.
 
         Raises:
             InputError: When a column that was named is absent, or one that is needed can't be told.
         """
         file = TableFile(self.path, self.encoding, self.quotes)
-        roles: dict[str, str] = {}
-        if self.id is not None:
-            roles["id"] = _named_column(self.id, "id", file)
-        roles["image"] = _named_column(self.image, "image", file) if self.image else _guess("image", file) or ""
-        if not roles["image"]:
-            raise _not_obvious("the image", "--image", file)
-        given: dict[Role, str | None] = {"caption": self.caption, "label": self.label, "split": self.split}
+        roles: dict[Role, str] = {}
+        given: dict[Role, str | None] = {
+            "image": self.image,
+            "caption": self.caption,
+            "label": self.label,
+            "split": self.split,
+            "language": self.language,
+            "article": self.article,
+            "id": self.id,
+        }
         for role, name in given.items():
-            found = _named_column(name, role, file) if name else _guess(role, file)
+            found = named_column(file, role, name) if name else told_column(file, role) if role in _TOLD else None
             if found is not None:
                 roles[role] = found
-        if "caption" not in roles and "label" not in roles:
-            raise _not_obvious("the caption or the label", "--caption or --label", file)
+        if "image" not in roles:
+            raise not_told(file, "the image", "--image")
+        if not roles.keys() & {"caption", "label", "article"}:
+            raise not_told(file, "the caption or the label", "--caption or --label")
         return roles
 
     def _rows(self) -> Iterator[Row | Rejected]:
@@ -138,58 +138,56 @@ class Table:
                 keys.append(_key(image))
         return np.unique(np.frombuffer(keys, dtype=np.uint64), return_counts=True)
 
-    def _named(self, image: str, rows: list[Row]) -> Example | Rejected:
+    def _named(self, image: str, rows: list[Row]) -> Iterator[Example | Rejected]:
         if "://" in image[:12]:
-            return Rejected(image, "image", "web address", "download the images first, for instance with img2dataset")
+            yield Rejected(image, "image", "web address", "download the images first, for instance with img2dataset")
+            return
         if self.images is None and Path(image).is_absolute() and ".." not in Path(image).parts:
-            return self._example(rows, image, Path(image))
+            yield from self._example(rows, image, Path(image))
+            return
         folder = self.path.parent if self.images is None else self.images
         path = inside(folder, image)
         if path is None:
-            return Rejected(image, "image", "outside the folder", f"the name leads out of {folder}")
-        return self._example(rows, image, path)
+            yield Rejected(image, "image", "outside the folder", f"the name leads out of {folder}")
+            return
+        yield from self._example(rows, image, path)
 
-    def _example(self, rows: Sequence[Row], name: str, image: Path | bytes) -> Example:
-        def first(role: str) -> str:
-            found = (row.cells[self.columns[role]] for row in rows) if role in self.columns else ()
-            return next((str(cell) for cell in found if not cells.is_empty(cell)), "")
+    def _example(self, rows: Sequence[Row], name: str, image: Path | bytes) -> Iterator[Example | Rejected]:
+        def of_each(role: Role) -> Iterator[Any]:
+            """The cells of a column, one a row."""
+            return (row.cells[self.columns[role]] for row in rows) if role in self.columns else iter(())
 
-        captions = [text for row in rows for text in self._cell(row, "caption")]
-        labels = dict.fromkeys(label for row in rows for label in self._cell(row, "label"))
-        return Example(
-            id=first("id") or name, image=image, captions=tuple(captions), labels=tuple(labels), split=first("split")
-        )
+        def first(role: Role) -> str:
+            return next((str(cell) for cell in of_each(role) if not cells.is_empty(cell)), "")
 
-    def _cell(self, row: Row, role: Literal["caption", "label"]) -> tuple[str, ...]:
-        if role not in self.columns:
-            return ()
-        cell: Any = row.cells[self.columns[role]]
-        return cells.texts(cell) if role == "caption" else cells.labels(cell)
+        name = first("id") or name
+        spoken: list[tuple[str, str]] = []
+        for row in rows if "caption" in self.columns else ():
+            found = self._spoken(row, name)
+            if isinstance(found, Rejected):
+                yield found
+            else:
+                spoken += found
+        labels = dict.fromkeys(label for cell in of_each("label") for label in cells.labels(cell))
+        articles = list(dict.fromkeys(filter(None, map(cells.article, of_each("article")))))
+        for article in articles[1:]:
+            yield another_article(name, article)
+        example = Example(name, image, labels=tuple(labels), article=next(iter(articles), None), split=first("split"))
+        yield example.saying(spoken)
+
+    def _spoken(self, row: Row, name: str) -> Spoken | Rejected:
+        """The captions of one row, each with its language: one language for all of them, or one for each."""
+        captions = cells.texts(row.cells[self.columns["caption"]])
+        languages: tuple[str, ...] = ("",)
+        if "language" in self.columns:
+            languages = tuple(each.strip() for each in cells.texts(row.cells[self.columns["language"]]))
+        if len(languages) == 1:
+            languages *= len(captions)
+        if len(languages) != len(captions):
+            found = f"{row.name}: {len(captions)} captions, {len(languages)} languages"
+            return Rejected(name, "caption", "languages don't fit", found)
+        return tuple(zip(captions, languages, strict=True))
 
 
 def _key(image: str) -> int:
     return int.from_bytes(hashlib.blake2b(image.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def _named_column(name: str, role: str, file: TableFile) -> str:
-    if name not in file.columns:
-        raise unknown(f"{role} column", name, file.columns, where=file.path)
-    return name
-
-
-def _guess(role: Role, file: TableFile) -> str | None:
-    names = _NAMES[role]
-    by_name = {column.strip().lower(): column for column in reversed(file.columns)}
-    if names[0] in by_name:
-        return by_name[names[0]]
-    found = [by_name[name] for name in names[1:] if name in by_name]
-    if len(found) > 1:
-        what = f"the columns {' and '.join(found)} could each be the {role}"
-        raise InputError(what, where=file.path, mend=f"name one: --{role} COLUMN")
-    return found[0] if found else None
-
-
-def _not_obvious(what: str, flag: str, file: TableFile) -> InputError:
-    listed = ", ".join(name[:60] for name in file.columns[:40])
-    found = f"no column is plainly {what}; its columns: {listed}"
-    return InputError(found, where=file.path, mend=f"name it: {flag} COLUMN")

@@ -24,6 +24,10 @@ class Captions:
     folder: Path
     captions: Sequence[Sequence[str]]
     splits: Sequence[str]
+    labels: Sequence[Sequence[str]] = ()
+    ignored: Sequence[Sequence[str]] = ()
+    languages: Sequence[Sequence[str]] = ()
+    articles: Sequence[str | None] = ()
 
     def __iter__(self) -> Iterator[Example]:
         noise = np.random.default_rng(0)
@@ -31,7 +35,10 @@ class Captions:
         for k, (texts, split) in enumerate(zip(self.captions, self.splits, strict=True)):
             image = self.folder / f"{k}.png"
             Image.fromarray(noise.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(image)
-            yield Example(id=image.name, image=image, captions=tuple(texts), split=split)
+            more = {"labels": self.labels, "ignored_labels": self.ignored, "languages": self.languages}
+            given: dict[str, Any] = {name: tuple(values[k]) for name, values in more.items() if values}
+            article = self.articles[k] if self.articles else None
+            yield Example(id=image.name, image=image, captions=tuple(texts), split=split, article=article, **given)
 
     def sources(self) -> list[str]:
         return ["captions of a test"]
@@ -44,8 +51,10 @@ class Captions:
 def make_corpus(tmp_path: Path) -> MakeCorpus:
     """Build a corpus from lists of captions."""
 
-    def make(captions: Sequence[Sequence[str]], splits: Sequence[str] | None = None, name: str = "corpus") -> Corpus:
-        reader = Captions(tmp_path / f"{name}-images", captions, splits or [""] * len(captions))
+    def make(
+        captions: Sequence[Sequence[str]], splits: Sequence[str] | None = None, name: str = "corpus", **more: Any
+    ) -> Corpus:
+        reader = Captions(tmp_path / f"{name}-images", captions, splits or [""] * len(captions), **more)
         return build_corpus(reader, tmp_path / name)
 
     return make

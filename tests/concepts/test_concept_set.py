@@ -75,7 +75,7 @@ def test_what_is_no_concept_set_is_refused(concepts: ConceptSet, tmp_path: Path)
         with pytest.raises(InputError):
             ConceptSet.open(tmp_path / "set")
     info.write_text(good, "utf-8")
-    matrix = tmp_path / "set" / "matrix.npz"
-    matrix.write_bytes(matrix.read_bytes()[:200])
+    matrix = tmp_path / "set" / "matrix.data.npy"
+    matrix.write_bytes(matrix.read_bytes()[:100])
     with pytest.raises(InputError, match="no concept set"):
         ConceptSet.open(tmp_path / "set")

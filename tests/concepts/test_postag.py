@@ -65,7 +65,7 @@ def test_held_out_captions_do_not_choose_the_concepts_but_have_their_labels(make
     found = build_postag(corpus, PostagSettings(size=7), "train")
     assert "zebra" not in found.names
     assert found.matrix[2].toarray().sum() == 2  # beach, sleeping
-    assert found.settings == {"size": 7, "parts": "nouns+adjectives+verbs", "split": "train"}
+    assert found.settings == {"size": 7, "parts": "nouns+adjectives+verbs", "language": "", "split": "train"}
 
 
 def test_more_concepts_than_words_says_how_many_there_are(make_corpus: MakeCorpus) -> None:
@@ -93,7 +93,7 @@ def test_an_unknown_split_or_setting_or_kind_suggests_the_nearest(make_corpus: M
         concept_set_for(corpus, "posttag", {}, "train")
     with pytest.raises(InputError, match="'nouns'"):
         concept_set_for(corpus, "postag", {"parts": "noun"}, "train")
-    with pytest.raises(InputError, match="such as 1000"):
+    with pytest.raises(InputError, match="expected a value of type int"):
         concept_set_for(corpus, "postag", {"size": "2"}, "train")
     with pytest.raises(InputError, match="at least 1"):
         concept_set_for(corpus, "postag", {"size": 0}, "train")
@@ -116,7 +116,7 @@ def test_the_second_call_opens_what_the_first_built(
 def test_a_damaged_word_list_is_made_again(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus(CAPTIONS)
     before = build_postag(corpus, PostagSettings(size=3), "all")
-    for file in corpus.path.glob("concepts/words-*/words.npz"):
+    for file in corpus.path.glob("concepts/tagged-*/words.npz"):
         file.write_bytes(file.read_bytes()[:100])
     assert build_postag(corpus, PostagSettings(size=3), "all").fingerprint == before.fingerprint
 

@@ -12,7 +12,8 @@ from typing import Any
 from wordsight.concepts import CONCEPT_SETS
 from wordsight.concepts.concept_set import VERSION, ConceptSet
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError, unknown
+from wordsight.errors import unknown
+from wordsight.settings import from_mapping
 
 
 def concept_set_for(corpus: Corpus, kind: str, settings: Mapping[str, Any], split: str) -> ConceptSet:
@@ -29,7 +30,7 @@ def concept_set_for(corpus: Corpus, kind: str, settings: Mapping[str, Any], spli
     """
     if kind not in CONCEPT_SETS:
         raise unknown("concept set", kind, CONCEPT_SETS)
-    resolved = _checked(kind, settings)
+    resolved = from_mapping(CONCEPT_SETS[kind].settings, settings, f"concepts of kind {kind}")
     folder = _folder(corpus, kind, asdict(resolved), split)
     if folder.is_dir():
         found = ConceptSet.open(folder)
@@ -38,17 +39,6 @@ def concept_set_for(corpus: Corpus, kind: str, settings: Mapping[str, Any], spli
     built = CONCEPT_SETS[kind].build(corpus, resolved, split)
     built.save(folder, overwrite=True)
     return ConceptSet.open(folder)
-
-
-def _checked(kind: str, settings: Mapping[str, Any]) -> Any:
-    """The settings' dataclass; recipes are written by people, so names and types are looked at here."""
-    defaults = asdict(CONCEPT_SETS[kind].settings())
-    for name, value in settings.items():
-        if name not in defaults:
-            raise unknown(f"setting of {kind!r}", name, defaults)
-        if type(value) is not type(defaults[name]):
-            raise InputError(f"{name} of {kind!r} is {value!r}", expected=f"such as {defaults[name]!r}")
-    return CONCEPT_SETS[kind].settings(**settings)
 
 
 def _folder(corpus: Corpus, kind: str, settings: dict[str, Any], split: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,9 @@ from wordsight.atomic import atomic_folder
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 
-VERSION = 1
+VERSION = 2
 _COLUMNS = {"example": np.int64, "caption": np.int32, "start": np.int32, "end": np.int32, "concept": np.int32}
+_MATRIX = ("indptr", "indices", "data")
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,13 @@ class ConceptSet:
         kind: How it was made (``postag``, ...).
         names: The K names.
         matrix: What holds where, float32 ``[examples, K]``: the labels y of Eq. 2 before normalisation.
-        target: Whether the matrix holds labels (0 or 1) or probabilities.
+        target: Whether the matrix holds labels (1, or the label's weight, where one holds) or probabilities.
         corpus_fingerprint: The corpus that it belongs to.
         settings: What it was made with.
         occurrences: Where each concept stands, for concepts that are words.
         parts: Part of speech of each concept, where it has one.
+        arrays: What the set was fitted with and other texts need (topics, centroids), by name.
+        corpus_path: Where that corpus was when it was made, where this is known; for showing examples alone.
         path: The folder that it was read from.
     """
 
@@ -68,6 +71,8 @@ class ConceptSet:
     settings: dict[str, Any] = field(default_factory=dict)
     occurrences: Occurrences | None = None
     parts: list[str] | None = None
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    corpus_path: Path | None = field(default=None, compare=False)
     path: Path | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
@@ -78,12 +83,20 @@ class ConceptSet:
         """Hash of everything that the set holds."""
         digest = hashlib.sha256(json.dumps([VERSION, self.kind, self.names, self.parts, self.target]).encode())
         digest.update(self.corpus_fingerprint.encode())
-        columns = [self.matrix.indptr, self.matrix.indices, self.matrix.data]
-        if self.occurrences is not None:
-            columns += [getattr(self.occurrences, name) for name in _COLUMNS]
-        for column in columns:
+        for name, column in self._columns():
+            digest.update(name.encode())
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()[:16]
+
+    def _columns(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Every array of the set under the name of its file; each is a file of its own so that it can be mapped."""
+        for name in _MATRIX:
+            yield f"matrix.{name}", getattr(self.matrix, name)
+        if self.occurrences is not None:
+            for name in _COLUMNS:
+                yield f"occurrences.{name}", getattr(self.occurrences, name)
+        for name, values in self.arrays.items():
+            yield f"arrays.{name}", values
 
     def check_corpus(self, corpus: Corpus) -> None:
         """Raise when the set was built from another corpus."""
@@ -95,28 +108,28 @@ class ConceptSet:
             )
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
-        """Write the set to a folder: ``concepts.json``, ``matrix.npz`` and, for words, ``occurrences.npz``."""
+        """Write the set to a folder: ``concepts.json``, and every array in an ``.npy`` file of its own."""
         with atomic_folder(path, overwrite=overwrite) as beside:
             info = {
                 "version": VERSION,
                 "kind": self.kind,
                 "corpus_fingerprint": self.corpus_fingerprint,
+                "corpus": None if self.corpus_path is None else str(self.corpus_path),
                 "fingerprint": self.fingerprint,
                 "target": self.target,
                 "settings": self.settings,
                 "examples": self.matrix.shape[0],
                 "names": self.names,
                 "parts": self.parts,
+                "arrays": list(self.arrays),
             }
             (beside / "concepts.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n", "utf-8")
-            scipy.sparse.save_npz(beside / "matrix.npz", self.matrix, compressed=False)
-            if self.occurrences is not None:
-                columns = {name: getattr(self.occurrences, name) for name in _COLUMNS}
-                np.savez(beside / "occurrences.npz", allow_pickle=False, **columns)
+            for name, column in self._columns():
+                np.save(beside / f"{name}.npy", column, allow_pickle=False)
 
     @classmethod
     def open(cls, path: Path | str) -> ConceptSet:
-        """Read a set that :meth:`save` wrote.
+        """Open a set that :meth:`save` wrote; its arrays are mapped, not read.
 
         Raises:
             InputError: When the folder holds no concept set, or one of another version, or a damaged one.
@@ -127,7 +140,7 @@ class ConceptSet:
             version = info["version"]
             if version == VERSION:
                 return cls._read(folder, info)
-        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
             raise InputError(
                 f"is no concept set ({error})",
                 where=folder,
@@ -140,14 +153,18 @@ class ConceptSet:
 
     @classmethod
     def _read(cls, folder: Path, info: dict[str, Any]) -> ConceptSet:
-        with (folder / "matrix.npz").open("rb") as file:
-            matrix = scipy.sparse.csr_matrix(scipy.sparse.load_npz(file))
-        if matrix.shape != (info["examples"], len(info["names"])):
-            raise ValueError(f"its matrix is {matrix.shape}, not {info['examples']} x {len(info['names'])}")
+        def column(name: str) -> NDArray[Any]:
+            mapped: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            return mapped
+
+        indptr, indices, data = (column(f"matrix.{name}") for name in _MATRIX)
+        shape = (info["examples"], len(info["names"]))
+        if len(indptr) != shape[0] + 1 or len(indices) != len(data) or (len(indptr) and indptr[-1] != len(data)):
+            raise ValueError(f"its matrix does not have {shape[0]} rows")
+        matrix = scipy.sparse.csr_matrix((data, indices, indptr), shape=shape, copy=False)
         occurrences = None
-        if (folder / "occurrences.npz").is_file():
-            with np.load(folder / "occurrences.npz", allow_pickle=False) as columns:
-                occurrences = Occurrences(**{name: columns[name] for name in _COLUMNS})
+        if (folder / "occurrences.example.npy").is_file():
+            occurrences = Occurrences(**{name: column(f"occurrences.{name}") for name in _COLUMNS})
         return cls(
             kind=info["kind"],
             names=info["names"],
@@ -157,5 +174,7 @@ class ConceptSet:
             settings=info["settings"],
             occurrences=occurrences,
             parts=info["parts"],
+            arrays={name: column(f"arrays.{name}") for name in info["arrays"]},
+            corpus_path=None if info.get("corpus") is None else Path(info["corpus"]),
             path=folder,
         )

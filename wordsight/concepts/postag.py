@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.concepts.words import PARTS, Words, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
+from wordsight.language.tagger import tag_words
 
 # How many of PARTS each setting takes.
 _TAKEN = {"nouns": 1, "nouns+adjectives": 2, "nouns+adjectives+verbs": 3}
@@ -25,10 +27,13 @@ class PostagSettings:
     Args:
         size: K, how many concepts; more than the captions hold is an error that says how many they hold.
         parts: The parts of speech that count. Proper nouns are nouns, auxiliaries are not verbs.
+        language: Only captions in this language, where the corpus knows their languages; empty for all. The tagger
+            speaks English alone.
     """
 
     size: int = 1000
     parts: Literal["nouns", "nouns+adjectives", "nouns+adjectives+verbs"] = "nouns+adjectives+verbs"
+    language: str = ""
 
 
 def build_postag(corpus: Corpus, settings: PostagSettings, split: str) -> ConceptSet:
@@ -46,13 +51,13 @@ def build_postag(corpus: Corpus, settings: PostagSettings, split: str) -> Concep
         split: The captions that are counted ("all" for every one).
 
     Raises:
-        InputError: When there are no captions, no such words, or fewer than K.
+        InputError: When there are no captions, no such words, fewer than K, or the captions are not English.
     """
     if settings.parts not in _TAKEN:
         raise unknown("parts of speech", settings.parts, _TAKEN)
     if settings.size < 1:
         raise InputError(f"{settings.size} concepts are asked for", where="--size", expected="at least 1")
-    words = words_of(corpus)
+    words = words_of(corpus, settings.language)
     in_split = np.zeros(len(corpus), dtype=bool)
     in_split[corpus.indices(split)] = True
     wanted = words.part < _TAKEN[settings.parts]
@@ -73,6 +78,46 @@ def build_postag(corpus: Corpus, settings: PostagSettings, split: str) -> Concep
         occurrences=occurrences,
         parts=[PARTS[k] for k in counts[chosen].argmax(axis=1)],
     )
+
+
+def apply_postag(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scipy.sparse.csr_matrix:
+    """Which concepts stand in other texts, as one of the parts of speech that the set was asked for.
+
+    Args:
+        concepts: A set that :func:`build_postag` made.
+        texts: The captions of each example.
+    """
+    wanted = PARTS[: _TAKEN[concepts.settings["parts"]]]
+    number = {name: k for k, name in enumerate(concepts.names)}
+    example = np.repeat(np.arange(len(texts)), [len(captions) for captions in texts])
+    tagged = tag_words(text for captions in texts for text in captions)
+    found = {
+        (row, number[word.text.lower()])
+        for row, words in zip(example.tolist(), tagged, strict=True)
+        for word in words
+        if word.part in wanted and word.text.lower() in number
+    }
+    rows, columns = np.array(sorted(found), dtype=np.int64).reshape(-1, 2).T
+    ones = np.ones(len(rows), np.float32)
+    return scipy.sparse.csr_matrix((ones, (rows, columns)), shape=(len(texts), len(concepts)))
+
+
+def places_of_postag(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
+    """Where the words of a set stand in the captions of any corpus, as one of the set's parts of speech.
+
+    Args:
+        concepts: A set that :func:`build_postag` made.
+        corpus: The corpus. Where it knows the set's language, captions in other languages are left out.
+
+    Raises:
+        InputError: When the captions are not English, or the tagger is not installed.
+    """
+    language = concepts.settings.get("language", "")
+    words = words_of(corpus, language if language in corpus.language_names else "")
+    numbers = {name: k for k, name in enumerate(concepts.names)}
+    number = np.array([numbers.get(name, -1) for name in words.names], dtype=np.int32)
+    parts = [PARTS.index(part) for part in set(concepts.parts or PARTS)]
+    return _occurrences(words, np.isin(words.part, parts), number)
 
 
 def _most_frequent(names: list[str], totals: NDArray[np.int64], size: int, corpus: Corpus, split: str) -> list[int]:

@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.atomic import atomic_folder
+from wordsight.concepts.english import check_english
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.tagger import tag_words, tagger_name
@@ -22,6 +24,8 @@ from wordsight.progress import track
 VERSION = 1
 PARTS = ("noun", "adjective", "verb")
 _COLUMNS = ("example", "caption", "start", "end", "word", "part")
+# Examples whose captions tell the language of all.
+_SAMPLE = 400
 
 
 @dataclass(frozen=True)
@@ -47,20 +51,26 @@ class Words:
     part: NDArray[np.int32]
 
 
-def words_of(corpus: Corpus) -> Words:
+def words_of(corpus: Corpus, language: str = "") -> Words:
     """The nouns, adjectives and verbs of all captions of a corpus.
 
     A word is what the tagger splits off, in lower case; of two or more letters or digits, a letter first. They are kept
-    in ``<corpus>/concepts/words-<fingerprint>/`` where the corpus may be written to.
+    in ``<corpus>/concepts/tagged-<fingerprint>/`` where the corpus may be written to.
+
+    Args:
+        corpus: The corpus.
+        language: Only captions in this language, where the corpus knows their languages; empty for all.
 
     Raises:
-        InputError: When the corpus holds no captions or the tagger is not installed.
+        InputError: When the corpus holds no captions, none in the language, or captions in languages that the tagger
+            doesn't speak, or the tagger is not installed.
     """
-    key = hashlib.sha256(f"{VERSION} {corpus.fingerprint} {tagger_name()}".encode()).hexdigest()[:12]
-    folder = corpus.path / "concepts" / f"words-{key}"
+    made_from = f"{VERSION} {corpus.fingerprint} {tagger_name()} {language}".rstrip()
+    key = hashlib.sha256(made_from.encode()).hexdigest()[:12]
+    folder = corpus.path / "concepts" / f"tagged-{key}"
     if folder.is_dir() and (kept := _open(folder)) is not None:
         return kept
-    words = _read(corpus)
+    words = _read(corpus, language)
     if os.access(corpus.path, os.W_OK):
         with atomic_folder(folder, overwrite=True) as beside:
             (beside / "words.json").write_text(json.dumps(words.names, ensure_ascii=False), "utf-8")
@@ -68,17 +78,19 @@ def words_of(corpus: Corpus) -> Words:
     return words
 
 
-def _read(corpus: Corpus) -> Words:
-    count = sum(1 for _ in corpus.caption_iter(corpus.indices(None)))
+def _read(corpus: Corpus, language: str) -> Words:
+    def captions(indices: NDArray[np.int64]) -> Iterator[tuple[int, int, str]]:
+        return corpus.caption_iter(indices, language or None)
+
+    everything = corpus.indices(None)
+    count = sum(1 for _ in captions(everything))
     if count == 0:
         raise InputError("holds no captions", where=corpus.path, expected="a corpus built from captioned images")
+    check_english(captions(everything[:: 1 + len(corpus) // _SAMPLE]), corpus)
     numbers: dict[str, int] = {}
     flat = array("q")
-    captions = corpus.caption_iter(corpus.indices(None))
-    tagged = track(
-        tag_words(text for _, _, text in corpus.caption_iter(corpus.indices(None))), "tagging captions", total=count
-    )
-    for (example, caption, _), words in zip(captions, tagged, strict=True):
+    tagged = track(tag_words(text for _, _, text in captions(everything)), "tagging captions", total=count)
+    for (example, caption, _), words in zip(captions(everything), tagged, strict=True):
         for word in words:
             if word.part in PARTS and len(word.text) > 1 and word.text.isalnum() and word.text[0].isalpha():
                 number = numbers.setdefault(word.text.lower(), len(numbers))

@@ -1,0 +1,67 @@
+"""The tagger speaks English: captions in other languages are refused before they are tagged wrongly."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wordsight.concepts.english import language_of
+from wordsight.concepts.postag import PostagSettings, build_postag
+from wordsight.corpus import Corpus
+from wordsight.errors import InputError
+
+pytest.importorskip("spacy")
+MakeCorpus = Callable[..., Corpus]
+GERMAN = ["Ein Hund läuft auf der Wiese", "Zwei Männer sitzen an einem Tisch", "Eine Frau mit einem Hut"]
+ENGLISH = ["A dog runs on the grass", "Two men sit at a table", "A woman with a hat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("A man in a green hat running at night", "English"),
+        ("Vintage leather handbag, brown", "English"),
+        ("", "English"),
+        ("Ein Hund läuft auf der Wiese", "German"),
+        ("Un homme est assis sur un banc", "French"),
+        ("Muž sedí na lavičce a drží psa, který je bílý", "Czech"),
+        ("собака бежит по траве", "one with other letters"),
+        ("一只狗在草地上奔跑", "one with other letters"),
+    ],
+)
+def test_a_language_is_told_by_its_letters_and_small_words(text: str, language: str) -> None:
+    assert language_of(text) == language
+
+
+def test_real_captions_in_four_languages_are_told_apart(shared_data: Path) -> None:
+    with gzip.open(shared_data / "text" / "multi30k_parallel_en_de_fr_cs.tsv.gz", "rt", encoding="utf-8") as file:
+        rows = [
+            row for row, _ in zip(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), range(500), strict=False)
+        ]
+    told = [sum(language_of(row[k]) != "English" for row in rows) / len(rows) for k in (2, 3, 4, 5)]
+    assert told[0] < 0.01
+    assert min(told[1:]) > 0.5
+
+
+def test_captions_in_other_languages_are_refused_and_words_is_pointed_to(make_corpus: MakeCorpus) -> None:
+    with pytest.raises(InputError, match="100% of the captions are not English .*German.* use the concept set 'words'"):
+        build_postag(make_corpus([[text] for text in GERMAN]), PostagSettings(size=2), "all")
+
+
+def test_where_the_corpus_knows_languages_the_english_captions_can_be_taken(make_corpus: MakeCorpus) -> None:
+    pairs = [list(pair) for pair in zip(ENGLISH, GERMAN, strict=True)]
+    corpus = make_corpus(pairs, languages=[["en", "de"]] * 3)
+    with pytest.raises(InputError, match="50% of the captions are not English .* or give --language en"):
+        build_postag(corpus, PostagSettings(size=2), "all")
+    found = build_postag(corpus, PostagSettings(size=6, parts="nouns", language="en"), "all")
+    assert found.names == ["dog", "grass", "hat", "men", "table", "woman"]
+    assert found.occurrences is not None
+    assert set(found.occurrences.caption.tolist()) == {0}
+    with pytest.raises(InputError, match="100% of the captions are not English"):
+        build_postag(corpus, PostagSettings(size=2, language="de"), "all")
+    with pytest.raises(InputError, match="unknown language 'fr'"):
+        build_postag(corpus, PostagSettings(size=2, language="fr"), "all")

@@ -1,0 +1,91 @@
+"""Whether captions are in the language that the tagger speaks, told by their letters and commonest small words."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from itertools import islice
+
+from wordsight.concepts.rows import Caption
+from wordsight.concepts.splitters import splitter
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+
+# The commonest small words of languages with Latin letters, as they come in captions; languages with other letters are
+# told by these.
+_SMALL_WORDS = {
+    "English": """a an the of in on at to with by for from is are was were be and or as it its his her their this that
+        there he she they who which while into onto up out off over under near next through behind around two has have
+        not no some one other another""",
+    "Czech": "a v ve na s se je jsou do za k ke po u z ze pro od jeho jako které který která při před své jsou dva dvě",
+    "Danish": "en et og på af med til er det den der som ved fra har sig ud op mens foran et to efter ind bag over",
+    "Dutch": "een de het en van op in met is zijn aan bij naar voor die dat door uit terwijl over onder tegen twee",
+    "Finnish": "ja on ovat jossa joka kun ei se hän mutta sekä kaksi päällä vieressä edessä takana joka jonka kanssa",
+    "French": "un une des le la les de du et en au aux sur dans avec est sont qui que par pour deux son sa ses il elle",
+    "German": """ein eine einen einem einer eines der die das den dem des und auf mit in im am an ist sind sich von vor
+        zu zum zur bei aus über während einige zwei sein seine ihre einander hinter neben unter durch""",
+    "Hungarian": "egy a az és van egyik két mellett előtt között alatt mögött hogy ami amint miközben áll fel le is",
+    "Indonesian": "dan di yang dengan untuk dari pada ini itu seorang sebuah seekor dua sedang ke dalam atas",
+    "Italian": """un una uno il lo la le gli i di del della dei delle e ed in nel nella con su sul sulla per da dal è
+        sono che si al alla due mentre""",
+    "Norwegian": "en ei et og på av med til er det den som ved fra har seg ut opp mens foran to etter inn bak over",
+    "Polish": "w we na z ze i jest są się do po za od przez dla o u jak jego jej które który która przed obok dwa dwie",
+    "Portuguese": """um uma o os as de do da dos das e em no na nos nas com por para está estão que seu sua ao à duas
+        dois enquanto""",
+    "Romanian": "un o și în pe la cu de din este sunt care se lângă doi două pentru ale ai al lui sa său în timp ce",
+    "Spanish": """un una unos unas el la los las de del y en con por para está están que su sus se al sobre dos mientras
+        es son""",
+    "Swedish": "en ett och på av med till är det den som vid från har sig ut upp medan framför två efter bakom över",
+    "Turkish": "bir ve bu ile için olan iki üzerinde içinde yanında önünde da de çok o kadar gibi eden doğru",
+}
+_OTHER_LETTERS = "one with other letters"
+_SAMPLE = 5000
+_LISTS = {name: frozenset(small.split()) for name, small in _SMALL_WORDS.items()}
+# More of the captions than this in other languages, and so many concepts are words that were tagged wrongly.
+_MOST = 0.2
+# Words such as "in", "an" and "over" are small words of several languages: another one must have so many more.
+_LEAD = 2
+
+
+def check_english(captions: Iterable[Caption], corpus: Corpus) -> None:
+    """Refuse captions that the English tagger would tag wrongly, before it does.
+
+    Args:
+        captions: (example, number of the caption in it, text); an even sample of them.
+        corpus: Where they are.
+
+    Raises:
+        InputError: When more than a fifth of them are in other languages; it names the commonest of those.
+    """
+    told = Counter(language_of(text) for _, _, text in islice(captions, _SAMPLE))
+    others = told.total() - told["English"]
+    if others <= _MOST * told.total():
+        return
+    most = max((name for name in told if name != "English"), key=lambda name: (told[name], name))
+    mend = "use the concept set 'words', which needs no tagger"
+    if english := [name for name in corpus.language_names if name.split("-")[0].lower() == "en"]:
+        mend += f", or give --language {english[0]}"
+    raise InputError(
+        f"{others / told.total():.0%} of the captions are not English (most of those: {most}), "
+        "and the tagger speaks English alone",
+        where=corpus.path,
+        mend=mend,
+    )
+
+
+def language_of(text: str) -> str:
+    """The language of a caption, by its letters and small words; English where nothing tells of another."""
+    letters = [letter for letter in text if letter.isalpha()]
+    if 2 * sum(map(_is_latin, letters)) < len(letters):
+        return _OTHER_LETTERS
+    words = [word.lower() for word in splitter("unicode").words(text)]
+    count = {name: sum(word in small for word in words) for name, small in _LISTS.items()}
+    best = max(count, key=count.__getitem__)
+    return best if count[best] >= count["English"] + _LEAD else "English"
+
+
+@cache
+def _is_latin(letter: str) -> bool:
+    return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")

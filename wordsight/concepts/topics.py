@@ -1,0 +1,174 @@
+"""`topics` (TP_LDA; Gomez et al. 2017): topics of the captions by LDA, an example's probabilities are its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse
+
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.documents import Limits, Preparation, Source, bags_of, documents_of
+from wordsight.concepts.lda import Fit, TextSource, Topics, topics_of
+from wordsight.concepts.splitters import SplitterName
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.progress import console
+
+
+@dataclass(frozen=True)
+class TopicsSettings:
+    """What the topics are.
+
+    Args:
+        size: K, how many topics. The papers take 40.
+        min_count: Words that stand in fewer texts are left out.
+        max_share: Words that stand in a larger share of the texts are left out.
+        min_length: Words of fewer letters are left out.
+        stop_words: The language whose stop words are left out (en, de, fr, ...); empty for none.
+        lemmas: Whether English words become the lemma of the noun (dogs: dog). False for captions in other languages.
+        splitter: What a word is: unicode (letters and their marks), characters (each letter), jieba (Chinese words),
+            janome (Japanese words).
+        language: Only captions in this language, where the corpus knows their languages; empty for all.
+        passes: How often all texts are gone through.
+        processes: How many processes share the fitting. The topics depend on it a little.
+        seed: Of the fitting.
+    """
+
+    size: int = 40
+    min_count: int = 20
+    max_share: float = 0.5
+    min_length: int = 3
+    stop_words: str = "en"
+    lemmas: bool = True
+    splitter: SplitterName = "unicode"
+    language: str = ""
+    passes: int = 10
+    processes: int = 1
+    seed: int = 0
+
+
+class FitSettings(Protocol):
+    """What the settings of topics have in common."""
+
+    size: int
+    min_count: int
+    max_share: float
+    min_length: int
+    stop_words: str
+    lemmas: bool
+    splitter: SplitterName
+    passes: int
+    processes: int
+    seed: int
+
+
+def build_topics(corpus: Corpus, settings: TopicsSettings, split: str) -> ConceptSet:
+    """Make a concept set from the topics that LDA finds in captions.
+
+    A text is all captions of an example, joined. Its targets are the probabilities of its topics; those below 0.01 are
+    zero, and a text without a word of the vocabulary has none. A topic is named by its most probable words. One that no
+    example of the split has is left out.
+
+    Args:
+        corpus: Where the captions are.
+        settings: K, the filter of the vocabulary, and the fit.
+        split: The captions that the topics are fitted on ("all" for every one).
+
+    Raises:
+        InputError: When there are no captions, the vocabulary is empty, or there are more topics than words.
+    """
+    source = TextSource("captions", settings.language, split)
+    return topics_set("topics", corpus, settings, source, of="captions", language=settings.language)
+
+
+def apply_topics(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scipy.sparse.csr_matrix:
+    """The topics of other texts.
+
+    Args:
+        concepts: A set that :func:`build_topics` or :func:`~wordsight.concepts.article_topics.build_article_topics`
+            made.
+        texts: The texts of each example, its captions or its article; they are joined.
+    """
+    topics = Topics(
+        np.asarray(concepts.arrays["topics"]), concepts.arrays["vocabulary"].tolist(), concepts.settings["prior"]
+    )
+    preparation = Preparation(**{name: concepts.settings[name] for name in Preparation.__dataclass_fields__})
+    return topics.of_bags(bags_of(("\n".join(some) for some in texts), topics.vocabulary, preparation))
+
+
+def topics_set(
+    kind: str, corpus: Corpus, settings: Any, source: TextSource, *, of: Source, language: str
+) -> ConceptSet:
+    """Fit topics on some texts, and tell them of the captions or the articles of every example.
+
+    Args:
+        kind: The kind of concept set.
+        corpus: The texts.
+        settings: A dataclass of settings.
+        source: What the topics are fitted on.
+        of: Whose topics an example has: its captions', or its article's.
+        language: Only captions in this language; "" for all.
+    """
+    preparation, limits, fit = _parts(settings)
+    topics = topics_of(corpus, source, preparation, limits, fit)
+    in_split = corpus.indices(source.split)
+    told = _Told(documents_of(corpus, corpus.indices(None), of, language))
+    bags = bags_of(told, topics.vocabulary, preparation)
+    matrix = topics.of_bags(bags)
+    while (dead_K := matrix[in_split].getnnz(axis=0) == 0).any():
+        if dead_K.all():
+            raise InputError(f"no {of} of the split {source.split!r} have a word of the topics", where=corpus.path)
+        topics = topics.without(dead_K)
+        matrix = topics.of_bags(bags)
+    left_out = fit.size - len(topics.components)
+    unknown = int((np.diff(bags.indptr) == 0).sum()) - told.without
+    _say(of, left_out, told.without, unknown, len(corpus))
+    return ConceptSet(
+        kind=kind,
+        names=topics.names(),
+        matrix=matrix,
+        target="probabilities",
+        corpus_fingerprint=corpus.fingerprint,
+        settings={
+            **asdict(settings),
+            "split": source.split,
+            "prior": topics.prior,
+            "topics_left_out": left_out,
+            f"examples_without_{of}": told.without,
+            "examples_without_known_words": unknown,
+        },
+        arrays={"topics": topics.components, "vocabulary": np.array(topics.vocabulary)},
+    )
+
+
+def _parts(settings: FitSettings) -> tuple[Preparation, Limits, Fit]:
+    return (
+        Preparation(settings.splitter, settings.stop_words, settings.lemmas, settings.min_length),
+        Limits(settings.min_count, settings.max_share),
+        Fit(settings.size, settings.passes, settings.processes, settings.seed),
+    )
+
+
+class _Told:
+    """Documents, and how many of those that were gone through are empty."""
+
+    def __init__(self, documents: Iterable[str]) -> None:
+        self._documents, self.without = documents, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for document in self._documents:
+            self.without += not document
+            yield document
+
+
+def _say(of: Source, left_out: int, without: int, unknown: int, examples: int) -> None:
+    """What a person should know of a set that is not as full as was asked for."""
+    if left_out:
+        console.print(f"topics that no example has, left out: {left_out}")
+    if without:
+        console.print(f"examples without {of}: {without:,} of {examples:,}; no targets")
+    if unknown:
+        console.print(f"examples whose {of} hold no word of the topics: {unknown:,} of {examples:,}; no targets")

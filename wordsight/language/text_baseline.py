@@ -123,6 +123,7 @@ def train_text_baseline(
     model: LanguageModel,
     candidates: NDArray[np.int64] | None = None,
     settings: TextBaselineSettings = TextBaselineSettings(),
+    rows: NDArray[np.int64] | None = None,
 ) -> TokenClassifier:
     """Train BERT's token classifier on the features of masked positions; no image is seen.
 
@@ -134,6 +135,7 @@ def train_text_baseline(
         model: The language model; where it has a pretrained head, training starts from it.
         candidates: Vocabulary ids that will be chosen among; None for the whole vocabulary.
         settings: How to train.
+        rows: Which of the masked captions to learn from; None for all.
 
     Returns:
         The head over the words that were masked, in evaluation mode.
@@ -141,9 +143,9 @@ def train_text_baseline(
     Raises:
         InputError: When no masked word is among the candidates.
     """
-    rows = np.arange(len(masked))
+    rows = np.arange(len(masked)) if rows is None else rows
     if candidates is not None:
-        rows = rows[np.isin(masked.target_M, candidates)]
+        rows = rows[np.isin(masked.target_M[rows], candidates)]
     if len(rows) == 0:
         raise InputError("no masked word to train the text-only baseline on", where=masked.path)
     targets_M = torch.from_numpy(masked.target_M[rows].astype(np.int64))
@@ -178,7 +180,6 @@ def masked_features(masked: MaskedCaptions, model: LanguageModel, rows: NDArray[
     return features_MD
 
 
-@torch.no_grad()
 def word_scores(classifier: TokenClassifier, features_MD: Tensor, targets_M: Tensor) -> WordScores:
     """Top-1 and top-5 of a head on features of masked positions.
 
@@ -192,14 +193,26 @@ def word_scores(classifier: TokenClassifier, features_MD: Tensor, targets_M: Ten
     """
     if len(targets_M) == 0:
         raise InputError("there is no masked word to score", expected="held-out captions with words of the concept set")
+    hits = best_words(classifier, features_MD) == targets_M[:, None]
+    return WordScores(100 * int(hits[:, 0].sum()) / len(hits), 100 * int(hits.sum()) / len(hits))
+
+
+@torch.no_grad()
+def best_words(classifier: TokenClassifier, features_MD: Tensor, most: int = 5) -> Tensor:
+    """A head's likeliest words for each masked position.
+
+    Args:
+        classifier: The head; its vocabulary holds the candidates.
+        features_MD: Features of the masked positions.
+        most: How many words; fewer where there are fewer candidates.
+
+    Returns:
+        Vocabulary ids, the likeliest first, ``[M, most]``.
+    """
     ids = classifier.vocabulary.ids
-    first = fifth = 0
-    for part_MD, targets in zip(features_MD.split(_SCORED), targets_M.split(_SCORED), strict=True):
-        best = ids[classifier(part_MD).topk(min(5, len(ids)), dim=1).indices]
-        hits = best == targets[:, None]
-        first += int(hits[:, 0].sum())
-        fifth += int(hits.sum())
-    return WordScores(100 * first / len(targets_M), 100 * fifth / len(targets_M))
+    most = min(most, len(ids))
+    parts = [ids[classifier(part_MD).topk(most, dim=1).indices] for part_MD in features_MD.split(_SCORED)]
+    return torch.cat(parts)
 
 
 def frequency_scores(train_targets: NDArray[np.int32], held_out_targets: NDArray[np.int32]) -> WordScores:

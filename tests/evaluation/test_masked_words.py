@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,15 +10,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
-from tests.evaluation.conftest import LooksAtRed, MakeSplit, picture
+from tests.evaluation.conftest import LooksAtRed, MakeSplit, picture, write_masked
 from wordsight.corpus import Box
 from wordsight.errors import InputError
-from wordsight.evaluation import Subject, check_protocols, evaluate, open_task
-from wordsight.evaluation.answers import ask, sample_rows
+from wordsight.evaluation import Result, Subject, check_protocols, evaluate, open_task, print_results
+from wordsight.evaluation.answers import ask, sample_images, sample_rows
 from wordsight.evaluation.features import BATCH
+from wordsight.evaluation.masked_words import BY_PART, BY_RANK, asked_rows, groups_of
 from wordsight.evaluation.subject import CaptionedSplit
 from wordsight.evaluation.tasks import Task
+from wordsight.evaluation.text_only import folds_of
+from wordsight.language.features import MaskedCaptions
+from wordsight.language.model import LanguageModel
+from wordsight.language.text_baseline import train_text_baseline
 
 VOCABULARY = 10
 
@@ -29,6 +36,25 @@ def _split(make_split: MakeSplit, targets: list[int], **more: Any) -> CaptionedS
     ]
     words = [(i // 4, target, target % 2) for i, target in enumerate(targets)]
     return make_split(pictures, words, ["even", "odd"], **more)
+
+
+def _model() -> LanguageModel:
+    """As much of a language model as a text-only head asks for."""
+    model = SimpleNamespace(
+        fingerprint="model",
+        vocabulary_matrix=lambda: torch.randn(VOCABULARY, 2, generator=torch.Generator().manual_seed(0)),
+        token_classifier_weights=lambda: None,
+    )
+    return cast(LanguageModel, model)
+
+
+def _learned(split: CaptionedSplit, tmp_path: Path, words: list[tuple[int, int]]) -> CaptionedSplit:
+    """The split with training captions (example, target) of its own corpus."""
+    examples, targets = zip(*words, strict=True)
+    folder = write_masked(tmp_path / "own", examples, targets, [0] * len(words), len(split.corpus))
+    train = MaskedCaptions(folder)
+    train.info["corpus"] = split.corpus.fingerprint
+    return replace(split, train=train)
 
 
 def test_top_1_and_top_5_by_hand(subject: Subject, make_split: MakeSplit) -> None:
@@ -70,24 +96,16 @@ def test_frequency_is_counted_on_the_training_captions(subject: Subject, make_sp
 def test_the_text_only_baseline_is_trained_once_for_all_runs(
     subject: Subject, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wordsight.language import text_baseline
-
     split = _split(make_split, [3, 3, 1, 9], train=[3] * 8 + [1] * 2)
     trained = 0
-    train = text_baseline.train_text_baseline
 
     def counting(*arguments: Any, **named: Any) -> Any:
         nonlocal trained
         trained += 1
-        return train(*arguments, **named)
+        return train_text_baseline(*arguments, **named)
 
-    monkeypatch.setattr(text_baseline, "train_text_baseline", counting)
-    model = SimpleNamespace(
-        fingerprint="model",
-        vocabulary_matrix=lambda: torch.randn(VOCABULARY, 2, generator=torch.Generator().manual_seed(0)),
-        token_classifier_weights=lambda: None,
-    )
-    asked = replace(subject, objective=LooksAtRed([3], VOCABULARY), language=cast(Any, model))
+    monkeypatch.setattr("wordsight.evaluation.text_only.train_text_baseline", counting)
+    asked = replace(subject, objective=LooksAtRed([3], VOCABULARY), language=_model())
     first = evaluate(asked, split, ["masked-words"])[0]
     second = evaluate(replace(asked, name="another run"), split, ["masked-words"])[0]
     assert trained == 1
@@ -152,3 +170,109 @@ def test_an_image_alone_in_the_last_batch_is_shown_a_wrong_one_too(subject: Subj
     rows = np.arange(BATCH + 1)
     assert ask(looking, split, rows).peak[-1].tolist() == [3, 3]
     assert ask(looking, split, rows, wrong_images=True).peak[-1].tolist() == [0, 0]
+
+
+def test_groups_by_part_of_speech_by_hand(subject: Subject, make_split: MakeSplit) -> None:
+    # Guesses are always 3, 1, 4, 5, 9; odd words are of the second concept, a verb.
+    split = replace(_split(make_split, [3, 3, 1, 9, 2, 8, 3, 7]), parts=["noun", "verb"])
+    (result,) = evaluate(replace(subject, objective=LooksAtRed([3, 1, 4, 5, 9], VOCABULARY)), split, ["masked-words"])
+    noun, verb = result.groups
+    assert (noun.by, noun.name, noun.count, noun.value, noun.more) == (BY_PART, "noun", 2, 0, {"top-5": 0})
+    assert (verb.name, verb.count, verb.value) == ("verb", 6, 100 * 3 / 6)
+    assert verb.more == {"top-5": pytest.approx(100 * 5 / 6)}
+    assert verb.standard_error == 0  # half of the words of either image are right
+
+
+def test_groups_by_rank_count_in_the_training_captions(make_split: MakeSplit) -> None:
+    targets = [0, 9, 10, 11, 7]
+    # Word k was masked 20 - k times, so that its rank is k + 1; 7 never was.
+    train = [word for word in range(12) if word != 7 for _ in range(20 - word)]
+    split = _split(make_split, targets, train=train)
+    found = {name: inside.tolist() for by, name, inside in groups_of(split, np.arange(5)) if by == BY_RANK}
+    assert found == {
+        "1-10": [True, True, True, False, False],
+        "11-100": [False, False, False, True, False],
+        "not in them": [False, False, False, False, True],
+    }
+
+
+def test_every_group_stands_beside_the_text_only_baseline(subject: Subject, make_split: MakeSplit) -> None:
+    split = replace(_split(make_split, [3, 3, 1, 2], train=[3] * 8 + [1] * 2), parts=["noun", "verb"])
+    asked = replace(subject, objective=LooksAtRed([1], VOCABULARY), language=_model())
+    (result,) = evaluate(asked, split, ["masked-words"])
+    # All features are zero: text alone says 3 of every word, the network 1.
+    verb = next(group for group in result.groups if group.name == "verb")
+    assert verb.count == 3
+    assert [verb.value, verb.baselines["text only"]] == pytest.approx([100 / 3, 200 / 3])
+    assert verb.baselines["text only, top-5"] == 100
+    assert sum(group.count for group in result.groups if group.by == BY_RANK) == 4
+    assert Result.read(subject.results_folder / "made-all" / "masked-words.json").groups == result.groups
+
+
+def test_groups_are_printed_with_their_counts(subject: Subject, make_split: MakeSplit) -> None:
+    split = replace(_split(make_split, [3, 3, 1, 2], train=[3] * 8 + [1] * 2), parts=["noun", "verb"])
+    asked = replace(subject, objective=LooksAtRed([1], VOCABULARY), language=_model())
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_results(evaluate(asked, split, ["masked-words"]), console)
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "made-all, masked-words" in lines
+    assert "count top-1 of masked words text only top-5 text only" in lines
+    assert "verb 3 33.3 66.7 33.3 100.0" in lines
+    assert "1-10 3 33.3 66.7 33.3 100.0" in lines
+
+
+def test_no_head_is_asked_about_captions_that_it_learned_from(
+    subject: Subject, make_split: MakeSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [3, 3, 1, 9] * 6
+    split = _learned(_split(make_split, words), tmp_path, [(k // 4, word) for k, word in enumerate(words)])
+    assert split.train is not None
+    learned: list[set[int]] = []
+
+    def watched(masked: MaskedCaptions, *arguments: Any, **named: Any) -> Any:
+        learned.append(set(masked.example_M[named["rows"]].tolist()))
+        return train_text_baseline(masked, *arguments, **named)
+
+    monkeypatch.setattr("wordsight.evaluation.text_only.train_text_baseline", watched)
+    rows = asked_rows(split, 1000)
+    folds = folds_of(split, rows)
+    asked = replace(subject, objective=LooksAtRed([3], VOCABULARY), language=_model())
+    (result,) = evaluate(asked, split, ["masked-words"])
+    assert len(learned) == 5
+    for fold, seen in enumerate(learned):
+        scored = set(split.masked.example_M[rows[folds == fold]].tolist())
+        assert scored
+        assert not scored & seen
+        assert scored | seen == set(range(6))
+    assert result.baselines["text only"] == 50
+    assert any("text only has seen none of these captions" in warning for warning in result.warnings)
+
+
+def test_a_few_whole_images_are_asked_about_where_captions_were_learned_from(
+    make_split: MakeSplit, tmp_path: Path
+) -> None:
+    words = [3, 3, 1, 9] * 12
+    split = _learned(_split(make_split, words), tmp_path, [(k // 4, word) for k, word in enumerate(words)])
+    rows = asked_rows(split, 9)
+    assert split.masked.example_M[rows].tolist() == sorted([*{*split.masked.example_M[rows].tolist()}] * 4)
+    assert len(rows) == 8
+    # Two of twelve images are withheld: one head that learned from the ten others does.
+    assert folds_of(split, rows).tolist() == [0] * 8
+    held_out = replace(split, train=None)
+    assert len(asked_rows(held_out, 9)) == 9
+    assert folds_of(held_out, rows).tolist() == [-1] * 8
+
+
+def test_one_image_is_asked_about_however_many_words_it_has() -> None:
+    example = np.array([0, 0, 0, 4, 4, 4])
+    assert len(np.unique(example[sample_images(np.arange(6), example, 2)])) == 1
+
+
+def test_a_training_split_of_one_image_has_no_text_only_baseline(
+    subject: Subject, make_split: MakeSplit, tmp_path: Path
+) -> None:
+    split = _learned(_split(make_split, [3, 1]), tmp_path, [(0, 3), (0, 1)])
+    asked = replace(subject, objective=LooksAtRed([3], VOCABULARY), language=_model())
+    (result,) = evaluate(asked, split, ["masked-words"])
+    assert "text only" not in result.baselines
+    assert any("no other training image" in warning for warning in result.warnings)

@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wordsight.errors import InputError, unknown
-from wordsight.evaluation import logistic, masked_words, pointing
+from wordsight.evaluation import logistic, masked_words, pointing, tags
 from wordsight.evaluation.protocol import Protocol, Question
 from wordsight.evaluation.results import Result, print_results, read_results
-from wordsight.evaluation.subject import CaptionedSplit, Subject
+from wordsight.evaluation.subject import CaptionedSplit, CorpusSplit, LearnedConcepts, Subject
 from wordsight.evaluation.tasks import TASKS, Task, open_task
 
 __all__ = [
     "PROTOCOLS",
     "TASKS",
     "CaptionedSplit",
+    "CorpusSplit",
+    "LearnedConcepts",
     "Protocol",
     "Question",
     "Result",
@@ -36,6 +38,7 @@ PROTOCOLS: dict[str, Protocol] = {
     logistic.NAME: Protocol(Task, logistic.LogisticSettings, logistic.measure),
     masked_words.NAME: Protocol(CaptionedSplit, masked_words.MaskedWordsSettings, masked_words.measure),
     pointing.NAME: Protocol(CaptionedSplit, pointing.PointingSettings, pointing.measure),
+    tags.NAME: Protocol(CorpusSplit, tags.TagsSettings, tags.measure),
 }
 
 
@@ -44,7 +47,7 @@ def evaluate(subject: Subject, question: Question, protocols: Sequence[str]) -> 
 
     Args:
         subject: What is measured.
-        question: A task (labelled images) or a captioned split.
+        question: A task (labelled images) or a split of a corpus, its captions masked where a protocol asks for that.
         protocols: Names of protocols.
 
     Raises:
@@ -56,18 +59,20 @@ def evaluate(subject: Subject, question: Question, protocols: Sequence[str]) -> 
         protocol = PROTOCOLS[name]
         started = time.perf_counter()
         found = protocol.measure(subject, question, protocol.settings())
-        result = replace(found, subject=subject.name, seconds=round(time.perf_counter() - started, 3))
-        result.write(subject.results_folder)
-        results.append(result)
+        seconds = round(time.perf_counter() - started, 3)
+        for each in found if isinstance(found, list) else [found]:
+            result = replace(each, subject=subject.name, seconds=seconds)
+            result.write(subject.results_folder)
+            results.append(result)
     return results
 
 
-def check_protocols(protocols: Sequence[str], asked: type[Task] | type[CaptionedSplit]) -> None:
+def check_protocols(protocols: Sequence[str], asked: type[Task] | type[CorpusSplit]) -> None:
     """Refuse protocols that don't exist or that ask another kind of question, before anything is computed.
 
     Args:
         protocols: Their names.
-        asked: ``Task`` for labelled images, ``CaptionedSplit`` for captioned ones.
+        asked: ``Task`` for labelled images, ``CaptionedSplit`` for captioned ones, ``CorpusSplit`` for these unmasked.
 
     Raises:
         InputError: In these cases, or when there is none.
@@ -77,6 +82,6 @@ def check_protocols(protocols: Sequence[str], asked: type[Task] | type[Captioned
     for name in protocols:
         if name not in PROTOCOLS:
             raise unknown("protocol", name, PROTOCOLS, where="--protocol")
-        if PROTOCOLS[name].asks is not asked:
+        if not issubclass(asked, PROTOCOLS[name].asks):
             wanted = "labelled images (--task)" if PROTOCOLS[name].asks is Task else "captioned images (--corpus)"
             raise InputError(f"{name} asks about {wanted}", where="--protocol")

@@ -110,7 +110,7 @@ class LogisticFits:
 
 @contextmanager
 def _threads(numbers: int) -> Iterator[None]:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1 if numbers < _SMALL else None):
         yield

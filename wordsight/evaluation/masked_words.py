@@ -1,29 +1,33 @@
-"""The protocol ``masked-words``: is the masked word of a held-out caption the model's first guess, or among its five?
+"""The protocol ``masked-words``: is the masked word of a caption the model's first guess, or among its five?
 
 Read beside what can be said without the image: the language model's token classifier trained on the training captions
 (Table 1 of ICMLM gives BERT alone), always guessing the most frequent words, and the same network shown another image,
-which tells how much of its answer comes from the caption through its attention.
+which tells how much of its answer comes from the caption through its attention. The same numbers stand for each part of
+speech and for bands of words by their frequency in the training captions. No baseline head is asked about a caption
+that it learned from, so that a training split is read beside the captions' own share too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.atomic import write_json
-from wordsight.evaluation.answers import ask, masked_word_objective, sample_rows
+from wordsight.evaluation.answers import ask, masked_word_objective, sample_images, sample_rows
 from wordsight.evaluation.metrics import clustered_error
-from wordsight.evaluation.results import Result
+from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
-from wordsight.language.model import LanguageModel
+from wordsight.evaluation.text_only import MOST_FREQUENT, TEXT_ONLY, folds_of, learned_from, ranked_words, text_guesses
 from wordsight.precision import precision_on
 
 NAME = "masked-words"
+BY_PART, BY_RANK = "part of speech", "rank in training captions"
+TOP5 = "top-5"
+# First ranks of the bands, the most frequent word of the training captions being 1.
+_BANDS = (1, 11, 101, 1001)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class MaskedWordsSettings:
 
     Args:
         most_words: With more masked words than this, so many are asked, always the same ones.
-        text_baseline: Whether to train the text-only baseline, which is kept beside the masked captions for other runs.
+        text_baseline: Whether to train the text-only baseline, whose guesses are kept beside the masked captions for
+            other runs.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
     """
 
@@ -53,28 +58,27 @@ def measure(subject: Subject, question: CaptionedSplit, settings: MaskedWordsSet
         InputError: When the objective predicts no masked words, or there is none to predict.
     """
     objective = masked_word_objective(subject)
-    rows = sample_rows(np.arange(len(question.masked)), settings.most_words)
+    rows = asked_rows(question, settings.most_words)
     answers = ask(subject, question, rows, settings.crop_share)
     target, example = question.masked.target_M[rows].astype(np.int64), question.masked.example_M[rows]
-    first = answers.guesses[:, 0] == target
-    fifth = (answers.guesses == target[:, None]).any(1)
+    right = Right.of(answers.guesses, target)
     candidates = objective.candidates.cpu().numpy()
-    value = 100 * float(first.mean())
-    baselines: dict[str, float] = {}
-    if question.train is not None:
-        baselines = text_baselines(subject, question, rows, candidates, train_text=settings.text_baseline)
+    blind, notes = _without_image(subject, question, rows, candidates, settings)
+    beside = dict(blind)
     if len(np.unique(example)) > 1:
         wrong = ask(subject, question, rows, settings.crop_share, wrong_images=True)
-        baselines |= {"wrong image": 100 * float((wrong.guesses[:, 0] == target).mean())}
+        beside["wrong image"] = Right.of(wrong.guesses, target)
+    value, baselines = right.top1(), _baselines(beside)
     return Result(
         task=question.name,
         protocol=NAME,
         metric="top-1 of masked words",
         value=value,
         baselines=baselines,
-        more={"top-5": 100 * float(fifth.mean())},
-        standard_error=clustered_error(first, example),
-        per_class=per_concept(first, question.masked.concept_M[rows], question),
+        more={TOP5: right.top5()},
+        standard_error=clustered_error(right.first, example),
+        per_class=per_concept(right.first, question.masked.concept_M[rows], question),
+        groups=[_group(by, name, inside, right, blind, example) for by, name, inside in groups_of(question, rows)],
         counts={
             "masked_words": len(rows),
             "of_masked_words": len(question.masked),
@@ -90,8 +94,100 @@ def measure(subject: Subject, question: CaptionedSplit, settings: MaskedWordsSet
         },
         weights=weights_fingerprint(objective),
         data=question.fingerprint,
-        warnings=[*question.seen_in_training(subject), *_compare_with_text(value, baselines)],
+        warnings=[*question.seen_in_training(subject), *notes, *_compare_with_text(value, baselines)],
     )
+
+
+@dataclass(frozen=True)
+class Right:
+    """Which of n masked words were the first guess, and which were among the first five, bool ``[n]`` each."""
+
+    first: NDArray[np.bool_]
+    fifth: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, guesses: NDArray[np.int64], target: NDArray[np.int64]) -> Right:
+        """From guesses, the likeliest first ``[n, 5]``, and what was masked ``[n]``."""
+        hits = guesses == target[:, None]
+        return cls(hits[:, 0], hits.any(1))
+
+    def top1(self, inside: NDArray[np.bool_] | slice = slice(None)) -> float:
+        """Top-1 in percent, of some of the words."""
+        return 100 * float(self.first[inside].mean())
+
+    def top5(self, inside: NDArray[np.bool_] | slice = slice(None)) -> float:
+        """Top-5 in percent, of some of the words."""
+        return 100 * float(self.fifth[inside].mean())
+
+
+def asked_rows(question: CaptionedSplit, most: int) -> NDArray[np.int64]:
+    """The masked words of a split that are asked about, ascending.
+
+    Args:
+        question: Masked captions.
+        most: How many at most.
+    """
+    rows = np.arange(len(question.masked))
+    # Baselines learn from the captions of all images that are not asked about: few whole images leave them the most.
+    if len(learned_from(question)):
+        return sample_images(rows, question.masked.example_M, most)
+    return sample_rows(rows, most)
+
+
+def groups_of(question: CaptionedSplit, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """The parts of speech and the bands of frequency among some masked words.
+
+    A band holds the words of some ranks in the training captions, of those that were masked in them. Parts are those
+    that the concept set knows; without training captions there are no bands.
+
+    Args:
+        question: Masked captions; ``parts`` names the part of speech of each concept.
+        rows: The masked words.
+
+    Yields:
+        What was grouped by, the group's name, and which of the rows are in it; none is empty.
+    """
+    if question.parts is not None:
+        part = np.array(question.parts)[question.masked.concept_M[rows]]
+        for name in dict.fromkeys(question.parts):
+            if (part == name).any():
+                yield BY_PART, name, part == name
+    if question.train is None:
+        return
+    ranked = ranked_words(question)
+    rank_of = dict(zip(ranked.tolist(), range(1, len(ranked) + 1), strict=True))
+    rank = np.array([rank_of.get(target, 0) for target in question.masked.target_M[rows].tolist()])
+    names = [f"{first}-{after - 1}" for first, after in pairwise(_BANDS)] + [f"{_BANDS[-1]}+"]
+    band = np.searchsorted(_BANDS, rank, side="right")
+    for number, name in [*enumerate(names, 1), (0, "not in them")]:
+        if (band == number).any():
+            yield BY_RANK, name, band == number
+
+
+def _group(
+    by: str,
+    name: str,
+    inside: NDArray[np.bool_],
+    right: Right,
+    beside: Mapping[str, Right],
+    example: NDArray[np.int64],
+) -> Group:
+    return Group(
+        by=by,
+        name=name,
+        count=int(inside.sum()),
+        value=right.top1(inside),
+        more={TOP5: right.top5(inside)},
+        baselines=_baselines({head: each for head, each in beside.items() if head != MOST_FREQUENT}, inside),
+        standard_error=clustered_error(right.first[inside], example[inside]),
+    )
+
+
+def _baselines(beside: Mapping[str, Right], inside: NDArray[np.bool_] | slice = slice(None)) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, each in beside.items():
+        found |= {name: each.top1(inside), f"{name}, {TOP5}": each.top5(inside)}
+    return found
 
 
 def per_concept(right: NDArray[np.bool_], concepts: NDArray[np.int32], question: CaptionedSplit) -> dict[str, float]:
@@ -101,84 +197,34 @@ def per_concept(right: NDArray[np.bool_], concepts: NDArray[np.int32], question:
     return {question.concepts[k]: 100 * float(hits[k] / counts[k]) for k in np.flatnonzero(counts).tolist()}
 
 
-def text_baselines(
+def _without_image(
     subject: Subject,
     question: CaptionedSplit,
     rows: NDArray[np.int64],
     candidates: NDArray[np.int64],
-    *,
-    train_text: bool = True,
-) -> dict[str, float]:
-    """What can be said of the same words without the image, in percent.
-
-    The text-only baseline is trained once and kept beside the masked captions.
-
-    Args:
-        subject: Whose language model is used.
-        question: Masked captions; ``train`` is what to learn from.
-        rows: The masked words.
-        candidates: Vocabulary ids to choose among.
-        train_text: Whether to train the text-only baseline.
-
-    Returns:
-        ``text only``, ``most frequent``, and ``language model alone`` where it has a classifier of its own; and each of
-        them with ``, top-5``.
-    """
-    from wordsight.language.text_baseline import TextBaselineSettings, frequency_scores
-
-    assert question.train is not None, "baselines are asked for where there are captions to learn from"
-    scores = frequency_scores(question.train.target_M, question.masked.target_M[rows])
-    found = {"most frequent": scores.top1, "most frequent, top-5": scores.top5}
-    if not train_text or subject.language is None:
-        return found
-    settings = TextBaselineSettings()
-    key = hashlib.sha256(
-        json.dumps([question.train.fingerprint, subject.language.fingerprint, asdict(settings)]).encode()
-        + rows.astype(np.int64).tobytes()
-        + candidates.tobytes()
-    ).hexdigest()[:16]
-    file = question.masked.path / f"text-only-{key}.json"
-    known = _read(file)
-    if known is None:
-        known = _train_text(subject.language, question, rows, candidates)
-        write_json(file, known)
-    return known | found
-
-
-def _train_text(
-    language: LanguageModel, question: CaptionedSplit, rows: NDArray[np.int64], candidates: NDArray[np.int64]
-) -> dict[str, float]:
-    import torch
-
-    from wordsight.heads.token_classifier import TokenClassifier
-    from wordsight.heads.vocabulary import Vocabulary
-    from wordsight.language.text_baseline import masked_features, train_text_baseline, word_scores
-
-    assert question.train is not None, "baselines are asked for where there are captions to learn from"
-    features_MD = masked_features(question.masked, language, rows)
-    targets_M = torch.from_numpy(question.masked.target_M[rows].astype(np.int64))
-    heads = {"text only": train_text_baseline(question.train, language, candidates)}
-    pretrained = language.token_classifier_weights()
-    if pretrained is not None:
-        vocabulary = Vocabulary(language.vocabulary_matrix(), torch.from_numpy(candidates))
-        heads["language model alone"] = TokenClassifier(vocabulary, pretrained)
-    found: dict[str, float] = {}
-    for name, head in heads.items():
-        scores = word_scores(head, features_MD, targets_M)
-        found |= {name: scores.top1, f"{name}, top-5": scores.top5}
-    return found
-
-
-def _read(file: Path) -> dict[str, float] | None:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return {str(name): float(value) for name, value in content.items()} if isinstance(content, dict) else None
+    settings: MaskedWordsSettings,
+) -> tuple[dict[str, Right], list[str]]:
+    """What is right without the image, by its name, and what a reader should know of that."""
+    if question.train is None:
+        return {}, []
+    target = question.masked.target_M[rows].astype(np.int64)
+    frequent = np.tile(ranked_words(question)[:5], (len(rows), 1))
+    found = {MOST_FREQUENT: Right.of(frequent, target)}
+    if not settings.text_baseline or subject.language is None:
+        return found, []
+    guesses = text_guesses(subject.language, question, rows, candidates)
+    notes = []
+    if (folds_of(question, rows) >= 0).any():
+        notes.append(
+            "text only has seen none of these captions: it learned from those of the other training images"
+            if TEXT_ONLY in guesses
+            else "no text-only baseline: there is no other training image to learn from"
+        )
+    return {name: Right.of(each, target) for name, each in guesses.items()} | found, notes
 
 
 def _compare_with_text(value: float, baselines: dict[str, float]) -> list[str]:
-    text = baselines.get("text only")
+    text = baselines.get(TEXT_ONLY)
     if text is None or value > text:
         return []
     return [f"no better than the captions alone ({text:.1f}): the image is not made use of"]

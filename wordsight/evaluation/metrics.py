@@ -38,6 +38,39 @@ def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_])
     return 100 * float(np.sum(np.diff(np.r_[0.0, recall]) * precision))
 
 
+def average_precision_of(ranked: NDArray[np.floating], positives: NDArray[np.floating]) -> float:
+    """The same average precision from the scores alone: the mean over positives of the precision down to each.
+
+    Args:
+        ranked: Scores of all examples, ascending ``[n]``.
+        positives: Scores of the positives among them, ascending ``[p]``.
+
+    Returns:
+        Percent; NaN where no example is positive.
+    """
+    if len(positives) == 0:
+        return math.nan
+    hits = len(positives) - np.searchsorted(positives, positives, "left")
+    taken = len(ranked) - np.searchsorted(ranked, positives, "left")
+    return 100 * float(np.mean(hits / taken))
+
+
+def chance_average_precision(positives: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+    """What a random order reaches on average, in percent.
+
+    A positive at rank i has i - 1 examples before it, of which (p - 1) / (n - 1) are positive on average. With
+    H_n = 1 + 1/2 + ... + 1/n the mean over ranks of its precision is (H_n + (p - 1) / (n - 1) (n - H_n)) / n: more than
+    the share p / n where positives are few.
+
+    Args:
+        positives: How many of the examples are positive, p: for each class.
+        count: Number n of examples.
+    """
+    harmonic = float(np.sum(1 / np.arange(1, count + 1)))
+    others = (positives - 1) / max(count - 1, 1)
+    return np.asarray(100 * (harmonic + others * (count - harmonic)) / count)
+
+
 def average_precisions(scores_NK: NDArray[np.floating], targets_NK: NDArray[np.int8]) -> NDArray[np.float64]:
     """Average precision of each class over the examples in which it is not to be ignored.
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from wordsight.evaluation.results import Result
-from wordsight.evaluation.subject import CaptionedSplit
+from wordsight.evaluation.subject import CorpusSplit
 from wordsight.evaluation.tasks import Task
 
-Question = Task | CaptionedSplit
+Question = Task | CorpusSplit
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Protocol:
     """A named, fully pinned way to evaluate.
 
     Args:
-        asks: What it is measured on: labelled images (``Task``) or captioned ones (``CaptionedSplit``).
+        asks: What it is measured on: labelled images (``Task``), examples of a corpus (``CorpusSplit``), or these with
+            their captions masked (``CaptionedSplit``).
         settings: The dataclass of its settings; the defaults are the protocol, other values are another protocol.
-        measure: ``measure(subject, question, settings)`` gives the result, all but its time.
+        measure: ``measure(subject, question, settings)`` gives the results, all but their time: one, or one for each
+            concept set that it can be asked of.
     """
 
-    asks: type[Task] | type[CaptionedSplit]
+    asks: type[Task] | type[CorpusSplit]
     settings: type[Any]
-    measure: Callable[[Any, Any, Any], Result]
+    measure: Callable[[Any, Any, Any], Result | list[Result]]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from wordsight.atomic import write_json
@@ -31,6 +32,29 @@ class SweepPoint:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The same number for some of what was asked, such as the nouns among the words.
+
+    Args:
+        by: What it was grouped by, such as ``part of speech``.
+        name: Name of the group.
+        count: How many were asked.
+        value: The result's metric among them, in percent.
+        more: Further metrics, in percent.
+        baselines: What they are to be read beside, in percent; one of a further metric has ``, METRIC`` after its name.
+        standard_error: Uncertainty of the value, in points.
+    """
+
+    by: str
+    name: str
+    count: int
+    value: float
+    more: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, float] = field(default_factory=dict)
+    standard_error: float | None = None
+
+
+@dataclass(frozen=True)
 class Result:
     """One number, and everything needed to read it.
 
@@ -44,10 +68,12 @@ class Result:
         more: Further metrics, in percent.
         standard_error: Uncertainty of the value from the number of test images or words, in points; None where unknown.
         per_class: The metric for each class, in percent.
+        groups: The metric for groups of what was asked, each beside its own baselines.
         penalty: The penalty that was chosen.
         sweep: All penalties that were tried.
         counts: How many images, classes, words, ...
         settings: The protocol's settings, and the view's.
+        part: Which of several results of one protocol it is: the name of a concept set; "" for the only one.
         subject: What was measured, usually a run's name.
         weights: Fingerprint of the weights that were measured.
         data: Fingerprint of the images and labels.
@@ -66,10 +92,12 @@ class Result:
     more: dict[str, float] = field(default_factory=dict)
     standard_error: float | None = None
     per_class: dict[str, float] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
     penalty: float | None = None
     sweep: list[SweepPoint] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    part: str = ""
     subject: str = ""
     weights: str = ""
     data: str = ""
@@ -77,6 +105,23 @@ class Result:
     warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=lambda: installed_versions())
     reusable: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def beside(self, metric: str) -> dict[str, float]:
+        """The baselines of one metric by name: those of the main one have plain names, others end in ``, METRIC``.
+
+        Args:
+            metric: The result's own metric, or one of ``more``.
+        """
+        if metric != self.metric:
+            ending = f", {metric}"
+            return {name.removesuffix(ending): value for name, value in self.baselines.items() if name.endswith(ending)}
+        endings = tuple(f", {other}" for other in self.more)
+        return {name: value for name, value in self.baselines.items() if not (endings and name.endswith(endings))}
+
+    @property
+    def title(self) -> str:
+        """The protocol, and the part where there are several."""
+        return f"{self.protocol} ({self.part})" if self.part else self.protocol
 
     def write(self, results_folder: Path) -> Path:
         """Write the result under its task and protocol, whole or not at all.
@@ -87,7 +132,7 @@ class Result:
         Returns:
             The file.
         """
-        file = result_file(results_folder, self.task, self.protocol)
+        file = result_file(results_folder, self.task, self.protocol, self.part)
         write_json(file, asdict(self))
         return file
 
@@ -103,6 +148,7 @@ class Result:
             known = {f.name for f in fields(cls)}
             values = {name: value for name, value in content.items() if name in known}
             values["sweep"] = [SweepPoint(**point) for point in values.get("sweep", [])]
+            values["groups"] = [Group(**group) for group in values.get("groups", [])]
             return cls(**values)
         except FileNotFoundError as error:
             raise InputError("is not there", where=file, mend="make it with: wordsight evaluate") from error
@@ -110,9 +156,9 @@ class Result:
             raise InputError(f"is no result ({error})", where=file, mend="remove it and evaluate again") from error
 
 
-def result_file(results_folder: Path, task: str, protocol: str) -> Path:
+def result_file(results_folder: Path, task: str, protocol: str, part: str = "") -> Path:
     """Where the result of a protocol on a task lies."""
-    return results_folder / task / f"{protocol}.json"
+    return results_folder / task / f"{'-'.join(filter(None, (protocol, part)))}.json"
 
 
 def read_results(results_folder: Path) -> list[Result]:
@@ -164,20 +210,52 @@ def results_table(results: Sequence[Result]) -> Table:
         error = "" if result.standard_error is None else f"± {result.standard_error:.1f}"
         table.add_row(
             result.task,
-            result.protocol,
+            result.title,
             f"[bold]{result.metric}[/]",
             f"[bold]{result.value:.1f}[/]",
             error,
             f"{result.seconds:.1f}",
         )
         beside = {} if result.random_weights is None else {"random weights": result.random_weights}
-        for name, value in (beside | result.more | result.baselines).items():
+        for name, value in (beside | result.beside(result.metric)).items():
             table.add_row("", "", f"  {name}", f"{value:.1f}")
+        for metric, value in result.more.items():
+            table.add_row("", "", metric, f"{value:.1f}")
+            for name, other in result.beside(metric).items():
+                table.add_row("", "", f"  {name}", f"{other:.1f}")
     return table
 
 
+def groups_table(result: Result) -> Table:
+    """The groups of a result as a table: for each metric the value, and beside it what the baselines reach."""
+    metrics = ["", *result.groups[0].more]
+    beside = [name for name in result.groups[0].baselines if not name.endswith(tuple(f", {m}" for m in metrics[1:]))]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(no_wrap=True)
+    table.add_column("count", justify="right", no_wrap=True)
+    for metric in metrics:
+        table.add_column(metric or result.metric, justify="right")
+        for name in beside:
+            table.add_column(name, justify="right")
+    by = ""
+    for group in result.groups:
+        if group.by != by:
+            by = group.by
+            table.add_row(f"[bold]{by}[/]")
+        cells = [escape(f"  {group.name}"), f"{group.count:,}"]
+        for metric in metrics:
+            cells.append(f"[bold]{group.more[metric] if metric else group.value:.1f}[/]")
+            cells += [_written(group.baselines.get(f"{name}, {metric}" if metric else name)) for name in beside]
+        table.add_row(*cells)
+    return table
+
+
+def _written(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
 def print_results(results: Sequence[Result], console: Console | None = None) -> None:
-    """Print the table of results, and below it what a reader should know of them.
+    """Print the table of results, and below it their groups and what a reader should know of them.
 
     Args:
         results: The results.
@@ -186,5 +264,9 @@ def print_results(results: Sequence[Result], console: Console | None = None) -> 
     console = console or Console(highlight=False)
     console.print(results_table(results))
     for result in results:
+        if result.groups:
+            console.print(f"\n[bold]{escape(f'{result.task}, {result.title}')}[/]", soft_wrap=True)
+            console.print(groups_table(result))
+    for result in results:
         for warning in result.warnings:
-            console.print(f"{result.task}, {result.protocol}: {warning}", markup=False, soft_wrap=True)
+            console.print(f"{result.task}, {result.title}: {warning}", markup=False, soft_wrap=True)

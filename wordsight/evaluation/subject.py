@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.store import ALL, Corpus
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel
 from wordsight.objectives.objective import Objective
 from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class LearnedConcepts:
+    """A concept set that a tag head learned from.
+
+    Args:
+        concepts: The concept set.
+        train_K: How many training examples have each concept, or the sum of its probabilities over them; None where the
+            corpus that it was trained on is not at hand.
+    """
+
+    concepts: ConceptSet
+    train_K: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,7 @@ class Subject:
         results_folder: Where results are written and baselines found again.
         objective: The trained objective, for protocols that ask the heads.
         language: The language model that the objective reads.
+        concepts: The concept sets that its tag heads learned from, by name.
         device: Where to compute.
         trained_on: Fingerprint of the corpus it was trained on, "" where unknown.
         trained_split: The split of that corpus.
@@ -42,28 +60,23 @@ class Subject:
     results_folder: Path
     objective: Objective | None = None
     language: LanguageModel | None = None
+    concepts: Mapping[str, LearnedConcepts] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     trained_on: str = ""
     trained_split: str = ""
 
 
 @dataclass(frozen=True)
-class CaptionedSplit:
-    """Captioned images that the heads are asked about: what tasks are to probes.
+class CorpusSplit:
+    """Examples of a corpus that the heads are asked about: what tasks are to probes.
 
     Args:
         corpus: The corpus.
         split: The split that is asked about.
-        masked: The masked captions of that split.
-        concepts: Name of each concept, by its number.
-        train: The masked captions that baselines learn from; None where there are none, and so no baselines.
     """
 
     corpus: Corpus
     split: str
-    masked: MaskedCaptions
-    concepts: Sequence[str]
-    train: MaskedCaptions | None = None
 
     @property
     def name(self) -> str:
@@ -72,8 +85,8 @@ class CaptionedSplit:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of images and masked captions."""
-        return hashlib.sha256(f"{self.corpus.fingerprint} {self.masked.fingerprint}".encode()).hexdigest()[:16]
+        """Hash of what is asked about."""
+        return hashlib.sha256(f"{self.corpus.fingerprint} {self.split}".encode()).hexdigest()[:16]
 
     def seen_in_training(self, subject: Subject) -> list[str]:
         """A sentence where the subject was trained on these very captions."""
@@ -82,6 +95,30 @@ class CaptionedSplit:
         if ALL in (self.split, subject.trained_split) or self.split == subject.trained_split:
             return ["the run was trained on these captions: this is no held-out number"]
         return []
+
+
+@dataclass(frozen=True)
+class CaptionedSplit(CorpusSplit):
+    """A split with its captions masked, for questions about masked words.
+
+    Args:
+        corpus: The corpus.
+        split: The split that is asked about.
+        masked: The masked captions of that split.
+        concepts: Name of each concept, by its number.
+        train: The masked captions that baselines learn from; None where there are none, and so no baselines.
+        parts: Part of speech of each concept, where the concept set knows it.
+    """
+
+    masked: MaskedCaptions
+    concepts: Sequence[str]
+    train: MaskedCaptions | None = None
+    parts: Sequence[str] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of images and masked captions."""
+        return hashlib.sha256(f"{self.corpus.fingerprint} {self.masked.fingerprint}".encode()).hexdigest()[:16]
 
 
 @contextmanager

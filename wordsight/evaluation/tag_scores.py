@@ -1,0 +1,202 @@
+"""What tag heads say of images, and how well it ranks them.
+
+Of the scores of N images and K concepts only a block is ever held: what is kept of an image is what the last layer
+reads, from which the scores of some images, or of some concepts, are made when they are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+from wordsight.evaluation.features import view_batches
+from wordsight.evaluation.metrics import average_precision_of
+from wordsight.evaluation.subject import Subject, ready
+from wordsight.evaluation.tasks.corpus import CorpusImages
+from wordsight.evaluation.tasks.task import Chosen
+from wordsight.heads.tp import TagHead
+from wordsight.objectives.tags import TagHeads
+from wordsight.precision import precision_on
+from wordsight.progress import progress_bar
+from wordsight.vision.views import prepare
+
+# Scores that are held at once: 64 MB of float32.
+BLOCK = 1 << 24
+
+
+@dataclass(frozen=True)
+class TagScores:
+    """Scores of one head for N images, a block at a time.
+
+    Args:
+        hidden_ND: What the head's last layer reads of each image.
+        weight_KD: The last layer's rows.
+        bias_K: Its bias.
+    """
+
+    hidden_ND: Tensor
+    weight_KD: Tensor
+    bias_K: Tensor
+
+    def __len__(self) -> int:
+        return len(self.hidden_ND)
+
+    @property
+    def concepts(self) -> int:
+        """Number K of concepts."""
+        return len(self.weight_KD)
+
+    def of(self, images: NDArray[np.int64]) -> TagScores:
+        """The scores of some of the images."""
+        return TagScores(self.hidden_ND[torch.from_numpy(images)], self.weight_KD, self.bias_K)
+
+    def by_images(self) -> Iterator[tuple[slice, Tensor]]:
+        """Some images at a time: which, and their scores of all concepts ``[n, K]``."""
+        size = max(1, BLOCK // self.concepts)
+        for first in range(0, len(self), size):
+            images = slice(first, first + size)
+            yield images, torch.addmm(self.bias_K, self.hidden_ND[images], self.weight_KD.T)
+
+    def by_concepts(self, wanted: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Some of the wanted concepts at a time: which, and their scores for all images ``[k, N]``."""
+        size = max(1, BLOCK // max(len(self), 1))
+        for first in range(0, len(wanted), size):
+            concepts = wanted[first : first + size]
+            rows = torch.from_numpy(concepts).to(self.weight_KD.device)
+            yield concepts, self.weight_KD[rows] @ self.hidden_ND.T + self.bias_K[rows][:, None]
+
+
+def tag_scores(
+    subject: Subject, heads: TagHeads, corpus: Corpus, examples: NDArray[np.int64], crop_share: float = 1.0
+) -> dict[str, TagScores]:
+    """Show the heads some images.
+
+    Args:
+        subject: Whose heads they are.
+        heads: The heads.
+        corpus: Where the images are.
+        examples: Which of them.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+
+    Returns:
+        The scores of every head, by the name of its concept set.
+
+    Raises:
+        InputError: When the scores are no finite numbers.
+    """
+    assert subject.objective is not None, "heads are an objective's"
+    backbone, named = subject.objective.backbone, _named(heads)
+    precision = precision_on(subject.device)
+    half = torch.autocast(subject.device.type, precision, enabled=precision != torch.float32)
+    kept: dict[str, list[Tensor]] = {name: [] for name in named}
+    with ready(subject.objective, subject.device), torch.inference_mode(), progress_bar() as bar:
+        progress = bar.add_task("tags", total=len(examples), note="")
+        for views in view_batches(Chosen(CorpusImages(corpus), examples), subject.image_size, crop_share):
+            with half:
+                grid_BCHW = backbone(prepare(views.to(subject.device)))
+            for name, head in named.items():
+                kept[name].append(head.hidden(grid_BCHW.float()))
+            bar.advance(progress, len(views))
+        last = {
+            name: (head.last.weight.float().clone(), head.last.bias.float().clone()) for name, head in named.items()
+        }
+    scores = {name: TagScores(torch.cat(kept[name]), *last[name]) for name in named}
+    for found in scores.values():
+        if not (torch.isfinite(found.hidden_ND).all() and torch.isfinite(found.weight_KD).all()):
+            raise InputError(
+                "the tag head's scores are no finite numbers",
+                where=subject.name,
+                mend="training diverged: lower the learning rate, or train in float32",
+            )
+    return scores
+
+
+def _named(heads: TagHeads) -> Mapping[str, TagHead]:
+    return {name: head for name, head in heads.heads.items() if isinstance(head, TagHead)}
+
+
+@dataclass(frozen=True)
+class FirstRanks:
+    """Of the first k concepts of an image, how many hold (precision), and how much of what holds they are (recall).
+
+    Args:
+        precision: By k, mean over the images, in percent.
+        recall: By k; of weights or probabilities their sum, in percent.
+    """
+
+    precision: dict[int, float]
+    recall: dict[int, float]
+
+
+def first_ranks(scores: TagScores, truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+    """Precision and recall at some ranks.
+
+    Args:
+        scores: Scores of N images.
+        truth: What holds, ``[N, K]``: labels or probabilities; every row has something.
+        ranks: The numbers k; those above K are left out.
+    """
+    most = min(max(ranks), scores.concepts)
+    held = [
+        np.take_along_axis(truth[images].toarray(), block.topk(most, dim=1).indices.cpu().numpy(), 1)
+        for images, block in scores.by_images()
+    ]
+    return _at_ranks(np.concatenate(held), truth, ranks)
+
+
+def first_ranks_of_order(order: NDArray[np.int64], truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+    """The same where every image is given the same concepts in the same order.
+
+    Args:
+        order: Concepts, the first guess first.
+        truth: What holds, ``[N, K]``.
+        ranks: The numbers k.
+    """
+    return _at_ranks(truth[:, order[: max(ranks)]].toarray(), truth, ranks)
+
+
+def first_ranks_at_random(truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+    """The same for concepts drawn at random, on average."""
+    known = [k for k in ranks if k <= truth.shape[1]]
+    share = 100 * truth.nnz / (truth.shape[0] * truth.shape[1])
+    return FirstRanks(dict.fromkeys(known, share), {k: 100 * k / truth.shape[1] for k in known})
+
+
+def _at_ranks(held: NDArray[np.float32], truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+    """``held``: the truth of each image's first concepts, in their order."""
+    total = np.asarray(truth.sum(1)).ravel()
+    known = [k for k in ranks if k <= truth.shape[1]]
+    return FirstRanks(
+        {k: 100 * float((held[:, :k] > 0).mean()) for k in known},
+        {k: 100 * float((held[:, :k].sum(1) / total).mean()) for k in known},
+    )
+
+
+def precision_of_concepts(scores: TagScores, truth: scipy.sparse.csr_matrix) -> NDArray[np.float64]:
+    """Average precision of each concept over the images, in percent ``[K]``; NaN for one that holds for none.
+
+    Args:
+        scores: Scores of N images.
+        truth: What holds, ``[N, K]``.
+    """
+    columns = truth.tocsc()
+    wanted = np.flatnonzero(np.diff(columns.indptr)).astype(np.int64)
+    found = np.full(truth.shape[1], np.nan)
+    with progress_bar() as bar:
+        progress = bar.add_task("concepts", total=len(wanted), note="")
+        for concepts, block in scores.by_concepts(wanted):
+            values = block.cpu().numpy()
+            ranked = np.sort(values, axis=1)
+            for row, concept in enumerate(concepts.tolist()):
+                holds = columns.indices[columns.indptr[concept] : columns.indptr[concept + 1]]
+                found[concept] = average_precision_of(ranked[row], np.sort(values[row, holds]))
+            bar.advance(progress, len(concepts))
+    return found

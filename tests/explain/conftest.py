@@ -16,8 +16,8 @@ from PIL import Image
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.corpus import Box, BuildSettings, Corpus, Example, build_corpus
 from wordsight.language.model import LanguageModel, load_language_model
-from wordsight.objectives import Facts, build_objective
-from wordsight.training.run import Run, RunInfo, new_backbone, write_start, write_weights
+from wordsight.objectives import ConceptFacts, Facts, build_objective
+from wordsight.training.run import Run, RunConcepts, RunInfo, new_backbone, write_start, write_weights
 from wordsight.training.settings import PretrainSettings
 
 NAMES = ["dog", "ball", "red", "beach", "runs"]
@@ -111,10 +111,7 @@ def make_run(
             corpus_fingerprint=corpus.fingerprint,
             split="train",
             examples=6,
-            concepts=str(corpus.path / "concepts" / "five"),
-            concept_fingerprint=concepts.fingerprint,
-            concept_count=len(NAMES),
-            tag_target="labels",
+            concepts={"postag": RunConcepts(str(concepts.path), concepts.fingerprint, len(NAMES), "labels")},
             language="minilm" if words else None,
             masked=None,
             environment={"python": "3", "cores": 2, "gpus": [], "packages": {"torch": torch.__version__}},
@@ -126,7 +123,10 @@ def make_run(
         path.mkdir()
         write_start(path, settings, info)
         if finished:
-            facts = Facts(len(NAMES), vectors_VD=None if language is None else language.vocabulary_matrix())
+            facts = Facts(
+                {"postag": ConceptFacts(len(NAMES))},
+                vectors_VD=None if language is None else language.vocabulary_matrix(),
+            )
             write_weights(path, build_objective(objective, {}, new_backbone(settings), facts), facts)
         return Run.open(path)
 

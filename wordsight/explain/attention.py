@@ -110,7 +110,7 @@ class AttentionMaps:
         assert isinstance(objective, MaskedWordObjective) and model is not None, "objectives on words have both"
         self.objective, self.model = objective, model
         self.size = run.settings.image_size
-        self.concepts: frozenset[str] = frozenset(run.concept_set().names)
+        self.concepts: frozenset[str] = frozenset(run.maskable_set().names)
 
     def spans(self, caption: str) -> list[Span]:
         """The words of a caption that can be hidden: concepts that are one wordpiece.

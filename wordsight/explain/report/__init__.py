@@ -169,7 +169,7 @@ def _environment(run: Run) -> list[tuple[str, str]]:
     rows += [(name.removeprefix("packages."), _written(value)) for name, value in _flat(found)]
     rows += [
         ("corpus fingerprint", info.corpus_fingerprint),
-        ("concept set fingerprint", info.concept_fingerprint),
+        *((f"concept set {name}", found.fingerprint) for name, found in info.concepts.items()),
         ("language model", info.language or "none: the objective reads no words"),
     ]
     return rows

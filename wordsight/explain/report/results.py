@@ -29,7 +29,7 @@ def _rows(result: Result) -> list[ResultRow]:
 
 def _row(result: Result, metric: str, value: float, random: float | None, note: str) -> ResultRow:
     main = metric == result.metric
-    beside = _baselines(result, metric)
+    beside = result.beside(metric)
     text, blind = beside.pop(TEXT, None), next((beside.pop(name) for name in BLIND if name in beside), None)
     compared = [
         ("this run", value, "trained"),
@@ -40,7 +40,7 @@ def _row(result: Result, metric: str, value: float, random: float | None, note: 
     known = [(name, number, kind) for name, number, kind in compared if number is not None]
     return ResultRow(
         task=result.task,
-        protocol=result.protocol,
+        protocol=result.title,
         metric=metric,
         value=percent(value),
         error=f"± {result.standard_error:.1f}" if main and result.standard_error is not None else "",
@@ -51,15 +51,6 @@ def _row(result: Result, metric: str, value: float, random: float | None, note: 
         bars=[Bar(name, percent(number), max(0.0, min(100.0, number)), kind) for name, number, kind in known],
         alt="; ".join(f"{name} {percent(number)}" for name, number, _ in known),
     )
-
-
-def _baselines(result: Result, metric: str) -> dict[str, float]:
-    """The baselines of one metric by name: those of the main one have plain names, others end in ", METRIC"."""
-    if metric != result.metric:
-        ending = f", {metric}"
-        return {name.removesuffix(ending): value for name, value in result.baselines.items() if name.endswith(ending)}
-    endings = tuple(f", {other}" for other in result.more)
-    return {name: value for name, value in result.baselines.items() if not (endings and name.endswith(endings))}
 
 
 def _note(result: Result) -> str:

@@ -1,0 +1,84 @@
+"""Nearest words across two languages against a dictionary, on directions small enough to see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wordsight.errors import InputError
+from wordsight.explain.translation import translate
+from wordsight.explain.word_space import WordSpace
+
+
+def space(name: str, words: list[str], degrees: list[float], **more: Any) -> WordSpace:
+    """Words in a plane, each in its direction."""
+    turns = np.deg2rad(degrees)
+    unit = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
+    given: dict[str, Any] = {"head": name, "language": name, "common": True} | more
+    return WordSpace(name, words=words, unit_KD=unit, images_K=np.arange(len(words)), **given)
+
+
+EN = space("en", ["dog", "cat", "tree"], [0, 40, 90])
+DE = space("de", ["hund", "baum", "katze", "haus"], [5, 80, 60, 50])
+PAIRS = [("dog", "hund"), ("cat", "katze"), ("tree", "baum"), ("tree", "wald")]
+
+
+def test_precision_counts_words_with_a_translation_among_the_nearest() -> None:
+    there, back = translate([EN, DE], PAIRS)
+    # "haus" lies between "cat" and "katze".
+    assert [(word.word, word.rank) for word in there.words] == [("dog", 1), ("cat", 2), ("tree", 1)]
+    assert there.precision == {1: pytest.approx(200 / 3), 5: 100.0}
+    assert (there.source, there.target, there.pairs, there.known, there.candidates) == ("en", "de", 4, 3, 4)
+    assert [near.word for near in there.words[1].nearest[:2]] == ["haus", "katze"]
+    assert [(word.word, word.rank) for word in back.words] == [("hund", 1), ("katze", 1), ("baum", 1)]
+    assert back.candidates == 3
+
+
+def test_chance_is_that_of_words_drawn_at_random() -> None:
+    there, back = translate([EN, DE], PAIRS)
+    assert there.chance == {1: pytest.approx(25), 5: 100.0}
+    assert back.chance[1] == pytest.approx(100 / 3)
+    many = space("de", [f"w{k}" for k in range(20)], list(range(20)))
+    (one, _) = translate([EN, many], [("dog", "w3"), ("dog", "w7")])
+    assert one.chance[1] == pytest.approx(10)
+    # Of 190 pairs of 20 words, C(18, 5) of C(20, 5) draws of five hold neither.
+    assert one.chance[5] == pytest.approx(100 * (1 - 8568 / 15504))
+
+
+def test_any_of_several_translations_is_right() -> None:
+    (there, _) = translate([EN, DE], [("cat", "katze"), ("cat", "haus")])
+    assert [(word.wanted, word.rank) for word in there.words] == [(("katze", "haus"), 1)]
+
+
+def test_equal_cosines_count_against_the_run() -> None:
+    flat = space("de", ["hund", "katze", "baum"], [20, 20, 20])
+    (there, _) = translate([EN, flat], [("dog", "baum")])
+    assert there.words[0].rank == 3
+
+
+def test_a_heading_of_languages_is_no_pair_and_languages_find_their_columns() -> None:
+    (there, _) = translate([DE, EN], [("en", "de"), *PAIRS])
+    assert (there.source, there.pairs) == ("en", 4)
+
+
+def test_a_joint_vocabulary_without_languages_is_parted_by_the_dictionary() -> None:
+    joint = space("words", ["dog", "hund", "cat", "katze", "sky"], [0, 5, 60, 65, 2], language="")
+    there, back = translate([joint], PAIRS)
+    # "sky" is nearer to "dog" than "hund" is, but in no column of the dictionary.
+    assert there.precision[1] == back.precision[1] == 100
+    assert there.candidates == 2
+
+
+def test_heads_with_hidden_layers_of_their_own_are_not_compared() -> None:
+    apart = space("de", list(DE.words), [5, 80, 60, 50], common=False)
+    with pytest.raises(InputError, match="hidden layers of their own"):
+        translate([EN, apart], PAIRS)
+    one_head = space("de", list(DE.words), [5, 80, 60, 50], common=False, head="en")
+    assert translate([EN, one_head], PAIRS)[0].precision[5] == 100
+
+
+def test_a_dictionary_of_unknown_words_is_refused_with_what_is_known() -> None:
+    with pytest.raises(InputError, match=r"knows 1 of its first words \(en\) and 0 of its second"):
+        translate([EN, DE], [("dog", "chien"), ("chat", "gato")])

@@ -1,0 +1,169 @@
+"""Two languages in one space of what images show: is the nearest word of the other language the translation?
+
+Nothing tells a run which words translate each other: a word is near another only because the same images have both
+(Joulin et al. 2016, Section 4.3, on English and French).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.explain.word_space import Neighbour, WordSpace
+
+RANKS = (1, 5)
+
+
+@dataclass(frozen=True)
+class TranslatedWord:
+    """A word of the dictionary, what should be near it, and what is.
+
+    Args:
+        word: The word.
+        wanted: Its translations in the dictionary that the run knows.
+        nearest: The nearest words of the other language, the nearest first.
+        rank: At which place the first of its translations comes, from 1.
+    """
+
+    word: str
+    wanted: tuple[str, ...]
+    nearest: list[Neighbour]
+    rank: int
+
+
+@dataclass(frozen=True)
+class Translation:
+    """How often the nearest words of the other language hold a translation, in percent.
+
+    Args:
+        source: Space of the words that are asked for.
+        target: Space of the answers.
+        words: The words that were asked for.
+        pairs: Pairs of the dictionary.
+        known: Pairs whose words the run knows both.
+        candidates: How many words there are to choose among.
+        precision: Share of the words with a translation among the k nearest, by k.
+        chance: The same for k words drawn at random.
+    """
+
+    source: str
+    target: str
+    words: list[TranslatedWord]
+    pairs: int
+    known: int
+    candidates: int
+    precision: dict[int, float]
+    chance: dict[int, float]
+
+
+def translate(
+    spaces: Sequence[WordSpace], dictionary: Sequence[tuple[str, str]], most: int = 5, where: str = "--dictionary"
+) -> list[Translation]:
+    """Hold the nearest words across two languages against a dictionary, in both directions.
+
+    The languages are those of the two spaces that know most of the dictionary's words. A single space whose words have
+    no known language (one joint vocabulary) is parted by the dictionary's columns: only its words are candidates then.
+
+    Args:
+        spaces: The words of a run.
+        dictionary: Pairs: a word of the one language, a word of the other. A first pair of names of the spaces, or of
+            their languages, is a heading.
+        most: How many nearest words are told of each word.
+        where: The dictionary's name in errors.
+
+    Raises:
+        InputError: When the run knows no pair, or the two languages have heads that can't be compared.
+    """
+    names = {name for space in spaces for name in (space.name, space.language)}
+    dictionary = dictionary[1:] if set(dictionary[0]) <= names else dictionary
+    source, target = _sides(spaces, dictionary)
+    known = [pair for pair in dictionary if source.number(pair[0]) is not None and target.number(pair[1]) is not None]
+    if not known:
+        first = sum(source.number(pair[0]) is not None for pair in dictionary)
+        second = sum(target.number(pair[1]) is not None for pair in dictionary)
+        raise InputError(
+            f"the run knows {first} of its first words ({source.name}) and {second} of its second ({target.name}), "
+            "and no pair of both",
+            where=where,
+            expected="words of two languages that the run has learned, the one before the other",
+        )
+    if not source.shares_space(target):
+        raise InputError(
+            f"the heads of {source.name} and {target.name} have hidden layers of their own, rows can't be compared",
+            where=where,
+            mend="train with tag_head: linear, or with the words of both languages in one concept set",
+        )
+    pairs = len(dictionary)
+    return [
+        _one_way(source, target, known, pairs, most),
+        _one_way(target, source, [(second, first) for first, second in known], pairs, most),
+    ]
+
+
+def _sides(spaces: Sequence[WordSpace], dictionary: Sequence[tuple[str, str]]) -> tuple[WordSpace, WordSpace]:
+    """The spaces of the dictionary's first and second words: those that know most of its pairs, then of its words."""
+
+    def known(order: tuple[WordSpace, WordSpace]) -> tuple[int, int]:
+        has = [[space.number(pair[k]) is not None for pair in dictionary] for k, space in enumerate(order)]
+        return sum(map(all, zip(*has, strict=True))), sum(map(sum, has))
+
+    orders = [(first, second) for first in spaces for second in spaces if first is not second]
+    joint = [space for space in spaces if not space.language]
+    return max([*orders, *((_column(one, dictionary, 0), _column(one, dictionary, 1)) for one in joint)], key=known)
+
+
+def _column(space: WordSpace, dictionary: Sequence[tuple[str, str]], column: int) -> WordSpace:
+    numbers = sorted({number for pair in dictionary if (number := space.number(pair[column])) is not None})
+    return space.some(np.array(numbers, dtype=np.int64))
+
+
+def _one_way(
+    source: WordSpace, target: WordSpace, known: Sequence[tuple[str, str]], pairs: int, most: int
+) -> Translation:
+    wanted: dict[int, list[int]] = {}
+    for pair in known:
+        asked, answer = source.number(pair[0]), target.number(pair[1])
+        assert asked is not None, "the pairs are known"
+        assert answer is not None, "the pairs are known"
+        if answer not in wanted.setdefault(asked, []):
+            wanted[asked].append(answer)
+    words = [_translated(source, target, asked, answers, most) for asked, answers in wanted.items()]
+    rank = np.array([word.rank for word in words])
+    chances = {k: [_chance(len(target.words), len(answers), k) for answers in wanted.values()] for k in RANKS}
+    return Translation(
+        source.language or source.name,
+        target.language or target.name,
+        words,
+        pairs,
+        len(known),
+        len(target.words),
+        {k: 100 * float((rank <= k).mean()) for k in RANKS},
+        {k: 100 * float(np.mean(chance)) for k, chance in chances.items()},
+    )
+
+
+def _translated(source: WordSpace, target: WordSpace, asked: int, answers: list[int], most: int) -> TranslatedWord:
+    vector_D: NDArray[np.float32] = source.unit_KD[asked]
+    cosine_K = target.cosines(vector_D[None])[0]
+    # Equal cosines count against the run.
+    rank = int((cosine_K >= cosine_K[answers].max()).sum())
+    # Other translations that are as near or nearer are no mistakes; the best of them is the first by definition.
+    rank -= int((cosine_K[answers] >= cosine_K[answers].max()).sum()) - 1
+    return TranslatedWord(
+        source.words[asked],
+        tuple(target.words[k] for k in answers),
+        target.nearest(vector_D, most),
+        rank,
+    )
+
+
+def _chance(candidates: int, translations: int, drawn: int) -> float:
+    """Chance that of some words, drawn at random without putting any back, one is a translation."""
+    if drawn > candidates - translations:
+        return 1.0
+    return 1 - math.comb(candidates - translations, drawn) / math.comb(candidates, drawn)

@@ -1,0 +1,186 @@
+"""The output layer of a tag head as a space of words (Joulin et al. 2016, Section 4): similar words have similar rows.
+
+Rows are compared by the cosine between them, after the mean of all is taken from each: a softmax does not change when
+the same vector is added to every row, so that what all have in common is an accident of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.splitters import normal
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError, unknown
+from wordsight.heads.tp import TagHead
+from wordsight.objectives.tags import TagHeads
+
+if TYPE_CHECKING:
+    from wordsight.training.run import Run
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A word near another.
+
+    Args:
+        word: The word.
+        cosine: Of the angle between both, from -1 to 1.
+        images: How many images of the corpus have it.
+    """
+
+    word: str
+    cosine: float
+    images: int
+
+
+@dataclass(frozen=True)
+class WordSpace:
+    """The words of one concept set, or those of one language in it, as directions.
+
+    Args:
+        name: The concept set, and the language where the set holds several.
+        head: The concept set.
+        language: Language of the words; "" where it is not known.
+        words: The words.
+        unit_KD: Their rows, of length one.
+        images_K: How many images have each.
+        common: Whether the rows lie in the space of the backbone's own features, as those of all linear heads do.
+    """
+
+    name: str
+    head: str
+    language: str
+    words: Sequence[str]
+    unit_KD: NDArray[np.float32]
+    images_K: NDArray[np.int64]
+    common: bool
+    _numbers: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for number, word in enumerate(self.words):
+            self._numbers.setdefault(normal(word), number)
+
+    def number(self, word: str) -> int | None:
+        """Number of a word; None where it is not among these."""
+        return self._numbers.get(normal(word))
+
+    def shares_space(self, other: WordSpace) -> bool:
+        """Whether rows of both can be compared: of one head, or of heads that read the same features."""
+        return self.head == other.head or (self.common and other.common)
+
+    def cosines(self, vectors_QD: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines ``[Q, K]`` of unit vectors with all words."""
+        return np.asarray(vectors_QD @ self.unit_KD.T)
+
+    def nearest(self, vector_D: NDArray[np.float32], most: int, without: int | None = None) -> list[Neighbour]:
+        """The nearest words of a direction, the nearest first.
+
+        Args:
+            vector_D: The direction, of length one.
+            most: How many.
+            without: Number of a word that is left out: the one whose direction it is.
+        """
+        cosine_K = self.cosines(vector_D[None])[0]
+        order = [k for k in np.argsort(-cosine_K, kind="stable")[: most + 1].tolist() if k != without]
+        return [Neighbour(self.words[k], float(cosine_K[k]), int(self.images_K[k])) for k in order[:most]]
+
+    def some(self, numbers: NDArray[np.int64]) -> WordSpace:
+        """Some of the words."""
+        words = [self.words[k] for k in numbers.tolist()]
+        return WordSpace(
+            self.name, self.head, self.language, words, self.unit_KD[numbers], self.images_K[numbers], self.common
+        )
+
+
+def word_spaces(run: Run, concepts: str | None = None, *, centre: bool = True) -> list[WordSpace]:
+    """The words that a run's tag heads have learned.
+
+    A set that holds words of several languages, in a corpus that knows the language of its captions, comes as one space
+    for each language; a word is of the language in which most captions have it.
+
+    Args:
+        run: A run with tag heads.
+        concepts: The concept set to look at; all by default.
+        centre: Whether the mean of a space's rows is taken from each of them.
+
+    Raises:
+        InputError: When the run has no tag heads or no such set, or is not finished.
+    """
+    if concepts is not None and concepts not in run.info.concepts:
+        raise unknown("concept set", concepts, run.info.concepts, where=run.path)
+    heads = getattr(run.objective(), "tp", None)
+    if not isinstance(heads, TagHeads):
+        raise InputError(
+            f"the objective {run.settings.objective!r} has no tag head, whose output layer would be its words",
+            where=run.path,
+            expected="a run of tag-prediction, or of ICMLM with a tag_weight",
+        )
+    spaces: list[WordSpace] = []
+    for name in run.info.concepts if concepts is None else [concepts]:
+        head = heads.heads[name]
+        assert isinstance(head, TagHead)
+        rows_KD = head.last.weight.detach().float().cpu().numpy()
+        # Nothing is learned between the backbone's grid and the last layer: all such heads read the same features.
+        common = not any(True for _ in head.layers[:-1].parameters())
+        spaces += _spaces(run, name, rows_KD, common=common, centre=centre)
+    return spaces
+
+
+def _spaces(run: Run, name: str, rows_KD: NDArray[np.float32], *, common: bool, centre: bool) -> list[WordSpace]:
+    concepts = run.concept_set(name)
+    images_K = np.asarray(concepts.matrix.getnnz(axis=0), dtype=np.int64)
+    language = str(concepts.settings.get("language") or "")
+    language_K = None if language else _languages(run, concepts)
+    if language_K is None:
+        return [WordSpace(name, name, language, concepts.names, _unit(rows_KD, centre), images_K, common)]
+    spaces = []
+    for one in sorted(set(language_K.tolist())):
+        rows = np.flatnonzero(language_K == one)
+        words = [concepts.names[k] for k in rows.tolist()]
+        spaces.append(
+            WordSpace(f"{name}: {one}", name, one, words, _unit(rows_KD[rows], centre), images_K[rows], common)
+        )
+    return spaces
+
+
+def _languages(run: Run, concepts: ConceptSet) -> NDArray[np.str_] | None:
+    """The language in which most captions have each concept; None where the corpus does not tell, or knows but one."""
+    if concepts.occurrences is None:
+        return None
+    try:
+        corpus = run.corpus()
+    except InputError:
+        return None
+    if len(corpus.language_names) < 2:
+        return None
+    return languages_of(concepts, corpus)
+
+
+def languages_of(concepts: ConceptSet, corpus: Corpus) -> NDArray[np.str_]:
+    """The language in which most captions of a corpus have each concept, ``[K]``.
+
+    Args:
+        concepts: Concepts that know where they stand.
+        corpus: The corpus that they stand in.
+    """
+    places = concepts.occurrences
+    assert places is not None, "concepts that are words know where they stand"
+    names = sorted({*corpus.language_names, ""})
+    count = np.zeros((len(names), len(concepts)), dtype=np.int64)
+    first = np.flatnonzero(np.diff(places.example, prepend=-1))
+    for start, end in zip(first.tolist(), [*first[1:].tolist(), len(places)], strict=True):
+        spoken = np.array([names.index(one) for one in corpus.languages(int(places.example[start]))])
+        np.add.at(count, (spoken[places.caption[start:end]], places.concept[start:end]), 1)
+    return np.asarray(np.array(names)[count.argmax(axis=0)])
+
+
+def _unit(rows_KD: NDArray[np.float32], centre: bool) -> NDArray[np.float32]:
+    rows_KD = rows_KD - rows_KD.mean(axis=0) if centre else rows_KD
+    length_K1 = np.linalg.norm(rows_KD, axis=1, keepdims=True)
+    return np.asarray(rows_KD / np.maximum(length_K1, 1e-12), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Objectives compared on one budget: same images seen, views, backbone, steps and probes; each its own learning rate.
+"""Objectives and concept sets compared on one budget: same images, views, backbone, steps, probes; each its own rate.
 
     python benchmarks/objectives.py --captions flickr8k/captions.json --images flickr8k/images \
         --task folder:imagenette --task voc:voc_animals --budget S --seeds 0 1 2 --out runs/budget-S
@@ -6,6 +6,8 @@
 Runs that are there already are not trained again, and one that was stopped goes on where it stood, so that the command
 can be given again with more seeds or learning rates. Of the learning rates the one with the best mean over the tasks at
 the first seed is taken for the other seeds. Prints one table: mean over seeds, and the spread (standard deviation).
+`--change masks_per_image=8 --change objective_settings.tag_weight=4` changes settings of all rows of the call, in run
+folders of their own: for sweeps.
 """
 
 from __future__ import annotations
@@ -16,17 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 import wordsight
 from wordsight.corpus import READERS
+from wordsight.recipes import merged
 
 BUDGETS: dict[str, dict[str, Any]] = {
     "S": {"image_size": 64, "epochs": 10},
     "M": {"image_size": 112, "epochs": 20},
 }
-ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+# What a row changes of its recipe.
+Row = tuple[str, dict[str, Any]]
+OBJECTIVES: dict[str, Row] = {
     "tag prediction": ("tp-postag-resnet18-small", {}),
     "ICMLM tfm": ("icmlm-tfm-resnet18-small", {}),
     "ICMLM att-fc": ("icmlm-attfc-resnet18-small", {}),
@@ -39,6 +45,29 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
         {"objective_settings": {"text_prior": True, "candidates": "maskable"}},
     ),
 }
+
+
+CONCEPTS: dict[str, Row] = {
+    "random": ("random-resnet18-small", {}),
+    "rotation": ("rotation-resnet18-small", {}),
+    "deepercluster": ("deepercluster-resnet18-small", {}),
+    "tp-topics": ("tp-topics-resnet18-small", {}),
+    "tp-clusters": ("tp-clusters-resnet18-small", {}),
+    "tp-postag": ("tp-postag-resnet18-small", {}),
+    "tp-words": ("tp-words-resnet18-small", {}),
+    "tp-ngrams": ("tp-ngrams-resnet18-small", {}),
+    "tp-subwords": ("tp-subwords-resnet18-small", {}),
+    "joulin": ("joulin-resnet18-small", {}),
+    **{
+        f"tp-postag, {loss}": ("tp-postag-resnet18-small", {"objective_settings": {"loss": loss}})
+        for loss in ("one-drawn", "sigmoid", "asymmetric", "focal", "sampled-softmax")
+    },
+    "tp-postag, concepts drawn evenly": ("tp-postag-resnet18-small", {"sampling": "concepts"}),
+    "icmlm-tfm": ("icmlm-tfm-resnet18-small", {}),
+    "icmlm-attfc": ("icmlm-attfc-resnet18-small", {}),
+}
+TABLES = {"objectives": OBJECTIVES, "concepts": CONCEPTS}
+ROWS = {**OBJECTIVES, **CONCEPTS}
 
 
 @dataclass(frozen=True)
@@ -57,9 +86,12 @@ class Scores:
 def score(row: str, lr: float, seed: int, corpus: Path, options: argparse.Namespace) -> Scores:
     """Train one run, where it is not there yet, and probe it on every task."""
     recipe, changes = ROWS[row]
-    folder = Path(options.out) / f"{row.replace(', ', '-').replace(' ', '-').lower()}-lr{lr:g}-seed{seed}"
+    varied = "".join(f"-{change}" for change in options.change)
+    folder = Path(options.out) / f"{row.replace(', ', '-').replace(' ', '-').lower()}-lr{lr:g}{varied}-seed{seed}"
     if not (folder / "backbone.safetensors").exists():
-        values = {**BUDGETS[options.budget], **changes, "lr": lr, "seed": seed}
+        values = merged({**BUDGETS[options.budget], **changes, "lr": lr, "seed": seed}, changed(options.change))
+        if recipe.startswith("random"):
+            values["epochs"] = 0
         wordsight.pretrain(recipe, corpus=corpus, out=folder, resume=True, **values)
     results = [wordsight.evaluate(folder, task=task, protocols=["logistic"])[0] for task in options.task]
     scores = Scores(
@@ -67,6 +99,19 @@ def score(row: str, lr: float, seed: int, corpus: Path, options: argparse.Namesp
     )
     Console(stderr=True).print(f"{folder.name}: {' '.join(f'{value:.1f}' for value in scores.trained)}")
     return scores
+
+
+def changed(changes: list[str]) -> dict[str, Any]:
+    """`a.b=1` as nested settings, their values read as YAML."""
+    settings: dict[str, Any] = {}
+    for change in changes:
+        path, _, value = change.partition("=")
+        *outer, name = path.split(".")
+        inner = settings
+        for step in outer:
+            inner = inner.setdefault(step, {})
+        inner[name] = yaml.safe_load(value)
+    return settings
 
 
 def spread(values: list[float]) -> str:
@@ -82,8 +127,10 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True, help="folder of the images")
     parser.add_argument("--task", action="append", required=True, help="folder:DIR, voc:DIR, table:FILE; several")
     parser.add_argument("--budget", choices=BUDGETS, default="S")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--table", choices=TABLES, default="objectives", help="all rows of a table")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, help="some rows, of any table")
     parser.add_argument("--lrs", nargs="+", type=float, default=[5e-4, 1e-3, 2e-3])
+    parser.add_argument("--change", action="append", default=[], metavar="NAME=VALUE", help="a setting; several")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -94,7 +141,7 @@ def main() -> None:
     table = Table(title=f"Budget {options.budget}, protocol logistic, {len(options.seeds)} seeds")
     for column in ("objective", "learning rate", *options.task, "mean", "random weights"):
         table.add_column(column)
-    for row in options.rows:
+    for row in options.rows or TABLES[options.table]:
         first = {lr: score(row, lr, options.seeds[0], corpus, options) for lr in options.lrs}
         best = max(first, key=lambda lr: first[lr].mean)
         runs = [first[best], *(score(row, best, seed, corpus, options) for seed in options.seeds[1:])]

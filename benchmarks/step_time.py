@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wordsight.batching.batch import Batch, MaskedWords, Tags
-from wordsight.objectives import Facts, build_objective
+from wordsight.objectives import ConceptFacts, Facts, build_objective
 from wordsight.vision.backbones import BackboneSettings, build_backbone
 from wordsight.vision.views import prepare
 
@@ -49,16 +49,21 @@ def random_batch(images: int, masks: int, size: int) -> Batch:
         weight_Bm=torch.ones(images, masks),
     )
     image_P = torch.arange(images).repeat_interleave(CONCEPTS_AN_IMAGE)
-    tags = Tags(image_P, torch.randint(0, CONCEPTS, image_P.shape), torch.ones(len(image_P)))
+    tags = Tags(
+        image_P,
+        torch.randint(0, CONCEPTS, image_P.shape),
+        torch.ones(len(image_P)),
+        torch.zeros(images, dtype=torch.int64),
+    )
     pixels = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8)
-    return Batch(pixels, torch.arange(images), None, tags, words)
+    return Batch(pixels, torch.arange(images), None, {"postag": tags}, words)
 
 
 def step_of(objective: str | None, masks: int, options: argparse.Namespace) -> Callable[[], None]:
     """A function that makes one training step: of an objective, or of the bare backbone."""
     torch.manual_seed(0)
     backbone = build_backbone(options.backbone, BackboneSettings(last_stride=options.last_stride))
-    facts = Facts(CONCEPTS, vectors_VD=torch.randn(VOCABULARY, WIDTH) * 0.05)
+    facts = Facts({"postag": ConceptFacts(CONCEPTS)}, vectors_VD=torch.randn(VOCABULARY, WIDTH) * 0.05)
     module = backbone if objective is None else build_objective(objective, {}, backbone, facts)
     module.to(options.device).train()
     backbone.to(memory_format=torch.channels_last)

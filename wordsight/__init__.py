@@ -24,12 +24,15 @@ if TYPE_CHECKING:
         build_concepts,
         build_corpus,
         evaluate,
+        explain_map,
         explain_photo,
+        explain_words,
         load_backbone,
         open_corpus,
         open_run,
         pretrain,
         report,
+        train_language_model,
     )
     from wordsight.demonstration import demo
     from wordsight.errors import InputError
@@ -44,12 +47,15 @@ __all__ = [
     "build_corpus",
     "demo",
     "evaluate",
+    "explain_map",
     "explain_photo",
+    "explain_words",
     "load_backbone",
     "open_corpus",
     "open_run",
     "pretrain",
     "report",
+    "train_language_model",
 ]
 
 _ELSEWHERE = {"demo": "demonstration", "InputError": "errors", "PretrainSettings": "training.settings"}

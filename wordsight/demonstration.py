@@ -1,4 +1,4 @@
-"""The demonstration: the whole job on the embedded pictures, from corpus to report, with the verbs of `api.py`."""
+"""The demonstration: the whole job on the embedded pictures, from corpus to report, with the verbs of `api`."""
 
 from __future__ import annotations
 

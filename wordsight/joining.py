@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from wordsight.concepts import ConceptSet, Occurrences
+from wordsight.concepts import CONCEPT_SETS, ConceptSet, Occurrences
 from wordsight.concepts.cached import concept_set_for
-from wordsight.concepts.words import PARTS, words_of
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
-    from wordsight.evaluation import CaptionedSplit, Subject
-    from wordsight.training.pretrain import TrainingData
+    from wordsight.evaluation import CaptionedSplit, CorpusSplit, LearnedConcepts, Subject
+    from wordsight.training.data import TrainingData
     from wordsight.training.run import Run
     from wordsight.training.settings import PretrainSettings
 
@@ -31,22 +31,26 @@ def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None 
     from wordsight.language.features import masked_captions
     from wordsight.language.model import load_language_model
     from wordsight.objectives import objective_kind
-    from wordsight.training.pretrain import TrainingData
+    from wordsight.training.data import TrainingData
 
     split = split or corpus.default_split("train")
-    concepts = _concepts(settings, corpus, split)
-    if "masked" not in objective_kind(settings.objective).build.needs:
+    needs = objective_kind(settings.objective).build.needs
+    # What looks at images alone takes corpora without captions, whatever concepts its recipe names.
+    concepts = _concepts(settings, corpus, split) if needs else {}
+    if "masked" not in needs:
         return TrainingData(corpus, split, concepts)
-    if concepts.occurrences is None:
+    occurrences = next((found.occurrences for found in concepts.values() if found.occurrences is not None), None)
+    if occurrences is None:
+        kinds = ", ".join(found.kind for found in concepts.values()) or "none given"
         raise InputError(
-            f"the objective {settings.objective!r} masks words, and the concepts ({concepts.kind}) are none",
+            f"the objective {settings.objective!r} masks words, and the concepts ({kinds}) are none",
             where="--concepts",
             expected="a concept set of words, such as {kind: postag, size: 1000}",
         )
     language = load_language_model(settings.language)
     masked = masked_captions(
         corpus,
-        concepts.occurrences,
+        occurrences,
         language,
         corpus.indices(split),
         cache=corpus.path / "features",
@@ -58,6 +62,28 @@ def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None 
 
         text_head = dict(train_text_baseline(masked, language).state_dict())
     return TrainingData(corpus, split, concepts, language, masked, text_head)
+
+
+def corpus_question(
+    run: Run, subject: Subject, corpus: Corpus, split: str | None, protocols: Sequence[str]
+) -> CorpusSplit:
+    """A split as the protocols ask about it: its captions are masked only where one of them asks for masked words.
+
+    Args:
+        run: The run.
+        subject: The run as evaluation sees it, heads included.
+        corpus: The images and their texts.
+        split: The split; ``test`` where there are splits, else all.
+        protocols: Names of protocols.
+
+    Raises:
+        InputError: As :func:`captioned_split`, where masked words are asked for.
+    """
+    from wordsight.evaluation import PROTOCOLS, CaptionedSplit, CorpusSplit
+
+    if any(issubclass(PROTOCOLS[name].asks, CaptionedSplit) for name in protocols):
+        return captioned_split(run, subject, corpus, split)
+    return CorpusSplit(corpus, split or corpus.default_split("test"))
 
 
 def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | None = None) -> CaptionedSplit:
@@ -80,9 +106,9 @@ def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | Non
         raise InputError(
             f"the objective {run.settings.objective!r} predicts no masked words",
             where=run.path,
-            mend="evaluate it with --task and --protocol logistic",
+            mend="evaluate it with --protocol tags, or with --task and --protocol logistic",
         )
-    concepts = run.concept_set()
+    concepts = run.maskable_set()
     masked = masked_captions(
         corpus,
         _where_concepts_stand(concepts, corpus),
@@ -91,7 +117,7 @@ def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | Non
         cache=corpus.path / "features",
         limit_gb=run.settings.feature_cache_gb,
     )
-    return CaptionedSplit(corpus, split, masked, concepts.names, train=run.masked_captions())
+    return CaptionedSplit(corpus, split, masked, concepts.names, train=run.masked_captions(), parts=concepts.parts)
 
 
 def subject_of(run: Run, device: Literal["auto", "cpu", "cuda"], *, heads: bool) -> Subject:
@@ -100,7 +126,7 @@ def subject_of(run: Run, device: Literal["auto", "cpu", "cuda"], *, heads: bool)
     Args:
         run: The run.
         device: Where to compute.
-        heads: Whether its heads and language model are asked too.
+        heads: Whether its heads are asked too, and so its language model and concept sets are wanted.
 
     Raises:
         InputError: When the device is not at hand, or the run has no weights yet.
@@ -119,38 +145,76 @@ def subject_of(run: Run, device: Literal["auto", "cpu", "cuda"], *, heads: bool)
         random_backbone=lambda: run.backbone("random"),
         image_size=run.settings.image_size,
         results_folder=run.results_folder,
-        objective=run.objective(language) if language is not None else None,
+        objective=run.objective(language) if heads else None,
         language=language,
+        concepts=_learned_concepts(run) if heads else {},
         device=torch.device(chosen),
         trained_on=run.info.corpus_fingerprint,
         trained_split=run.info.split,
     )
 
 
+def _learned_concepts(run: Run) -> dict[str, LearnedConcepts]:
+    """The run's concept sets, with how many of its training examples have each concept, where that can be counted."""
+    from wordsight.evaluation import LearnedConcepts
+
+    try:
+        rows = run.corpus().indices(run.info.split)
+    except InputError:
+        # A run can be asked about another corpus where its own has gone; the result says what is missing then.
+        rows = None
+    found = {}
+    for name in run.info.concepts:
+        concepts = run.concept_set(name)
+        counts = None
+        if rows is not None:
+            matrix = concepts.matrix[rows]
+            counted = matrix.getnnz(axis=0) if concepts.target == "labels" else matrix.sum(axis=0)
+            counts = np.asarray(counted, dtype=np.float64).ravel()
+        found[name] = LearnedConcepts(concepts, counts)
+    return found
+
+
 def _where_concepts_stand(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
     """Where the concepts stand in the captions of a corpus, also in one that they were not built from."""
     if corpus.fingerprint == concepts.corpus_fingerprint and concepts.occurrences is not None:
         return concepts.occurrences
-    words = words_of(corpus)
-    numbers = {name: number for number, name in enumerate(concepts.names)}
-    number = np.array([numbers.get(name, -1) for name in words.names], dtype=np.int32)[words.word]
-    parts = [PARTS.index(part) for part in set(concepts.parts or PARTS)]
-    kept = (number >= 0) & np.isin(words.part, parts)
-    if not kept.any():
+    places = CONCEPT_SETS[concepts.kind].places
+    found = None if places is None else places(concepts, corpus)
+    if found is None or len(found) == 0:
         raise InputError("no concept of the run stands in these captions", where=corpus.path)
-    return Occurrences(
-        words.example[kept], words.caption[kept], words.start[kept], words.end[kept], concept=number[kept]
+    return found
+
+
+def _concepts(settings: PretrainSettings, corpus: Corpus, split: str) -> dict[str, ConceptSet]:
+    """The concept sets that the settings name, each under its name: a folder's, or built to order."""
+    given = settings.concepts
+    if isinstance(given, str):
+        found = _opened(given, corpus)
+        return {found.kind: found}
+    if "kind" in given:
+        return {str(given["kind"]): _built(given, corpus, split)}
+    return {name: _one_of_several(name, wanted, corpus, split) for name, wanted in given.items()}
+
+
+def _one_of_several(name: str, wanted: object, corpus: Corpus, split: str) -> ConceptSet:
+    if isinstance(wanted, str):
+        return _opened(wanted, corpus)
+    if isinstance(wanted, Mapping) and "kind" in wanted:
+        return _built(wanted, corpus, split)
+    raise InputError(
+        f"found {name}: {wanted!r}",
+        where="concepts",
+        expected="{kind: postag, size: 1000}, a folder, or several such by name: {nouns: {kind: ...}, topics: {...}}",
     )
 
 
-def _concepts(settings: PretrainSettings, corpus: Corpus, split: str) -> ConceptSet:
-    """The concept set that the settings name: a folder's, or one built to order."""
-    if isinstance(settings.concepts, str):
-        concepts = ConceptSet.open(settings.concepts)
-        concepts.check_corpus(corpus)
-        return concepts
-    wanted = dict(settings.concepts)
-    kind = wanted.pop("kind", None)
-    if kind is None:
-        raise InputError("no kind is named", where="concepts", expected="for example {kind: postag, size: 1000}")
-    return concept_set_for(corpus, str(kind), wanted, split)
+def _opened(folder: str, corpus: Corpus) -> ConceptSet:
+    found = ConceptSet.open(folder)
+    found.check_corpus(corpus)
+    return found
+
+
+def _built(wanted: Mapping[str, Any], corpus: Corpus, split: str) -> ConceptSet:
+    values = dict(wanted)
+    return concept_set_for(corpus, str(values.pop("kind")), values, split)

@@ -49,7 +49,8 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _first_that_fits(get_args(hint), value, where)
     if origin is dict:
-        return _of_type(dict, value, where)
+        inner = get_args(hint)[1]
+        return {name: _checked(inner, one, f"{where}: {name}") for name, one in _of_type(dict, value, where).items()}
     if hint is Any:
         return value
     if hint is float and isinstance(value, str):

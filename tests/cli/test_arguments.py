@@ -179,3 +179,25 @@ def test_a_flag_is_taken_out_of_the_words() -> None:
     assert take_flag(["a"], "--recipe") == (["a"], None)
     with pytest.raises(InputError, match="--recipe: a value is missing"):
         take_flag(["--recipe"], "--recipe")
+
+
+@dataclass(frozen=True)
+class Several:
+    """Words.
+
+    Args:
+        file: A file.
+        words: Some words.
+        most: How many.
+    """
+
+    file: Path
+    words: tuple[str, ...]
+    most: int = 3
+
+
+@pytest.mark.parametrize(("line", "words"), [("a.txt", []), ("a.txt dog --most 4", ["dog"]), ("a no 12", ["no", "12"])])
+def test_any_number_of_words_may_follow(line: str, words: list[str]) -> None:
+    given = parser(Several).read(line.split()).of(Several)
+    assert list(given["words"]) == words
+    assert given["file"] == Path(line.split()[0])

@@ -101,6 +101,19 @@ def test_masked_words_are_found_in_a_corpus_that_was_not_trained_on(walked: Path
     assert not any("trained on these captions" in warning for warning in result.warnings)
 
 
+def test_every_split_has_a_result_of_its_own_with_its_groups(walked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(f"evaluate {walked}/runs/a --corpus {walked}/corpora/scenes --split train,test") == 0
+    printed = capsys.readouterr().out
+    for split in ("train", "test"):
+        result = json.loads((walked / f"runs/a/results/scenes-{split}/masked-words.json").read_text())
+        assert {group["name"] for group in result["groups"]} >= {"noun", "1-10", "11-100"}
+        assert all("text only" in group["baselines"] for group in result["groups"])
+        assert f"scenes-{split}, masked-words" in printed
+        assert (split == "train") == any("has seen none of these" in warning for warning in result["warnings"])
+    with pytest.raises(wordsight.InputError, match="unknown split 'tset'"):
+        wordsight.evaluate(walked / "runs/a", corpus=walked / "corpora/scenes", split=["train", "tset"])
+
+
 def test_a_task_and_a_corpus_are_two_questions(walked: Path) -> None:
     with pytest.raises(wordsight.InputError, match="either a task"):
         wordsight.evaluate(walked / "runs/a")

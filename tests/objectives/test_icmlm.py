@@ -7,7 +7,7 @@ import torch
 
 from wordsight.batching.batch import Batch, MaskedWords, Tags
 from wordsight.errors import InputError
-from wordsight.objectives import Facts, MaskedWordObjective, build_objective
+from wordsight.objectives import ConceptFacts, Facts, MaskedWordObjective, build_objective
 from wordsight.objectives.icmlm import ICMLM, words_present
 from wordsight.vision.backbones import build_backbone
 
@@ -16,7 +16,7 @@ FLAVOURS = ["icmlm-attfc", "icmlm-tfm"]
 
 def facts() -> Facts:
     torch.manual_seed(1)
-    return Facts(concepts=9, vectors_VD=torch.randn(30, 24), maskable=torch.tensor([3, 5, 7, 11]))
+    return Facts({"postag": ConceptFacts(9)}, vectors_VD=torch.randn(30, 24), maskable=torch.tensor([3, 5, 7, 11]))
 
 
 def batch(seed: int = 0) -> Batch:
@@ -32,8 +32,8 @@ def batch(seed: int = 0) -> Batch:
         weight_Bm=torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]),
     )
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    pairs = Tags(torch.tensor([0, 1, 1]), torch.tensor([2, 0, 8]), torch.ones(3))
-    return Batch(images_BCHW=images, examples_B=torch.arange(2), tags=pairs, masked=words)
+    pairs = Tags(torch.tensor([0, 1, 1]), torch.tensor([2, 0, 8]), torch.ones(3), torch.tensor([2, 0]))
+    return Batch(images_BCHW=images, examples_B=torch.arange(2), tags={"postag": pairs}, masked=words)
 
 
 def build(name: str, **values: float | str) -> MaskedWordObjective:

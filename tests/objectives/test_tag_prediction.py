@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from wordsight.batching.batch import Tags
-from wordsight.objectives.tag_prediction import tag_loss
+from wordsight.objectives.tag_losses import tag_loss
 
 
 def tags(pairs: list[tuple[int, int, float]]) -> Tags:
     image, concept, value = zip(*pairs, strict=True)
-    return Tags(torch.tensor(image), torch.tensor(concept), torch.tensor(value))
+    return Tags(torch.tensor(image), torch.tensor(concept), torch.tensor(value), torch.zeros(0, dtype=torch.int64))
 
 
 def test_tag_loss_follows_equation_2_by_hand() -> None:
@@ -33,7 +33,7 @@ def test_tag_loss_equals_cross_entropy_on_normalised_labels() -> None:
     labels[:, 0] = 1
     image, concept = labels.nonzero(as_tuple=True)
     expected = torch.nn.functional.cross_entropy(logits, labels / labels.sum(1, keepdim=True))
-    found = tag_loss(logits, Tags(image, concept, labels[image, concept]))
+    found = tag_loss(logits, Tags(image, concept, labels[image, concept], torch.zeros(0, dtype=torch.int64)))
     assert torch.allclose(found, expected)
 
 

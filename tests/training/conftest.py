@@ -12,7 +12,7 @@ from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.readers.coco import Coco
 from wordsight.language.features import masked_captions
 from wordsight.language.model import load_language_model
-from wordsight.training.pretrain import TrainingData
+from wordsight.training.data import TrainingData
 
 
 @pytest.fixture(scope="session")
@@ -32,4 +32,4 @@ def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainin
     language = load_language_model("minilm")
     assert concepts.occurrences is not None
     masked = masked_captions(corpus, concepts.occurrences, language, corpus.indices(), corpus.path / "features")
-    return TrainingData(corpus, "train", concepts, language, masked)
+    return TrainingData(corpus, "train", {"postag": concepts}, language, masked)

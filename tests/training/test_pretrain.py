@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from wordsight.errors import InputError
+from wordsight.training.data import TrainingData, info_of
 from wordsight.training.optimizer import rate_at
-from wordsight.training.pretrain import TrainingData, _info, train
+from wordsight.training.pretrain import train
 from wordsight.training.run import Run, write_start
 from wordsight.training.settings import OptimizerSettings, PretrainSettings
 
@@ -84,7 +85,8 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
 
 def test_a_killed_run_resumes_to_the_same_bits(whole: Run, data: TrainingData, tmp_path: Path) -> None:
     """kill -9 between two checkpoints: the run goes on from the older one, and ends the same."""
-    assert data.language is not None and data.masked is not None and data.concepts.path is not None
+    assert data.language is not None and data.masked is not None
+    concepts = data.concepts["postag"]
     script = f"""
 import dataclasses, os, signal, sys
 import torch
@@ -95,6 +97,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import load_language_model
 from wordsight.training import pretrain
+from wordsight.training.data import TrainingData
 from wordsight.settings import from_mapping
 from wordsight.training.settings import PretrainSettings
 step = pretrain._Trainer._step
@@ -104,8 +107,8 @@ def kill_within(trainer, number, batch):
     return step(trainer, number, batch)
 pretrain._Trainer._step = kill_within
 settings = from_mapping(PretrainSettings, {dataclasses.asdict(SMALL)!r}, "test")
-data = pretrain.TrainingData(
-    Corpus.open({str(data.corpus.path)!r}), "train", ConceptSet.open(Path({str(data.concepts.path)!r})),
+data = TrainingData(
+    Corpus.open({str(data.corpus.path)!r}), "train", {{"postag": ConceptSet.open({str(concepts.path)!r})}},
     load_language_model("minilm"), MaskedCaptions({str(data.masked.path)!r}))
 pretrain.train(settings, data, Path({str(tmp_path / "killed")!r}))
 """
@@ -125,10 +128,11 @@ def test_loader_processes_change_nothing(whole: Run, data: TrainingData, tmp_pat
 def test_live_token_features_train_as_cached_ones_do(whole: Run, data: TrainingData, tmp_path: Path) -> None:
     from wordsight.language.features import masked_captions
 
-    assert data.concepts.occurrences is not None and data.language is not None
+    occurrences = data.concepts["postag"].occurrences
+    assert occurrences is not None and data.language is not None
     live = masked_captions(
         data.corpus,
-        data.concepts.occurrences,
+        occurrences,
         data.language,
         data.corpus.indices(),
         tmp_path / "features",
@@ -168,13 +172,13 @@ def test_an_existing_run_is_not_overwritten(whole: Run, data: TrainingData) -> N
 
 
 def test_an_unfinished_run_says_how_to_go_on(data: TrainingData, tmp_path: Path) -> None:
-    write_start(tmp_path / "run", SMALL, _info(data, 48, 18))
+    write_start(tmp_path / "run", SMALL, info_of(data, 48, 18))
     with pytest.raises(InputError, match="go on with --resume true"):
         train(SMALL, data, tmp_path / "run")
 
 
 def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: Path) -> None:
-    write_start(tmp_path / "run", SMALL, _info(data, 48, 18))
+    write_start(tmp_path / "run", SMALL, info_of(data, 48, 18))
     with pytest.raises(InputError, match="lr 0.001 is now 0.002"):
         train(dataclasses.replace(SMALL, lr=2e-3), data, tmp_path / "run", resume=True)
 
@@ -196,6 +200,12 @@ def test_learning_rate_rises_then_falls_along_a_cosine() -> None:
     rates = [rate_at(step, 100, settings) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
     assert rates[55] == pytest.approx(0.5) and rates[99] < 0.01
+
+
+def test_learning_rate_falls_to_a_tenth_after_each_share_of_the_steps() -> None:
+    settings = OptimizerSettings(warmup_share=0.0, schedule="steps", step_share=0.4)
+    rates = [rate_at(step, 500, settings) for step in (0, 199, 200, 399, 400, 499)]
+    assert rates == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01, 0.01])
 
 
 def test_two_processes_train_as_one(data: TrainingData, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
@@ -13,21 +14,29 @@ Field = Literal["tags", "masked"]
 
 @dataclass(frozen=True)
 class Tags:
-    """Which concepts hold for which image of the batch, as P pairs.
+    """Which concepts of one set hold for which image of the batch, as P pairs.
 
     Args:
         image_P: Row of the image in the batch.
         concept_P: Number of the concept.
-        value_P: 1 for labels, the probability for topics.
+        value_P: 1 for labels, or their weights; the probability for topics.
+        drawn_B: One of each image's concepts, drawn for this step; -1 for an image that has none.
+        candidates_C: The concepts that the step's loss looks at, ascending, where these are not all: those of the
+            images of the whole step, over all processes, and some more.
+        log_chance_C: Logarithm of the chance that a step has the candidate for an image that does not hold it.
     """
 
     image_P: Tensor
     concept_P: Tensor
     value_P: Tensor
+    drawn_B: Tensor
+    candidates_C: Tensor | None = None
+    log_chance_C: Tensor | None = None
 
     def to(self, device: torch.device) -> Tags:
         """The same on a device."""
-        return Tags(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in held.items() if t is not None})
 
 
 @dataclass(frozen=True)
@@ -68,14 +77,14 @@ class Batch:
         images_BCHW: Views, uint8 [B, 3, H, W].
         examples_B: Each image's index in its corpus.
         colours_B3: Factors of the colour jitter, where there is one.
-        tags: The concepts of each image, for objectives that need ``tags``.
+        tags: The concepts of each image, by the name of the concept set, for objectives that need ``tags``.
         masked: Masked captions, for objectives that need ``masked``.
     """
 
     images_BCHW: Tensor
     examples_B: Tensor
     colours_B3: Tensor | None = None
-    tags: Tags | None = None
+    tags: Mapping[str, Tags] | None = None
     masked: MaskedWords | None = None
 
     def to(self, device: torch.device) -> Batch:
@@ -84,6 +93,6 @@ class Batch:
             images_BCHW=self.images_BCHW.to(device, non_blocking=True),
             examples_B=self.examples_B.to(device, non_blocking=True),
             colours_B3=None if self.colours_B3 is None else self.colours_B3.to(device, non_blocking=True),
-            tags=None if self.tags is None else self.tags.to(device),
+            tags=None if self.tags is None else {name: tags.to(device) for name, tags in self.tags.items()},
             masked=None if self.masked is None else self.masked.to(device),
         )

@@ -15,6 +15,7 @@ from types import TracebackType
 
 from wordsight import __version__
 from wordsight.cli.corpus import CONCEPTS, CORPUS
+from wordsight.cli.language import LANGUAGE
 from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
 from wordsight.cli.verb import Group, Verb
 from wordsight.errors import InputError, unknown
@@ -23,6 +24,7 @@ VERBS: dict[str, Verb | Group] = {
     "demo": DEMO,
     "corpus": CORPUS,
     "concepts": CONCEPTS,
+    "language": LANGUAGE,
     "pretrain": PRETRAIN,
     "evaluate": EVALUATE,
     "explain": EXPLAIN,

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import docstring_parser
+import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from wordsight.cli import written
 from wordsight.errors import InputError, unknown
-from wordsight.recipes import read_values
+from wordsight.recipes import merged, read_values
 
 _EMPTY = inspect.Parameter.empty
 
@@ -123,8 +124,11 @@ class VerbParser:
         """
         ready = self._checked(words)
         if values_file is not None:
-            self._check_keys(values_file, read_values(values_file))
-            ready = [self._values_flag, str(values_file), *ready]
+            given = read_values(values_file)
+            self._check_keys(values_file, given)
+            # As text, not as the file: what its base gives is in it, and what another objective has no use for is not.
+            left = merged(given, self._changes(ready))
+            ready = [self._values_flag, yaml.safe_dump(left, sort_keys=False), *ready]
         try:
             return Values(self._parser.parse_args(ready), self._sources)
         except argparse.ArgumentError as error:
@@ -154,6 +158,23 @@ class VerbParser:
                 value = _next_value(flag, hint, waiting)
             ready.append(f"{flag}={written.as_yaml(hint, value)}")
         return ready
+
+    def _changes(self, ready: Sequence[str]) -> dict[str, Any]:
+        """What the flags change that decides over other values of a file: the objective, and keys within mappings."""
+        mappings = {argument.flag for argument in self._arguments if written.holds_mapping(argument.hint)}
+        changes: dict[str, Any] = {}
+        for word in ready:
+            flag, equals, value = word.partition("=")
+            whole, dot, key = flag.partition(".")
+            if dot and whole in mappings:
+                within = changes.setdefault(whole.removeprefix("--").replace("-", "_"), {})
+                *above, last = key.split(".")
+                for name in above:
+                    within = within.setdefault(name, {})
+                within[last] = yaml.safe_load(value)
+            elif flag == "--objective" and equals:
+                changes["objective"] = value
+        return changes
 
     def _check_keys(self, file: Path, content: Mapping[str, Any], above: str = "") -> None:
         """Raise when a YAML file holds a key that is no argument's name."""
@@ -211,7 +232,11 @@ def summary(of: Callable[..., Any]) -> str:
 
 def _usage(prog: str, arguments: Sequence[_Argument]) -> str:
     """What must be given, in the order to give it; the optional flags are listed below it anyway."""
-    words = [argument.written for argument in arguments if argument.flag is None]
+    words = [
+        f"[{argument.written} ...]" if _several(argument) else argument.written
+        for argument in arguments
+        if argument.flag is None
+    ]
     for argument in arguments:
         if argument.flag is not None and argument.default is _EMPTY:
             words.append(f"{argument.flag} {written.placeholder(argument.hint)}")
@@ -270,8 +295,17 @@ def _documentation(of: Callable[..., Any]) -> dict[str, str]:
     return {one.arg_name: " ".join((one.description or "").replace("``", "").split()) for one in parsed.params}
 
 
+def _several(argument: _Argument) -> bool:
+    """Whether it is any number of words, with blanks between them."""
+    return argument.flag is None and typing.get_origin(argument.hint) is tuple
+
+
 def _add(group: Any, argument: _Argument) -> None:
     """Add one argument to a group of a jsonargparse parser."""
+    if _several(argument):
+        one = typing.get_args(argument.hint)[0]
+        group.add_argument(argument.name, type=one, nargs="*", metavar=argument.written, help=argument.text)
+        return
     if argument.flag is None:
         group.add_argument(argument.name, type=argument.hint, metavar=argument.written, help=argument.text)
         return

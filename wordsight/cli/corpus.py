@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from wordsight.cli.verb import Group, Verb
 
 if TYPE_CHECKING:
-    from wordsight.api import ConceptSet
     from wordsight.cli.arguments import Source, Values
 
 # A line to copy for each source; a reader that is not listed gets a plain one.
@@ -21,6 +20,8 @@ _EXAMPLES = {
     "webdataset": "'shards/*.tar' --out corpora/web",
     "huggingface": "dataset/ --out corpora/dataset",
     "voc": "VOCdevkit/VOC2007 --out corpora/voc07",
+    "visual-genome": "region_descriptions.json images/ --val-images 5000 --out corpora/vg",
+    "articles": "wikipedia.jsonl --images images/ --out corpora/wikipedia",
     "pictures": "--count 4000 --out corpora/pictures",
 }
 
@@ -78,11 +79,15 @@ class ConceptsShow:
 
     Args:
         concepts: The concept set's folder.
-        most: How many concepts are shown, the most frequent first.
+        corpus: The corpus it belongs to, for captions and splits; by default where it was when the set was made.
+        most: How many concepts are shown, the most frequent first, and half as many of the rarest.
+        examples: How many examples are shown.
     """
 
     concepts: Path
+    corpus: Path | None = None
     most: int = 40
+    examples: int = 4
 
 
 def _readers() -> Mapping[str, Verb | Group]:
@@ -158,9 +163,12 @@ def _build_concepts(name: str, settings: Any, about: str) -> Verb:
         from wordsight import api
 
         made = api.build_concepts(name, settings(**values.of(settings)), **values.of(ConceptsOut))
-        _print_concepts(made, most=10)
+        print(api.describe_concepts(made, examples_shown=0).counted())
         corpus, out = values["corpus"], values["out"]
-        print(f"made the concept set {out}; next: wordsight pretrain --corpus {corpus} --concepts {out} ...")
+        print(
+            f"made the concept set {out}; next: wordsight concepts show {out}, "
+            f"or wordsight pretrain --corpus {corpus} --concepts {out} ..."
+        )
 
     example = f"wordsight concepts build {name} --corpus corpora/flickr8k --out concepts/{name}"
     return Verb(about, example, sources, call)
@@ -175,15 +183,8 @@ def _show_concepts_sources() -> list[Source]:
 def _show_concepts(values: Values) -> None:
     from wordsight import api
 
-    _print_concepts(api.ConceptSet.open(values["concepts"]), most=values["most"])
-
-
-def _print_concepts(concepts: ConceptSet, most: int) -> None:
-    from wordsight.api import concept_counts
-
-    counts = concept_counts(concepts)
-    print(f"{len(counts):,} concepts ({concepts.kind}); examples that have them, the most frequent first:")
-    print(", ".join(f"{name} {count:,}" for name, count in counts[:most]) + (", ..." if len(counts) > most else ""))
+    shown = api.describe_concepts(values["concepts"], corpus=values["corpus"], examples_shown=values["examples"])
+    print(shown.text(values["most"]))
 
 
 CORPUS = Group(
@@ -203,7 +204,7 @@ CONCEPTS = Group(
     lambda: {
         "build": Group("Make a concept set from a corpus's captions in one of these ways.", _kinds),
         "show": Verb(
-            "Show the most frequent concepts of a set.",
+            "Show what is in a concept set: the most frequent and rarest concepts, how many an example has, examples.",
             "wordsight concepts show concepts/postag",
             _show_concepts_sources,
             _show_concepts,

@@ -38,9 +38,10 @@ class EvaluateArguments:
         task: Labelled images for a probe of the backbone: folder:DIR (train/ and val/ or test/ with class folders in
             them), voc:DIR, table:FILE, or corpus:FOLDER.
         corpus: The folder of a corpus of captioned images, for what is asked of the heads.
-        split: The split of that corpus; by default test where there are splits, else all.
-        protocol: How it is measured, with commas between several: logistic for a task; masked-words, pointing for a
-            corpus. By default logistic or masked-words.
+        split: The split of that corpus, with commas between several; by default test where there are splits, else all.
+        protocol: How it is measured, with commas between several: logistic for a task; masked-words, pointing, tags for
+            a corpus. By default logistic for a task, and for a corpus masked-words, or tags for a run that masks no
+            words.
         image: Of a table, the column of image files.
         label: Of a table, the column of labels.
         images: Of a table, the folder that its image files are relative to.
@@ -50,7 +51,7 @@ class EvaluateArguments:
     run: Path
     task: str | None = None
     corpus: Path | None = None
-    split: str | None = None
+    split: tuple[str, ...] = ()
     protocol: tuple[str, ...] = ()
     image: str | None = None
     label: str | None = None
@@ -73,6 +74,66 @@ class ExplainPhotoArguments:
     run: Path
     photo: Path
     caption: str
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class ExplainMapArguments:
+    """What is laid out, and how.
+
+    Args:
+        run: The run folder.
+        corpus: The folder of the corpus whose images are laid out; by default the one that the run learned from.
+        split: The split of that corpus; by default test where there are splits, else all.
+        task: Labelled images in place of a corpus, framed in the colours of their labels: folder:DIR, voc:DIR,
+            table:FILE or corpus:FOLDER. Those of its test are laid out.
+        count: With more images than this, so many are drawn by lot.
+        seed: Of the lot and of t-SNE.
+        perplexity: How many neighbours each image is held close to; at most a third of the images.
+        out: The folder to write map.png and map.html into; by default map/ in the run folder, in it a folder named
+            after the corpus and split or the task.
+        image: Of a table, the column of image files.
+        label: Of a table, the column of labels.
+        images: Of a table, the folder that its image files are relative to.
+        device: Where to compute the features.
+    """
+
+    run: Path
+    corpus: Path | None = None
+    split: str | None = None
+    task: str | None = None
+    count: int = 2000
+    seed: int = 0
+    perplexity: float = 30.0
+    out: Path | None = None
+    image: str | None = None
+    label: str | None = None
+    images: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+@dataclass(frozen=True)
+class ExplainWordsArguments:
+    """What is explained.
+
+    Args:
+        run: The run folder.
+        words: Words whose nearest words are shown, with blanks between them.
+        most: How many nearest words are shown.
+        similarity: A list of two words and a score a line: how well do the distances between the words follow it?
+        dictionary: A list of a word and its translation a line: are translations near each other?
+        concepts: The concept set to look at, by name; by default all of the run's.
+        centre: Take the mean of all words from each word first.
+        out: A JSON file to write what was found to.
+    """
+
+    run: Path
+    words: tuple[str, ...]
+    most: int = 10
+    similarity: Path | None = None
+    dictionary: Path | None = None
+    concepts: str | None = None
+    centre: bool = True
     out: Path | None = None
 
 
@@ -152,11 +213,13 @@ def _evaluate_sources() -> list[Source]:
 def _evaluate(values: Values) -> None:
     from wordsight import api
     from wordsight.evaluation import print_results
+    from wordsight.evaluation.results import result_file
 
     given = values.of(EvaluateArguments)
     results = api.evaluate(given.pop("run"), protocols=given.pop("protocol"), **given)
     print_results(results)
-    files = ", ".join(str(values["run"] / "results" / one.task / f"{one.protocol}.json") for one in results)
+    folder = values["run"] / "results"
+    files = ", ".join(str(result_file(folder, one.task, one.protocol, one.part)) for one in results)
     print(f"wrote {files}; next: wordsight report {values['run']}")
 
 
@@ -172,6 +235,36 @@ def _explain_photo(values: Values) -> None:
     given = values.of(ExplainPhotoArguments)
     file = api.explain_photo(given.pop("run"), given.pop("photo"), given.pop("caption"), **given)
     print(f"drew {file}: where {values['run']} looks for each word; next: wordsight report {values['run']}")
+
+
+def _explain_map_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(ExplainMapArguments)]
+
+
+def _explain_map(values: Values) -> None:
+    from wordsight import api
+
+    given = values.of(ExplainMapArguments)
+    drawn = api.explain_map(given.pop("run"), **given)
+    print(f"drew {drawn.picture} and {drawn.page}: {drawn.count:,} images; next: open {drawn.page} in a browser")
+
+
+def _explain_words_sources() -> list[Source]:
+    from wordsight.cli.arguments import Source
+
+    return [Source(ExplainWordsArguments)]
+
+
+def _explain_words(values: Values) -> None:
+    from wordsight import api
+    from wordsight.explain.words import print_words
+
+    given = values.of(ExplainWordsArguments)
+    print_words(api.explain_words(given.pop("run"), given.pop("words"), **given))
+    if values["out"] is not None:
+        print(f"wrote {values['out']}")
 
 
 def _report_sources() -> list[Source]:
@@ -213,7 +306,19 @@ EXPLAIN = Group(
             example='wordsight explain photo runs/a photo.jpg "a dog runs on the beach"',
             sources=_explain_photo_sources,
             call=_explain_photo,
-        )
+        ),
+        "map": Verb(
+            summary="Lay out held-out images by their features: a picture of thumbnails, and a page to walk about in.",
+            example="wordsight explain map runs/a --task folder:imagenette",
+            sources=_explain_map_sources,
+            call=_explain_map,
+        ),
+        "words": Verb(
+            summary="Show which words a run holds for similar: the nearest of a word, in one language or across two.",
+            example="wordsight explain words runs/words dog beach",
+            sources=_explain_words_sources,
+            call=_explain_words,
+        ),
     },
 )
 REPORT = Verb(

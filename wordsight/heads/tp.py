@@ -7,6 +7,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from wordsight.heads.concept_table import ConceptTable
+
 TagHeadKind = Literal["linear", "mlp", "cnn"]
 
 
@@ -20,10 +22,17 @@ class TagHead(nn.Module):
             ResNet50). ``cnn``: four convolutions, global average pooling, linear (the paper's with VGG16).
         hidden: Width of the hidden layers; 0 takes C.
         dropout: Dropout before the last layer.
+        table: Whether the last layer can be asked for some concepts alone.
     """
 
     def __init__(
-        self, channels: int, concepts: int, kind: TagHeadKind = "linear", hidden: int = 0, dropout: float = 0.0
+        self,
+        channels: int,
+        concepts: int,
+        kind: TagHeadKind = "linear",
+        hidden: int = 0,
+        dropout: float = 0.0,
+        table: bool = False,
     ) -> None:
         super().__init__()
         hidden = hidden or channels
@@ -46,11 +55,37 @@ class TagHead(nn.Module):
                 pool=nn.AdaptiveAvgPool2d(1),
                 flat=nn.Flatten(),
                 between=nn.Sequential(*between),
-                scores=nn.Linear(channels if kind == "linear" else hidden, concepts),
+                scores=(ConceptTable if table else nn.Linear)(channels if kind == "linear" else hidden, concepts),
             )
         )
+
+    def hidden(self, grid_BCHW: Tensor) -> Tensor:
+        """Grid [B, C, H, W] to what the last layer reads, [B, width]."""
+        hidden_BD: Tensor = self.layers[:-1](grid_BCHW)
+        return hidden_BD
+
+    @property
+    def last(self) -> nn.Linear:
+        """The last layer: a row for every concept."""
+        last = self.layers.scores
+        assert isinstance(last, nn.Linear)
+        return last
 
     def forward(self, grid_BCHW: Tensor) -> Tensor:
         """Grid [B, C, H, W] to logits [B, K]."""
         logits_BK: Tensor = self.layers(grid_BCHW)
         return logits_BK
+
+    def some(self, grid_BCHW: Tensor, rows_C: Tensor) -> Tensor:
+        """Grid to the logits of some concepts, [B, C], for a head with a ``table``.
+
+        Args:
+            grid_BCHW: The grid.
+            rows_C: Numbers of the concepts, ascending, each once.
+        """
+        *before, table = self.layers
+        assert isinstance(table, ConceptTable), "a head is made with a table where some concepts are asked for"
+        features = grid_BCHW
+        for layer in before:
+            features = layer(features)
+        return table.some(features, rows_C)

@@ -7,14 +7,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from wordsight.errors import unknown
+from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings
-from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, Objective
+from wordsight.objectives.objective import (
+    ConceptFacts,
+    Facts,
+    Look,
+    MaskedPrediction,
+    MaskedWordObjective,
+    Objective,
+)
+from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
+from wordsight.objectives.untouched import Untouched, UntouchedSettings
 from wordsight.settings import from_mapping
 from wordsight.vision.backbones import Backbone
 
-__all__ = ["OBJECTIVES", "Facts", "MaskedPrediction", "MaskedWordObjective", "Objective", "build_objective"]
+__all__ = [
+    "OBJECTIVES",
+    "ConceptFacts",
+    "Facts",
+    "Look",
+    "MaskedPrediction",
+    "MaskedWordObjective",
+    "Objective",
+    "build_objective",
+]
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,9 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "tag-prediction": ObjectiveKind(TagPredictionSettings, TagPrediction),
     "icmlm-tfm": ObjectiveKind(TfmSettings, Tfm),
     "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc),
+    "rotation": ObjectiveKind(RotationSettings, Rotation),
+    "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
+    "random": ObjectiveKind(UntouchedSettings, Untouched),
 }
 
 

@@ -15,22 +15,19 @@ from torch import Tensor
 from wordsight.batching.batch import Batch, MaskedWords
 from wordsight.errors import InputError
 from wordsight.heads.token_classifier import TokenClassifier
-from wordsight.heads.tp import TagHead, TagHeadKind
 from wordsight.heads.vocabulary import Vocabulary
 from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, share_of_mean
-from wordsight.objectives.tag_prediction import tag_loss
+from wordsight.objectives.tags import TagHeads, TagSettings
 from wordsight.vision.backbones import Backbone
 
 
 @dataclass(frozen=True)
-class ICMLMSettings:
+class ICMLMSettings(TagSettings):
     """Values that both flavours of ICMLM have.
 
     Args:
         tag_weight: lambda of Eq. 8: weight of tag prediction beside the masked words (the paper: 1 with VGG16, 0.1 with
             ResNet50); 0 leaves tag prediction out.
-        tag_head: ``linear``, ``mlp`` (the paper's with ResNet50) or ``cnn`` (with VGG16).
-        tag_hidden: Width of the tag head's hidden layers; 0 takes the backbone's.
         candidates: What a masked word may turn out to be: ``vocabulary``, all of the language model's (Eq. 6), or
             ``maskable``, the words of the concept set.
         text_prior: Whether the image predicts what the caption alone leaves open. A token classifier trained on the
@@ -40,12 +37,11 @@ class ICMLMSettings:
     """
 
     tag_weight: float = 1.0
-    tag_head: TagHeadKind = "linear"
-    tag_hidden: int = 0
     candidates: Literal["vocabulary", "maskable"] = "vocabulary"
     text_prior: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.text_prior and self.candidates != "maskable":
             raise InputError(
                 "text_prior knows the words of the concept set alone",
@@ -74,7 +70,7 @@ class ICMLM(MaskedWordObjective):
 
     Args:
         backbone: The backbone.
-        facts: Number of concepts, vocabulary matrix, maskable words.
+        facts: Concept sets, vocabulary matrix, maskable words.
         settings: Its values.
     """
 
@@ -93,9 +89,9 @@ class ICMLM(MaskedWordObjective):
             self.prior = TokenClassifier(self.vocabulary).requires_grad_(False)
             if facts.text_head is not None:
                 self.prior.load_state_dict(dict(facts.text_head))
-        self.tp: TagHead | None = None
+        self.tp: TagHeads | None = None
         if settings.tag_weight > 0:
-            self.tp = TagHead(backbone.out_channels, facts.concepts, settings.tag_head, settings.tag_hidden)
+            self.tp = TagHeads(backbone.out_channels, facts.concepts, settings)
 
     @abstractmethod
     def locate(self, grid_BCHW: Tensor, words: MaskedWords) -> Located:
@@ -129,9 +125,9 @@ class ICMLM(MaskedWordObjective):
         parts = {"masked": masked.detach(), "accuracy": accuracy}
         loss = masked
         if self.tp is not None:
-            tag = tag_loss(self.tp(grid_BCHW), batch.tags)
+            tag, tag_parts = self.tp.loss(grid_BCHW, batch.tags)
             loss = masked + self.tag_weight * tag
-            parts["tag"] = tag.detach()
+            parts |= tag_parts
         return {"loss": loss, **parts}
 
     def _with_prior(self, features_BmD: Tensor, words: MaskedWords) -> tuple[Tensor, Tensor | None]:

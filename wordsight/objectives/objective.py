@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 import torch
 import torch.distributed as dist
@@ -17,24 +17,50 @@ from wordsight.vision.views import prepare
 
 
 @dataclass(frozen=True)
+class ConceptFacts:
+    """What an objective has to know of a concept set.
+
+    Args:
+        count: Number K of concepts.
+        target: Whether its values are ``labels`` (1, or the label's weight) or ``probabilities``.
+    """
+
+    count: int
+    target: Literal["labels", "probabilities"] = "labels"
+
+
+@dataclass(frozen=True)
 class Facts:
     """What an objective has to know of its data to be built.
 
     Args:
-        concepts: Number K of concepts.
-        tag_target: Whether tags are ``labels`` or ``probabilities``.
+        concepts: The concept sets that it learns from, by name.
         vectors_VD: The language model's vocabulary matrix; None for objectives that read no words.
         maskable: Vocabulary ids that are ever masked.
         classifier: The language model's own masked-token classifier, where it has one.
         text_head: A token classifier over the maskable words trained on the captions alone, for a text prior.
+        images: How many images are trained on.
     """
 
-    concepts: int
-    tag_target: str = "labels"
+    concepts: Mapping[str, ConceptFacts] = field(default_factory=dict)
     vectors_VD: Tensor | None = None
     maskable: Tensor | None = None
     classifier: Mapping[str, Tensor] | None = None
     text_head: Mapping[str, Tensor] | None = None
+    images: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """All training images as the backbone sees them now.
+
+    Args:
+        examples_n: Their indices in the corpus, ascending.
+        features_nC: Their grids, average-pooled, float32 on the CPU, by the backbone in evaluation mode.
+    """
+
+    examples_n: Tensor
+    features_nC: Tensor
 
 
 @dataclass(frozen=True)
@@ -60,6 +86,8 @@ class Objective(nn.Module, ABC):
     """
 
     needs: ClassVar[frozenset[Field]]
+    # Whether there is anything to train: runs of an objective that learns nothing have no epochs.
+    learns: ClassVar[bool] = True
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -68,6 +96,20 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The loss under ``loss``, a scalar to be minimised, and its parts under their own names."""
+
+    def before_epoch(self, epoch: int, look: Callable[[], Look]) -> Sequence[nn.Parameter]:
+        """Do what is due before an epoch; nothing, for most. Torch's generator is seeded alike in all processes.
+
+        What a run must find again when it is resumed within the epoch has to be in parameters and buffers.
+
+        Args:
+            epoch: Its number, from 0.
+            look: Runs the backbone over all training images; all processes have to call it, or none.
+
+        Returns:
+            Parameters that were made anew: what the optimiser remembers of them is dropped.
+        """
+        return ()
 
     def grid(self, batch: Batch) -> Tensor:
         """The backbone's grid of the batch's images, [B, C, H, W]."""
@@ -97,7 +139,7 @@ def cells_of(grid_BCHW: Tensor) -> Tensor:
     return grid_BCHW.flatten(2).transpose(1, 2)
 
 
-def share_of_mean(count: int, device: torch.device) -> Tensor | float:
+def share_of_mean(count: int | Tensor, device: torch.device) -> Tensor | float:
     """What a process's mean over its own items must be multiplied by, so that the mean over processes is over items.
 
     Gradients are averaged over processes. With n_r items in process r of R, weighting its mean by R n_r / sum n makes
@@ -109,6 +151,6 @@ def share_of_mean(count: int, device: torch.device) -> Tensor | float:
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return 1.0
-    total = torch.tensor(float(count), device=device)
+    total = torch.as_tensor(count, dtype=torch.float32, device=device).clone()
     dist.all_reduce(total)
     return count * dist.get_world_size() / total.clamp_min(1)

@@ -1,10 +1,12 @@
 """Recipes: YAML files beside this one that each pin a whole training run.
 
 The header of a recipe states its source, what it should reach and what it costs; a comment stands above every key.
+A recipe may begin with ``base: NAME`` and give only what it changes of that one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,51 @@ def recipe_file(recipe: Path | str) -> Path:
 
 
 def read_values(file: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file.
+    """The keys and values of a YAML file, on top of those of the recipe that it names as its ``base``.
 
     Raises:
-        InputError: When the file is absent, no YAML, or not keys with values.
+        InputError: When the file is absent, no YAML, or not keys with values; or when recipes are each other's base.
     """
+    values, seen = _read(file), [file.resolve()]
+    while "base" in values:
+        base = recipe_file(str(values.pop("base")))
+        if base.resolve() in seen:
+            raise InputError(f"{base.name} is its own base", where=file, mend="name another recipe as `base`")
+        seen.append(base.resolve())
+        values = merged(_read(base), values)
+    return values
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with changes. Of a mapping within, what is given is changed and the rest stays.
+
+    A concept set of another kind and the values of another objective have other names: these are replaced whole.
+
+    Args:
+        values: The settings before.
+        changes: What goes before them.
+    """
+    both = dict(values)
+    other_objective = changes.get("objective", values.get("objective")) != values.get("objective")
+    for name, change in changes.items():
+        before = both.get(name)
+        whole = (name == "objective_settings" and other_objective) or (name == "concepts" and _other(before, change))
+        nested = isinstance(before, Mapping) and isinstance(change, Mapping) and not whole
+        both[name] = merged(before, change) if nested else change  # type: ignore[arg-type]
+    if other_objective and "objective_settings" not in changes:
+        both.pop("objective_settings", None)
+    return both
+
+
+def _other(before: Any, change: Any) -> bool:
+    """Whether concepts are changed for others, and not in one of their values."""
+    if not isinstance(before, Mapping) or not isinstance(change, Mapping):
+        return True
+    several = any(isinstance(value, Mapping) for value in change.values())
+    return "kind" not in before or several or ("kind" in change and change["kind"] != before["kind"]) or not change
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse
+from scipy.special import entr
 
+from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import InputError
-from wordsight.objectives import Objective
+from wordsight.objectives import Objective, objective_settings
+from wordsight.objectives.tag_losses import TAG_LOSSES
+from wordsight.objectives.tags import TagSettings
 from wordsight.progress import console
 from wordsight.training.run import RunInfo
 from wordsight.training.settings import PretrainSettings
 
 
 def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInfo) -> list[str]:
-    """What is about to happen, in four lines."""
+    """What is about to happen, in five lines."""
     backbone = sum(p.numel() for p in objective.backbone.parameters()) / 1e6
     heads = sum(p.numel() for _, p in objective.head_parameters()) / 1e6
     words = f", language model {info.language}, {settings.masks_per_image} masked words an image" if info.masked else ""
+    schedule = (
+        f"{settings.epochs} epochs, {info.steps:,} steps of {settings.batch_size} images, "
+        f"{settings.optimizer.name} with learning rate {settings.lr:g}"
+    )
+    source = objective.backbone.origin or ("published weights" if settings.pretrained else "from scratch")
     return [
         f"objective  {settings.objective}{words}",
-        f"data       {info.examples:,} images of {info.corpus} ({info.split}), {info.concept_count:,} concepts",
+        f"data       {info.examples:,} images of {info.corpus} ({info.split}){_sets(info)}",
         f"backbone   {settings.backbone}, {backbone:.1f}M parameters, {settings.image_size} px; heads {heads:.1f}M",
-        f"schedule   {settings.epochs} epochs, {info.steps:,} steps of {settings.batch_size} images, "
-        f"{settings.optimizer.name} with learning rate {settings.lr:g}",
+        f"weights    {source}",
+        f"schedule   {schedule if objective.learns else 'nothing is trained'}",
     ]
+
+
+def _sets(info: RunInfo) -> str:
+    if len(info.concepts) == 1:
+        return f", {next(iter(info.concepts.values())).count:,} concepts"
+    return "".join(f", {found.count:,} concepts of {name}" for name, found in info.concepts.items())
 
 
 class Watch:
@@ -37,14 +54,18 @@ class Watch:
     Args:
         settings: The run's settings.
         steps: Its steps.
-        concepts: Its concept set, whose frequencies say what a network that ignores the image would reach.
+        concepts: Its concept sets. Of a single set the frequencies say what a network that ignores the image would
+            reach, for the losses of which that is known.
     """
 
-    def __init__(self, settings: PretrainSettings, steps: Steps, concepts: ConceptSet) -> None:
+    def __init__(self, settings: PretrainSettings, steps: Steps, concepts: Mapping[str, ConceptSet]) -> None:
         self._settings = settings
         self._steps = steps
-        self._blind = _blind_tag_loss(concepts, steps.examples)
-        self._uniform = math.log(max(2, len(concepts.names)))
+        values = objective_settings(settings.objective, settings.objective_settings)
+        self._guess: Guess | None = None
+        if len(concepts) == 1 and isinstance(values, TagSettings):
+            ((name, only),) = concepts.items()
+            self._guess = blind_guess(values.loss_of(name), only, steps.sampler, values.weight_of(name))
 
     def loss(self, step: int, value: float) -> None:
         """Stop at a loss that is no number.
@@ -61,25 +82,63 @@ class Watch:
 
     def epoch(self, number: int, means: Mapping[str, Any]) -> None:
         """After the first epochs, warn of tags that are not learned."""
-        tag = means.get("tag")
-        if tag is None or number not in (1, 2):
+        tag, guess = means.get("tag"), self._guess
+        if tag is None or guess is None or number not in (1, 2):
             return
-        if number == 1 and tag > 0.99 * self._uniform and self._uniform > 1.1 * self._blind:
+        if number == 1 and tag > 0.99 * guess.even and guess.even > 1.1 * guess.blind:
             console.print(
                 f"warning: after the first epoch the tag loss is {tag:.2f}, still that of guessing evenly "
-                f"({self._uniform:.2f}): the learning rate {self._settings.lr:g} may be far too low or too high"
+                f"({guess.even:.2f}): the learning rate {self._settings.lr:g} may be far too low or too high"
             )
-        elif number == 2 and tag > self._blind:
+        elif number == 2 and tag > guess.blind:
             console.print(
                 f"warning: after two epochs the tag loss is {tag:.2f}, no better than ignoring the image "
-                f"({self._blind:.2f}): check that captions belong to their images, and try another --lr"
+                f"({guess.blind:.2f}): check that captions belong to their images, and try another --lr"
             )
 
 
-def _blind_tag_loss(concepts: ConceptSet, examples: np.ndarray[Any, np.dtype[np.int64]]) -> float:
-    """Tag loss of the best guess that does not look: the entropy of the mean normalised label (Eq. 2)."""
-    rows = concepts.matrix[examples]
+@dataclass(frozen=True)
+class Guess:
+    """What a tag loss is without looking at the image.
+
+    Args:
+        even: Of guessing all concepts evenly; infinite where no network begins with that.
+        blind: Of the best guess that does not look.
+    """
+
+    even: float
+    blind: float
+
+
+def blind_guess(loss: str, concepts: ConceptSet, sampler: Sampler, weight: float = 1.0) -> Guess | None:
+    """What a loss is for a network that ignores the image; None where no formula says it.
+
+    Args:
+        loss: Name of the loss.
+        concepts: The concept set.
+        sampler: What draws the examples.
+        weight: The weight of the set's loss.
+    """
+    chances_N, rows = sampler.chances_N, concepts.matrix[sampler.examples]
+    kind = TAG_LOSSES[loss]
+    if kind.drawn or (kind.one_by_one and concepts.target == "labels"):
+        rows = (rows > 0).astype(np.float64)
+    if loss == "softmax":
+        # The cross-entropy's best constant guess is the mean normalised label (Eq. 2).
+        mean_K = chances_N @ _normalised(rows)
+    elif loss == "one-drawn" and isinstance(sampler, ConceptSampler):
+        mean_K = np.full(len(sampler.present), 1 / len(sampler.present))
+    elif loss == "one-drawn":
+        mean_K = chances_N @ _normalised(rows)
+    elif loss == "sigmoid":
+        mean_K = chances_N @ rows
+        return Guess(math.inf, weight * float(np.sum(entr(mean_K) + entr(1 - mean_K))))
+    else:
+        return None
+    return Guess(weight * math.log(max(2, len(concepts))), weight * float(np.sum(entr(mean_K / mean_K.sum()))))
+
+
+def _normalised(rows: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+    """Rows that sum to one, where they hold anything."""
     totals = np.asarray(rows.sum(1)).ravel()
-    shares = np.asarray(rows.multiply(1 / np.maximum(totals, 1e-9)[:, None]).sum(0)).ravel()
-    shares = shares[shares > 0] / shares.sum()
-    return float(-(shares * np.log(shares)).sum())
+    return rows.multiply(1 / np.maximum(totals, 1e-9)[:, None]).tocsr()

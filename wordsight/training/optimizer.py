@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from wordsight.objectives.objective import Objective
+from wordsight.training.rows import RowAdamW, RowSGD
 from wordsight.training.settings import OptimizerSettings
 
 
 def build_optimizer(objective: Objective, settings: OptimizerSettings, lr: float) -> torch.optim.Optimizer:
-    """AdamW or SGD over backbone and heads, with decay on matrices and filters alone.
+    """AdamW or SGD over backbone and heads, with decay on matrices and filters alone; tables row by row.
 
     Args:
         objective: What is trained; frozen parameters are left out.
@@ -27,8 +28,8 @@ def build_optimizer(objective: Objective, settings: OptimizerSettings, lr: float
         {**group, "rate": rate} for rate, part in ((1.0, backbone), (settings.heads_rate, heads)) for group in part
     ]
     if settings.name == "sgd":
-        return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=settings.momentum > 0)
-    return torch.optim.AdamW(groups, lr=lr, betas=(settings.momentum, settings.beta2), fused=True)
+        return RowSGD(groups, lr=lr, momentum=settings.momentum, nesterov=settings.momentum > 0)
+    return RowAdamW(groups, lr=lr, betas=(settings.momentum, settings.beta2), fused=True)
 
 
 def _split_decay(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
@@ -43,16 +44,18 @@ def _split_decay(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: f
 
 
 def rate_at(step: int, steps: int, settings: OptimizerSettings) -> float:
-    """Share of the peak learning rate in a step: a linear rise, then half a cosine down to ``final_share``.
+    """Share of the peak learning rate in a step: a linear rise, then half a cosine or steps down.
 
     Args:
         step: Number of the step, from 0.
         steps: All steps of the run.
-        settings: Warm-up and final share.
+        settings: Warm-up and what follows it.
     """
     warmup = round(settings.warmup_share * steps)
     if step < warmup:
         return (step + 1) / warmup
+    if settings.schedule == "steps":
+        return float(0.1 ** (step // max(1, round(settings.step_share * steps))))
     progress = (step - warmup) / max(1, steps - warmup)
     return settings.final_share + (1 - settings.final_share) * 0.5 * (1 + math.cos(math.pi * progress))
 

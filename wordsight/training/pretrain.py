@@ -6,59 +6,36 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
+from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.steps import Steps, StepSettings
-from wordsight.concepts.concept_set import ConceptSet
-from wordsight.corpus.store import Corpus
+from wordsight.batching.steps import Steps
 from wordsight.errors import InputError
-from wordsight.language.features import MaskedCaptions
-from wordsight.language.model import LanguageModel
-from wordsight.objectives import Facts, Objective, build_objective, objective_kind
+from wordsight.objectives import Look, Objective, build_objective, objective_kind
 from wordsight.precision import precision_on
 from wordsight.progress import console, progress_bar
 from wordsight.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from wordsight.training.data import TrainingData, check_sampling, examples_of, facts_of, info_of, steps_of
 from wordsight.training.diagnostics import Watch, summary_lines
-from wordsight.training.environment import environment
 from wordsight.training.interrupt import Interrupt
+from wordsight.training.looking import PlainViews, look_at_all
 from wordsight.training.metrics import MetricsLog
 from wordsight.training.optimizer import build_optimizer, rate_at, set_rate
-from wordsight.training.run import Run, RunInfo, claim, new_backbone, write_start, write_weights
+from wordsight.training.rows import average_rows, clip_gradients, leave_tables_out
+from wordsight.training.run import Run, claim, new_backbone, write_start, write_weights
 from wordsight.training.settings import PretrainSettings
 
 # Settings that change where and how fast a run runs, but not its numbers: a resumed run may have others.
 _FREE_ON_RESUME = ("workers", "checkpoint_minutes", "feature_cache_gb")
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a run is trained on.
-
-    Args:
-        corpus: The captioned images.
-        split: The split to train on; ``all`` for a corpus without splits.
-        concepts: The concept set.
-        language: The language model, for objectives that read words.
-        masked: Masked captions with their token features, for objectives on masked words.
-        text_head: A token classifier trained on these captions alone, for objectives with a text prior.
-    """
-
-    corpus: Corpus
-    split: str
-    concepts: ConceptSet
-    language: LanguageModel | None = None
-    masked: MaskedCaptions | None = None
-    text_head: dict[str, torch.Tensor] | None = None
 
 
 def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: bool = False) -> Run:
@@ -79,9 +56,13 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
             learned from, or the loss is no longer a number.
         KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
     """
-    examples = _examples(data, objective_kind(settings.objective).build.needs)
+    kind = objective_kind(settings.objective).build
+    examples = examples_of(data, kind.needs)
+    check_sampling(settings, data, examples)
     if claim(out, resume=resume):
         _check_same(Run.open(out), settings, data)
+    if not kind.learns:
+        return _untouched(settings, data, out, len(examples))
     fabric = _fabric(settings)
     work = partial(_worker, settings=settings, data=data, out=out, examples=examples)
     if settings.devices > 1:
@@ -91,16 +72,30 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
     return Run.open(out)
 
 
+def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, images: int) -> Run:
+    """The run of an objective that learns nothing: its weights are those that training would begin with."""
+    torch.manual_seed(settings.seed)
+    facts = facts_of(data, images)
+    objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
+    info = info_of(data, images, 0)
+    write_start(out, settings, info)
+    for line in summary_lines(settings, objective, info):
+        console.print(line)
+    write_weights(out, objective, facts)
+    write_start(out, settings, replace(info, finished=True))
+    return Run.open(out)
+
+
 def _worker(
     fabric: Fabric, settings: PretrainSettings, data: TrainingData, out: Path, examples: NDArray[np.int64]
 ) -> None:
     """One process of a run."""
     torch.manual_seed(settings.seed)
-    facts = _facts(data)
+    facts = facts_of(data, len(examples))
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
     objective.backbone.to(memory_format=torch.channels_last)
-    steps = _steps(settings, data, examples, objective, fabric)
-    info = _info(data, len(examples), len(steps))
+    steps = steps_of(settings, data, examples, objective.needs, fabric.global_rank, fabric.world_size)
+    info = info_of(data, len(examples), len(steps))
     path = Run(out, settings, info).checkpoint_path
     resumes = path.exists()
     if fabric.is_global_zero:
@@ -110,7 +105,9 @@ def _worker(
     if fabric.device.type == "cuda" and fabric.world_size > 1:
         objective = torch.nn.SyncBatchNorm.convert_sync_batchnorm(objective)
     optimizer = build_optimizer(objective, settings.optimizer, settings.lr)
-    wrapped, optimizer = fabric.setup(_Step(objective), optimizer)
+    whole = _Step(objective)
+    leave_tables_out(whole)
+    wrapped, optimizer = fabric.setup(whole, optimizer)
     position = load_checkpoint(path, objective, optimizer) if resumes else Position(0, 0.0, {})
     if settings.compile:
         objective.backbone.network.compile()
@@ -169,6 +166,9 @@ class _Trainer:
         with Interrupt() as interrupt, progress_bar() as bar:
             task = bar.add_task("training", total=len(self.steps), completed=position.step, note="")
             for step, batch in enumerate(self._batches(position.step), start=position.step):
+                # A run that resumes within an epoch has what was done before it in its checkpoint.
+                if step % self.steps.steps_per_epoch == 0:
+                    self._before_epoch(step // self.steps.steps_per_epoch, interrupt, bar)
                 losses = self._step(step, batch)
                 if log is not None:
                     self._record(log, step, losses, began)
@@ -184,6 +184,25 @@ class _Trainer:
             log.close()
         return time.monotonic() - began
 
+    def _before_epoch(self, epoch: int, interrupt: Interrupt, bar: Progress) -> None:
+        """Let the objective do what is due before an epoch; a stop while it looks at the images loses nothing."""
+
+        def look() -> Look:
+            views = PlainViews(self.data.corpus, np.sort(self.steps.examples), self.settings.image_size)
+            # What is done now has bars of its own.
+            bar.stop()
+
+            def go_on() -> None:
+                if self._agree(interrupt.asked)[0]:
+                    raise KeyboardInterrupt(f"{self.out}: stopped before epoch {epoch + 1}")
+
+            return look_at_all(self.fabric, self.objective.backbone, views, self._loaders, go_on)
+
+        torch.manual_seed(self.settings.seed * 1_000_003 + epoch)
+        for parameter in self.objective.before_epoch(epoch, look):
+            self.optimizer.state.pop(parameter, None)
+        bar.start()
+
     def _agree(self, *wishes: bool) -> list[bool]:
         """What any process wishes, all do: clocks and signals differ, and a step that not all make would never end."""
         if self.fabric.world_size == 1:
@@ -193,7 +212,7 @@ class _Trainer:
         return [bool(flag) for flag in flags.tolist()]
 
     def _batches(self, first: int) -> Iterator[Batch]:
-        workers = self.settings.workers if self.settings.workers >= 0 else _default_workers(self.fabric)
+        workers = self._loaders
         loader: DataLoader[Batch] = DataLoader(
             self.steps,
             batch_size=None,
@@ -205,6 +224,11 @@ class _Trainer:
         )
         for batch in loader:
             yield self._with_tokens(batch.to(self.fabric.device))
+
+    @property
+    def _loaders(self) -> int:
+        """Loader processes."""
+        return self.settings.workers if self.settings.workers >= 0 else _default_workers(self.fabric)
 
     def _with_tokens(self, batch: Batch) -> Batch:
         """Run the language model on the masked captions, where their features are not cached."""
@@ -223,8 +247,9 @@ class _Trainer:
         set_rate(self.optimizer, settings.lr * rate_at(step, len(self.steps), settings.optimizer))
         losses: dict[str, torch.Tensor] = self.wrapped(_Sealed(batch))
         self.fabric.backward(losses["loss"])
+        average_rows(self.objective.parameters())
         if settings.optimizer.clip_norm > 0:
-            norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), settings.optimizer.clip_norm)
+            norm = clip_gradients(self.objective.parameters(), settings.optimizer.clip_norm)
             losses = {**losses, "gradient_norm": norm}
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -285,77 +310,6 @@ def _default_workers(fabric: Fabric) -> int:
     return 1 if fabric.device.type == "cpu" else max(1, min(12, cores - 1) // fabric.world_size)
 
 
-def _examples(data: TrainingData, needs: frozenset[str]) -> NDArray[np.int64]:
-    """The split's examples that hold a concept, and a masked word where the objective wants one."""
-    data.concepts.check_corpus(data.corpus)
-    if data.concepts.path is None:
-        raise InputError("the concept set is in no folder yet", where="concepts", mend="save it, then open it")
-    indices = data.corpus.indices(data.split)
-    matrix = scipy.sparse.csr_matrix(data.concepts.matrix)
-    use = np.diff(matrix.indptr)[indices] > 0
-    if "masked" in needs:
-        if data.masked is None:
-            raise InputError(
-                f"the concept set ({data.concepts.kind}) has no words that could be masked",
-                where="concepts",
-                expected="a concept set of words, such as postag",
-            )
-        use &= np.diff(data.masked.example_offsets)[indices] > 0
-    if not use.any():
-        raise InputError("no example of this split holds a concept", where=data.corpus.path)
-    return np.asarray(indices[use])
-
-
-def _facts(data: TrainingData) -> Facts:
-    return Facts(
-        concepts=len(data.concepts.names),
-        tag_target=data.concepts.target,
-        vectors_VD=None if data.language is None else data.language.vocabulary_matrix(),
-        maskable=None if data.masked is None else torch.from_numpy(np.unique(data.masked.target_M).astype(np.int64)),
-        classifier=None if data.language is None else data.language.token_classifier_weights(),
-        text_head=data.text_head,
-    )
-
-
-def _steps(
-    settings: PretrainSettings, data: TrainingData, examples: NDArray[np.int64], objective: Objective, fabric: Fabric
-) -> Steps:
-    return Steps(
-        data.corpus,
-        examples,
-        StepSettings(
-            image_size=settings.image_size,
-            view=settings.view,
-            batch_size=settings.batch_size,
-            epochs=settings.epochs,
-            masks_per_image=settings.masks_per_image,
-            seed=settings.seed,
-        ),
-        needs=objective.needs,
-        labels=scipy.sparse.csr_matrix(data.concepts.matrix),
-        masked=data.masked,
-        rank=fabric.global_rank,
-        world=fabric.world_size,
-    )
-
-
-def _info(data: TrainingData, examples: int, steps: int) -> RunInfo:
-    return RunInfo(
-        corpus=str(data.corpus.path.resolve()),
-        corpus_fingerprint=data.corpus.fingerprint,
-        split=data.split,
-        examples=examples,
-        concepts=str(data.concepts.path.resolve() if data.concepts.path else ""),
-        concept_fingerprint=data.concepts.fingerprint,
-        concept_count=len(data.concepts.names),
-        tag_target=data.concepts.target,
-        language=None if data.language is None else data.language.name,
-        masked=None if data.masked is None else str(data.masked.path.resolve()),
-        environment=environment(),
-        steps=steps,
-    )
-
-
 def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> None:
     """Refuse to resume a run with other settings or on other data."""
     if run.info.finished:
@@ -365,8 +319,10 @@ def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> Non
     changed = [f"{name} {before[name]!r} is now {now[name]!r}" for name in now if before[name] != now[name]]
     if run.info.corpus_fingerprint != data.corpus.fingerprint:
         changed.append(f"corpus {run.info.corpus_fingerprint} is now {data.corpus.fingerprint}")
-    if run.info.concept_fingerprint != data.concepts.fingerprint:
-        changed.append(f"concepts {run.info.concept_fingerprint} are now {data.concepts.fingerprint}")
+    before_sets = {name: found.fingerprint for name, found in run.info.concepts.items()}
+    now_sets = {name: found.fingerprint for name, found in data.concepts.items()}
+    if before_sets != now_sets:
+        changed.append(f"concepts {before_sets} are now {now_sets}")
     if changed:
         raise InputError(
             f"was begun otherwise: {'; '.join(changed)}", where=run.path, mend="resume with the same values"

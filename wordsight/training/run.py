@@ -24,16 +24,34 @@ from safetensors.torch import load_file, save_file
 from wordsight.atomic import atomic_file, write_json, write_text
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, unknown
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel, load_language_model
-from wordsight.objectives import Facts, Objective, build_objective
+from wordsight.objectives import ConceptFacts, Facts, Objective, build_objective
 from wordsight.settings import from_mapping
 from wordsight.training.metrics import read_metrics
 from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import Backbone, build_backbone
+from wordsight.vision.weights import load_weights
 
 _MASKABLE = "facts.maskable"
+
+
+@dataclass(frozen=True)
+class RunConcepts:
+    """A concept set that a run learned from.
+
+    Args:
+        folder: Where it is.
+        fingerprint: Its fingerprint.
+        count: Number K of concepts.
+        target: Whether its values are labels or probabilities.
+    """
+
+    folder: str
+    fingerprint: str
+    count: int
+    target: Literal["labels", "probabilities"]
 
 
 @dataclass(frozen=True)
@@ -45,10 +63,7 @@ class RunInfo:
         corpus_fingerprint: Its fingerprint.
         split: The split trained on.
         examples: How many images that was.
-        concepts: Folder of the concept set.
-        concept_fingerprint: Its fingerprint.
-        concept_count: Number K of concepts.
-        tag_target: Whether tags are labels or probabilities.
+        concepts: The concept sets, by name.
         language: Name of the language model, where one was read.
         masked: Folder of the masked captions, where words were masked.
         environment: Versions and device.
@@ -61,10 +76,7 @@ class RunInfo:
     corpus_fingerprint: str
     split: str
     examples: int
-    concepts: str
-    concept_fingerprint: str
-    concept_count: int
-    tag_target: str
+    concepts: dict[str, RunConcepts]
     language: str | None
     masked: str | None
     environment: dict[str, Any]
@@ -139,9 +151,42 @@ class Run:
             )
         return corpus
 
-    def concept_set(self) -> ConceptSet:
-        """The concept set that it was trained on."""
-        return ConceptSet.open(Path(self.info.concepts))
+    def concept_set(self, name: str | None = None) -> ConceptSet:
+        """A concept set that it was trained on.
+
+        Args:
+            name: Its name; the first by default.
+
+        Raises:
+            InputError: When there is no such set, or its folder now holds another.
+        """
+        if not self.info.concepts:
+            raise InputError(f"the objective {self.settings.objective!r} learned from no concepts", where=self.path)
+        name = name or next(iter(self.info.concepts))
+        if name not in self.info.concepts:
+            raise unknown("concept set", name, self.info.concepts, where=self.path)
+        known = self.info.concepts[name]
+        found = ConceptSet.open(Path(known.folder))
+        if found.fingerprint != known.fingerprint:
+            raise InputError(
+                f"holds the concept set {found.fingerprint}",
+                where=known.folder,
+                expected=f"{known.fingerprint} of {self.path}",
+                mend="build it again with the settings of the run",
+            )
+        return found
+
+    def maskable_set(self) -> ConceptSet:
+        """The concept set whose words it has masked: the first that knows where its concepts stand.
+
+        Raises:
+            InputError: When there is none.
+        """
+        for name in self.info.concepts:
+            found = self.concept_set(name)
+            if found.occurrences is not None:
+                return found
+        raise InputError(f"the objective {self.settings.objective!r} has masked no words", where=self.path)
 
     def masked_captions(self) -> MaskedCaptions | None:
         """The masked captions that it was trained on, for objectives on words."""
@@ -159,7 +204,7 @@ class Run:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.seed)
-            backbone = new_backbone(self.settings, pretrained=False)
+            backbone = new_backbone(self.settings, fresh=True)
         if weights == "trained":
             _load(backbone.network, self.path / "backbone.safetensors")
         return backbone.eval()
@@ -174,11 +219,11 @@ class Run:
         tensors = _read(path)
         language = language or self.language_model()
         facts = Facts(
-            concepts=self.info.concept_count,
-            tag_target=self.info.tag_target,
+            concepts={name: ConceptFacts(found.count, found.target) for name, found in self.info.concepts.items()},
             vectors_VD=None if language is None else language.vocabulary_matrix(),
             maskable=tensors.pop(_MASKABLE, None),
             classifier=None if language is None else language.token_classifier_weights(),
+            images=self.info.examples,
         )
         objective = build_objective(self.settings.objective, self.settings.objective_settings, self.backbone(), facts)
         missing, unexpected = objective.load_state_dict(tensors, strict=False)
@@ -215,14 +260,25 @@ def claim(path: Path, *, resume: bool) -> bool:
     return True
 
 
-def new_backbone(settings: PretrainSettings, *, pretrained: bool | None = None) -> Backbone:
-    """The backbone that the settings name, with random weights unless they ask for published ones."""
-    return build_backbone(
+def new_backbone(settings: PretrainSettings, *, fresh: bool = False) -> Backbone:
+    """The backbone that the settings name, with random weights unless they ask for published ones or a file's.
+
+    Args:
+        settings: The run's settings.
+        fresh: Give it random weights whatever they ask for.
+
+    Raises:
+        InputError: When there is no such backbone, or the file does not fit it.
+    """
+    backbone = build_backbone(
         settings.backbone,
         settings.backbone_settings,
         image_size=settings.image_size,
-        pretrained=settings.pretrained if pretrained is None else pretrained,
+        pretrained=settings.pretrained and not fresh,
     )
+    if settings.weights and not fresh:
+        backbone.origin = load_weights(backbone, Path(settings.weights))
+    return backbone
 
 
 def write_start(path: Path, settings: PretrainSettings, info: RunInfo) -> None:

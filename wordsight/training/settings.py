@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from wordsight.errors import InputError
+from wordsight.objectives import OBJECTIVES
 from wordsight.vision.backbones import BackboneSettings
 from wordsight.vision.views import ViewSettings
 
@@ -20,7 +21,9 @@ class OptimizerSettings:
         momentum: Momentum of ``sgd``; beta 1 of ``adamw``.
         beta2: Beta 2 of ``adamw``.
         warmup_share: Share of all steps over which the learning rate rises linearly from zero.
+        schedule: ``cosine``, or ``steps``: a tenth of the rate after each ``step_share`` of the run.
         final_share: The learning rate at the end of the cosine, as a share of the peak.
+        step_share: Of ``steps``, the share of all steps after which the rate falls.
         heads_rate: Learning rate of the heads as a multiple of the backbone's.
         clip_norm: Gradients longer than this are shortened to it; 0 turns clipping off.
     """
@@ -30,9 +33,15 @@ class OptimizerSettings:
     momentum: float = 0.9
     beta2: float = 0.999
     warmup_share: float = 0.05
+    schedule: Literal["cosine", "steps"] = "cosine"
     final_share: float = 0.0
+    step_share: float = 0.4
     heads_rate: float = 1.0
     clip_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step_share <= 1:
+            raise InputError(f"step_share is {self.step_share}", where="optimizer", expected="above 0, at most 1")
 
 
 @dataclass(frozen=True)
@@ -40,20 +49,25 @@ class PretrainSettings:
     """Every value of a pretraining run; a recipe is a file of these.
 
     Args:
-        objective: What is learned: ``tag-prediction``, ``icmlm-tfm``, ``icmlm-attfc``.
+        objective: What is learned: ``tag-prediction``, ``icmlm-tfm``, ``icmlm-attfc``; without captions ``rotation``,
+            ``deepercluster``; nothing: ``random``, the untouched network.
         objective_settings: Values of the objective (lambda, heads, ...); each objective lists its own.
-        concepts: A concept set to build (``{kind: postag, size: 1000}``), or the folder of one built before.
+        concepts: A concept set to build (``{kind: postag, size: 1000}``), the folder of one built before, or several of
+            either by name (``{words: {kind: words}, topics: {kind: topics}}``), each of which gets a head of its own.
         language: The frozen language model: ``minilm``, a folder, or a hub name. Read by objectives on words.
         masks_per_image: How many masked words of an image share one pass of the backbone (Eq. 7; 1 is the
             literal reading).
         feature_cache_gb: Token features are kept on disk up to this size, and computed on the fly above it.
         backbone: A torchvision or timm network: ``resnet18``, ``vgg16``, ``timm:vit_tiny_patch16_224``, ...
-        backbone_settings: Strides of the backbone.
+        backbone_settings: Strides and input of the backbone.
         pretrained: Start from published weights instead of from scratch.
+        weights: Start from the weights in this file (.safetensors, .pth), such as another run's backbone.safetensors.
         image_size: Side of the square view, in pixels.
         view: Augmentation.
-        epochs: Passes over the images.
+        epochs: Passes over the images; 0 for the objective ``random``.
         batch_size: Images in a step, over all processes.
+        sampling: ``images``: every image once an epoch. ``concepts``: uniform over the concepts of the first concept
+            set, by drawing a concept, then an image that has it; an epoch is as many draws as there are images.
         lr: Peak learning rate.
         optimizer: How the weights are updated.
         precision: ``bf16`` autocast or ``fp32``; ``auto`` is bf16 where the device gains from it.
@@ -74,10 +88,12 @@ class PretrainSettings:
     backbone: str = "resnet18"
     backbone_settings: BackboneSettings = field(default_factory=BackboneSettings)
     pretrained: bool = False
+    weights: str = ""
     image_size: int = 112
     view: ViewSettings = field(default_factory=ViewSettings)
     epochs: int = 20
     batch_size: int = 64
+    sampling: Literal["images", "concepts"] = "images"
     lr: float = 1.5e-3
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -89,9 +105,12 @@ class PretrainSettings:
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("masks_per_image", "image_size", "epochs", "batch_size", "devices"):
+        for name in ("masks_per_image", "image_size", "batch_size", "devices"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}", expected="1 or more")
+        self._check_epochs()
+        if self.pretrained and self.weights:
+            raise InputError("both published weights and a file's are asked for", where="pretrained, weights")
         if self.batch_size % self.devices:
             raise InputError(
                 f"batch_size {self.batch_size} does not divide among {self.devices} devices",
@@ -105,3 +124,13 @@ class PretrainSettings:
             )
         if self.lr <= 0:
             raise InputError(f"lr is {self.lr}", expected="a positive learning rate")
+
+    def _check_epochs(self) -> None:
+        kind = OBJECTIVES.get(self.objective)
+        learns = kind is None or kind.build.learns
+        if learns and self.epochs < 1:
+            raise InputError(f"epochs is {self.epochs}", expected="1 or more; 0 for `objective: random`")
+        if not learns and self.epochs != 0:
+            raise InputError(
+                f"the objective {self.objective!r} learns nothing, and epochs is {self.epochs}", expected="epochs: 0"
+            )

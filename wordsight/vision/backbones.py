@@ -16,21 +16,25 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import InputError, unknown
+from wordsight.vision.sobel import see_edges
 
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """Strides and depth of a ResNet: a finer grid costs time and keeps smaller things apart.
+    """Strides and depth of a ResNet (a finer grid costs time and keeps smaller things apart), and what goes in.
 
     Args:
         stem_stride: Stride of the stem: 4 as published, 2 without its max-pooling, 1 with a 3x3 convolution.
         last_stride: Stride of the last stage: 2 as published, 1 for a grid of twice the side.
         stages: How many of the four stages are kept; the fourth holds three quarters of the weights.
+        sobel: Show the network the edges of the grey image instead of colours, as DeeperCluster does; for networks of
+            torchvision.
     """
 
     stem_stride: int = 4
     last_stride: int = 2
     stages: int = 4
+    sobel: bool = False
 
     def __post_init__(self) -> None:
         if self.stem_stride not in (1, 2, 4):
@@ -48,6 +52,9 @@ class Backbone(nn.Module):
         network: The network; its forward gives the last layer's grid [B, C, H, W].
         taps: Name of each layer to the module inside ``network`` whose output it is, from the image upwards.
         out_channels: Channels C of the last layer.
+
+    Attributes:
+        origin: Where its weights came from, where they are not random.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        self.origin = ""
         self.out_channels = out_channels
         self._taps = taps
 
@@ -117,6 +125,8 @@ def build_backbone(
         InputError: When the name is unknown, or the strides can't be changed in this network.
     """
     settings = settings or BackboneSettings()
+    if settings.sobel and pretrained:
+        raise InputError("published weights see colours", where="backbone_settings: sobel", expected="false")
     library, _, bare = name.rpartition(":")
     if library not in ("", "timm", "torchvision"):
         raise unknown("library", library, ["timm", "torchvision"], where=f"backbone {name}")
@@ -124,13 +134,18 @@ def build_backbone(
         from torchvision import models
 
         if bare in models.list_models(module=models):
-            return _torchvision_backbone(bare, settings, pretrained)
+            backbone = _torchvision_backbone(bare, settings, pretrained)
+            if settings.sobel:
+                see_edges(backbone.network)
+            return backbone
     import timm
 
     if library == "torchvision" or not timm.is_model(bare):
         from torchvision import models
 
         raise unknown("backbone", bare, sorted({*models.list_models(module=models), *timm.list_models()}))
+    if settings.sobel:
+        raise InputError(f"{name!r} sees colours alone", where="backbone_settings: sobel", expected="false")
     return _timm_backbone(bare, settings, image_size, pretrained)
 
 

@@ -1,0 +1,58 @@
+"""What a network that ignores the image reaches, for the losses of which that is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+from wordsight.batching.sampling import ConceptSampler, ImageSampler, Sampler
+from wordsight.batching.steps import tags_of
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.objectives.tag_losses import tag_loss
+from wordsight.training.diagnostics import blind_guess
+
+MATRIX = scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1]], dtype=np.float32))
+LABELS = ConceptSet("words", ["a", "b", "c"], MATRIX, "labels", "")
+TOPICS = ConceptSet("topics", ["a", "b", "c"], (MATRIX * 0.4).tocsr(), "probabilities", "")
+IMAGES = ImageSampler(np.arange(4), 2, 0)
+CONCEPTS = ConceptSampler(np.arange(4), 2, 0, MATRIX)
+
+
+def best_constant(loss: str, concepts: ConceptSet, sampler: Sampler) -> float:
+    """The lowest loss of scores that are the same for all images, found by descent."""
+    scores_K = torch.zeros(3, requires_grad=True)
+    optimizer = torch.optim.LBFGS([scores_K], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        total = torch.zeros(())
+        for number, chance in enumerate(sampler.chances_N):
+            tags = tags_of(concepts.matrix[[number]], np.zeros(1))
+            total = total + float(chance) * tag_loss(scores_K[None], tags, loss, concepts.target)
+        total.backward()
+        return total.detach()
+
+    optimizer.step(closure)
+    return float(closure())
+
+
+@pytest.mark.parametrize("sampler", [IMAGES, CONCEPTS])
+@pytest.mark.parametrize("concepts", [LABELS, TOPICS])
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_the_blind_guess_is_the_best_constant_one(loss: str, concepts: ConceptSet, sampler: Sampler) -> None:
+    guess = blind_guess(loss, concepts, sampler)
+    assert guess is not None and guess.blind == pytest.approx(best_constant(loss, concepts, sampler), abs=1e-4)
+
+
+def test_a_concept_drawn_evenly_is_guessed_at_the_entropy_of_even_chances() -> None:
+    guess = blind_guess("one-drawn", LABELS, CONCEPTS, weight=2.0)
+    assert guess is not None and guess.blind == pytest.approx(2 * math.log(3)) == pytest.approx(guess.even)
+
+
+@pytest.mark.parametrize("loss", ["sampled-softmax", "sampled-one-drawn", "focal", "asymmetric"])
+def test_other_losses_are_not_judged(loss: str) -> None:
+    assert blind_guess(loss, LABELS, IMAGES) is None

@@ -1,0 +1,38 @@
+"""The verbs as typed functions: what `import wordsight` offers, and all that the command line calls."""
+
+from wordsight.api.corpora import build_concepts, build_corpus, describe_concepts, open_corpus
+from wordsight.api.explaining import explain_map, explain_photo, explain_words, report
+from wordsight.api.language import train_language_model
+from wordsight.api.runs import evaluate, load_backbone, open_run, pretrain, recipe_settings
+from wordsight.concepts import CONCEPT_SETS, ConceptSet
+from wordsight.corpus import READERS, BuildSettings
+from wordsight.corpus.show import CorpusSummary, describe, rejects
+from wordsight.joining import training_data
+from wordsight.recipes import recipe_names
+
+__all__ = [
+    "CONCEPT_SETS",
+    "READERS",
+    "BuildSettings",
+    "ConceptSet",
+    "ConceptSummary",
+    "CorpusSummary",
+    "build_concepts",
+    "build_corpus",
+    "describe",
+    "describe_concepts",
+    "evaluate",
+    "explain_map",
+    "explain_photo",
+    "explain_words",
+    "load_backbone",
+    "open_corpus",
+    "open_run",
+    "pretrain",
+    "recipe_names",
+    "recipe_settings",
+    "rejects",
+    "report",
+    "train_language_model",
+    "training_data",
+]

@@ -1,0 +1,56 @@
+"""The verb that trains a language model of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wordsight.api.corpora import open_corpus
+from wordsight.corpus import Corpus
+from wordsight.settings import from_mapping
+
+# What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
+if TYPE_CHECKING:
+    from wordsight.training.language_folder import TrainedLanguageModel
+    from wordsight.training.language_settings import LanguageSettings
+
+
+def train_language_model(
+    settings: LanguageSettings | Mapping[str, Any] | None = None,
+    *,
+    out: Path | str,
+    corpus: Corpus | Path | str | None = None,
+    split: str | None = None,
+    language: str | None = None,
+    text: Sequence[Path | str] = (),
+    column: str | None = None,
+    resume: bool = False,
+) -> TrainedLanguageModel:
+    """Train a small BERT and its vocabulary from scratch on captions, on text files, or on both.
+
+    Args:
+        settings: Sizes and values of the training, as their dataclass or by name; what is not given has its default.
+        out: The folder to make; `pretrain` reads it as ``language``.
+        corpus: A corpus whose captions are read, or its folder.
+        split: The split of the corpus; ``train`` where there are splits, else all.
+        language: Only captions of this language, such as ``de``.
+        text: Text files, ``.gz`` too: plain text with a sentence a line, tables, or COCO captions JSON.
+        column: Of tables, the column that holds the text: its name, or its number from 1 for a table without names.
+        resume: Go on from the checkpoint in ``out``, to the same numbers as if it had never stopped.
+
+    Raises:
+        InputError: When there is too little text, a file can't be read, or ``out`` exists.
+        KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
+    """
+    from wordsight.language.texts import Texts
+    from wordsight.training.language_model import train_language_model as train
+    from wordsight.training.language_settings import LanguageSettings
+
+    if settings is None or isinstance(settings, Mapping):
+        settings = from_mapping(LanguageSettings, settings or {}, "settings")
+    if corpus is not None:
+        corpus = open_corpus(corpus)
+        split = split or corpus.default_split("train")
+    texts = Texts(corpus, split, language, tuple(Path(file) for file in text), column)
+    return train(texts, settings, Path(out), sources=texts.sources, resume=resume)

@@ -1,0 +1,125 @@
+"""DeeperCluster (Caron et al. 2019): which cluster of images does it belong to, and how was it rotated?
+
+Every few epochs the features of all images are clustered; the clusters are the classes of the epochs that follow. What
+is predicted is the product of clusters and rotations (Section 3.2). The paper splits it into two levels, as its 320,000
+clusters need several machines; here it is one softmax over 4 K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batching.batch import Batch
+from wordsight.errors import InputError
+from wordsight.heads.tp import TagHead
+from wordsight.objectives.clustering import cluster
+from wordsight.objectives.objective import Facts, Look, Objective
+from wordsight.objectives.rotation import TURNS, RotationSettings, rotated
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class DeeperClusterSettings(RotationSettings):
+    """Values of DeeperCluster, besides those of rotation.
+
+    Args:
+        clusters: K, how many clusters.
+        every_epochs: After how many epochs images are clustered anew.
+        components: How many whitened principal components of the features are clustered.
+        balance: Whether an image counts by the inverse of its cluster's size, which is what drawing clusters evenly
+            comes to (DeepCluster, Caron et al. 2018, Section 3.3), so that large clusters do not swallow all.
+    """
+
+    clusters: int = 500
+    every_epochs: int = 3
+    components: int = 256
+    balance: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in (("clusters", 2), ("every_epochs", 1), ("components", 1)):
+            if getattr(self, name) < least:
+                raise InputError(
+                    f"{name} is {getattr(self, name)}", where="objective_settings", expected=f"{least} or more"
+                )
+
+
+class DeeperCluster(Objective):
+    """Softmax over the product of K clusters and four rotations.
+
+    Args:
+        backbone: The backbone.
+        facts: How many images there are.
+        settings: Its values.
+
+    Raises:
+        InputError: When there are more clusters than images.
+    """
+
+    needs = frozenset()
+    example_n: Tensor
+    cluster_n: Tensor
+    weight_K: Tensor
+
+    def __init__(self, backbone: Backbone, facts: Facts, settings: DeeperClusterSettings) -> None:
+        super().__init__(backbone)
+        if settings.clusters > facts.images:
+            raise InputError(
+                f"{settings.clusters} clusters are asked for, there are {facts.images} images",
+                where="objective_settings: clusters",
+                expected="fewer clusters than images, with tens of images in each",
+            )
+        self.settings = settings
+        self.head = TagHead(
+            backbone.out_channels, TURNS * settings.clusters, settings.rotation_head, settings.rotation_hidden
+        )
+        # Buffers, so that a checkpoint holds them and a run goes on within an epoch with the clusters that it had.
+        self.register_buffer("example_n", torch.arange(facts.images))
+        self.register_buffer("cluster_n", torch.zeros(facts.images, dtype=torch.int64))
+        self.register_buffer("weight_K", torch.ones(settings.clusters))
+
+    def before_epoch(self, epoch: int, look: Callable[[], Look]) -> Sequence[nn.Parameter]:
+        """Cluster the images anew where it is due; the last layer, whose classes then are others, starts again."""
+        if epoch % self.settings.every_epochs:
+            return ()
+        seen = look()
+        seed = int(torch.randint(2**31 - 1, ()))
+        self.example_n.copy_(seen.examples_n)
+        self.cluster_n.copy_(self._clusters(seen, seed))
+        sizes_K = torch.bincount(self.cluster_n, minlength=self.settings.clusters)
+        # Weights are 1 in the mean over images.
+        even_K = len(self.cluster_n) / ((sizes_K > 0).sum() * sizes_K.clamp_min(1))
+        self.weight_K.copy_(even_K if self.settings.balance else torch.ones_like(self.weight_K))
+        self.head.last.reset_parameters()
+        return list(self.head.last.parameters())
+
+    def _clusters(self, seen: Look, seed: int) -> Tensor:
+        """The cluster of each image, computed by the first process and told to the others."""
+        found_n = torch.empty_like(self.cluster_n)
+        several = dist.is_initialized()
+        if not several or dist.get_rank() == 0:
+            of_images = cluster(seen.features_nC.numpy(), self.settings.clusters, self.settings.components, seed)
+            found_n.copy_(torch.from_numpy(of_images))
+        if several:
+            dist.broadcast(found_n, 0)
+        return found_n
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Gives ``loss``, ``accuracy`` (cluster and rotation both told) and ``rotation_accuracy``."""
+        shown, turns_B = rotated(batch, self.settings.copies)
+        logits_BR = self.head(self.grid(shown)).float()
+        cluster_B = self.cluster_n[torch.searchsorted(self.example_n, shown.examples_B)]
+        class_B = turns_B * self.settings.clusters + cluster_B
+        loss_B = functional.cross_entropy(logits_BR, class_B, reduction="none")
+        said_B = logits_BR.detach().argmax(1)
+        return {
+            "loss": (self.weight_K[cluster_B] * loss_B).mean(),
+            "accuracy": (said_B == class_B).float().mean(),
+            "rotation_accuracy": (said_B // self.settings.clusters == turns_B).float().mean(),
+        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import wordsight
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import BuildSettings, Corpus, Example, build_corpus
 from wordsight.errors import InputError
+from wordsight.joining import training_data
 from wordsight.objectives import ConceptFacts, Facts, build_objective
 from wordsight.training.run import Run, RunConcepts, RunInfo, new_backbone, write_start, write_weights
 from wordsight.training.settings import PretrainSettings
@@ -99,3 +101,24 @@ def test_of_another_corpus_only_the_captions_in_the_language_count(
 def test_masked_words_of_such_a_run_are_refused_with_what_can_be_asked(run: Run, corpus: Corpus) -> None:
     with pytest.raises(InputError, match="evaluate it with --protocol tags"):
         wordsight.evaluate(run, corpus=corpus, protocols=["tags", "masked-words"])
+
+
+@pytest.mark.parametrize(
+    ("concepts", "flag"),
+    [
+        ({"kind": "words", "size": 1000}, "--concepts.size"),
+        ({"en": {"kind": "words", "size": 4}, "all": {"kind": "words", "size": 1000}}, "--concepts.all.size"),
+    ],
+)
+def test_a_set_that_can_not_be_built_names_the_flag_of_the_run(
+    corpus: Corpus, concepts: dict[str, Any], flag: str
+) -> None:
+    settings = PretrainSettings(objective="tag-prediction", concepts=concepts)
+    with pytest.raises(InputError, match=rf"1000 concepts are asked for.* give {flag} 8 or less"):
+        training_data(settings, corpus)
+
+
+def test_an_unknown_kind_names_its_flag(corpus: Corpus) -> None:
+    settings = PretrainSettings(objective="tag-prediction", concepts={"kind": "wrds"})
+    with pytest.raises(InputError, match=r"--concepts\.kind: unknown concept set 'wrds'; .*did you mean 'words'"):
+        training_data(settings, corpus)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from wordsight.concepts import CONCEPT_SETS, ConceptSet, Occurrences
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, unknown
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
@@ -193,7 +195,7 @@ def _concepts(settings: PretrainSettings, corpus: Corpus, split: str) -> dict[st
         found = _opened(given, corpus)
         return {found.kind: found}
     if "kind" in given:
-        return {str(given["kind"]): _built(given, corpus, split)}
+        return {str(given["kind"]): _built(given, corpus, split, "concepts")}
     return {name: _one_of_several(name, wanted, corpus, split) for name, wanted in given.items()}
 
 
@@ -201,7 +203,7 @@ def _one_of_several(name: str, wanted: object, corpus: Corpus, split: str) -> Co
     if isinstance(wanted, str):
         return _opened(wanted, corpus)
     if isinstance(wanted, Mapping) and "kind" in wanted:
-        return _built(wanted, corpus, split)
+        return _built(wanted, corpus, split, f"concepts.{name}")
     raise InputError(
         f"found {name}: {wanted!r}",
         where="concepts",
@@ -215,6 +217,23 @@ def _opened(folder: str, corpus: Corpus) -> ConceptSet:
     return found
 
 
-def _built(wanted: Mapping[str, Any], corpus: Corpus, split: str) -> ConceptSet:
+def _built(wanted: Mapping[str, Any], corpus: Corpus, split: str, setting: str) -> ConceptSet:
     values = dict(wanted)
-    return concept_set_for(corpus, str(values.pop("kind")), values, split)
+    kind = str(values.pop("kind"))
+    try:
+        return concept_set_for(corpus, kind, values, split)
+    except InputError as error:
+        if kind not in CONCEPT_SETS:
+            raise unknown("concept set", kind, CONCEPT_SETS, where=f"--{setting}.kind") from error
+        raise _as_run_flags(error, kind, setting) from error
+
+
+def _as_run_flags(error: InputError, kind: str, setting: str) -> InputError:
+    """An error of a concept set with the flags that change the set within a run: --concepts.size for its --size."""
+    names = "|".join(field.name.replace("_", "-") for field in fields(CONCEPT_SETS[kind].settings))
+
+    def told(text: str | None) -> str | None:
+        return None if text is None else re.sub(rf"--(?=(?:{names})\b(?!-))", f"--{setting}.", text)
+
+    where = None if error.where is None else told(str(error.where))
+    return InputError(told(error.what) or "", where=where, expected=told(error.expected), mend=told(error.mend))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -51,6 +51,19 @@ class Settings:
     resume: bool = False
     inner: Inner = field(default_factory=Inner)
     free: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Deep:
+    """Mappings in a mapping.
+
+    Args:
+        out: Where to.
+        deep: Values by name, by name.
+    """
+
+    out: Path = field(kw_only=True)
+    deep: dict[str, Any] | str = field(default_factory=dict)
 
 
 def parser(of: type = Settings) -> VerbParser:
@@ -147,6 +160,14 @@ def test_a_mistake_in_a_yaml_file_names_the_file(tmp_path: Path, content: str, s
     file = tmp_path / "values.yaml"
     file.write_text(content)
     assert said in complaint(file=file)
+
+
+def test_a_flag_two_levels_down_leaves_what_is_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("deep:\n  en: {size: 5, language: en}\n  de: {size: 5, language: de}\n")
+    words = ["--deep.de.size", "7", "--out", "b"]
+    values = parser(Deep).read(words, file)
+    assert values.of(Deep)["deep"] == {"en": {"size": 5, "language": "en"}, "de": {"size": 7, "language": "de"}}
 
 
 def test_a_yaml_file_that_is_absent_is_named(tmp_path: Path) -> None:

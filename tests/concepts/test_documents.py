@@ -81,3 +81,11 @@ def test_a_document_is_all_captions_of_an_example_or_its_article(make_corpus: Ma
     assert list(documents_of(corpus, everything, "articles")) == ["All of dogs.", "", "Nothing."]
     with pytest.raises(InputError, match="'de'"):
         documents_of(corpus, everything, "captions", "dee")
+
+
+def test_words_that_were_forgotten_while_counting_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_COUNTED", 4)
+    assert vocabulary_of(["dog cat", "dog tree house river"], PLAIN, Limits(1, 1.0)) == ["dog"]
+    assert "more than 4 different words" in " ".join(capsys.readouterr().err.split())

@@ -65,3 +65,11 @@ def test_where_the_corpus_knows_languages_the_english_captions_can_be_taken(make
         build_postag(corpus, PostagSettings(size=2, language="de"), "all")
     with pytest.raises(InputError, match="unknown language 'fr'"):
         build_postag(corpus, PostagSettings(size=2, language="fr"), "all")
+
+
+def test_captions_are_looked_at_from_the_first_example_to_the_last(
+    make_corpus: MakeCorpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wordsight.concepts.words._SAMPLE", 4)
+    with pytest.raises(InputError, match="50% of the captions are not English"):
+        build_postag(make_corpus([ENGLISH] * 4 + [GERMAN] * 4), PostagSettings(size=2), "all")

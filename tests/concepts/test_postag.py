@@ -12,7 +12,7 @@ import pytest
 from wordsight.concepts import words
 from wordsight.concepts.cached import concept_set_for
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.concepts.postag import PostagSettings, build_postag
+from wordsight.concepts.postag import PostagSettings, build_postag, places_of_postag
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 
@@ -127,3 +127,13 @@ def test_building_twice_gives_the_same_bytes(make_corpus: MakeCorpus, tmp_path: 
     first, second = tmp_path / "first-set", tmp_path / "second-set"
     assert (first / "concepts.json").read_bytes() == (second / "concepts.json").read_bytes()
     assert ConceptSet.open(first).fingerprint == ConceptSet.open(second).fingerprint
+
+
+def test_a_word_stands_in_another_corpus_where_it_would_have_stood_in_its_own(make_corpus: MakeCorpus) -> None:
+    # A noun most often, and a verb once: each part that was asked for counts.
+    corpus = make_corpus([["The dog is on a walk .", "The walk is long ."], ["They walk on the beach ."]])
+    found = build_postag(corpus, PostagSettings(size=1), "all")
+    assert (found.names, found.parts) == (["walk"], ["noun"])
+    assert found.occurrences is not None
+    again = places_of_postag(found, corpus)
+    assert again.example.tolist() == found.occurrences.example.tolist() == [0, 0, 1]

@@ -130,3 +130,14 @@ def test_real_captions_mean_what_wordnet_says(real_captions: list[list[str]], ma
     assert known.synsets("glasses")[0] == "spectacles.n.01"
     found = build_synsets(make_corpus(real_captions), SynsetsSettings(size=50), "all")
     assert {"dog.n.01", "man.n.01", "water.n.01"} <= set(found.names[:20])
+
+
+def test_other_texts_have_words_of_the_same_kind_as_those_it_was_built_from(make_corpus: MakeCorpus) -> None:
+    class OneLetter(Fake):
+        meanings = {**Fake.meanings, "x": ["dog.n.01"]}  # noqa: RUF012 (nothing changes it)
+
+    texts = [["The x is near the dog ."], ["The x is on the sofa ."]]
+    found = build_synsets(make_corpus(texts), SynsetsSettings(size=0), "all", OneLetter())
+    assert found.names == ["dog.n.01", "sofa.n.01"]
+    np.testing.assert_array_equal(found.matrix.toarray(), [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(apply_synsets(found, texts, OneLetter()).toarray(), [[1, 0], [0, 1]])

@@ -10,9 +10,10 @@ from tests.evaluation.conftest import GRID, LooksAtRed, MakeSplit, picture
 from wordsight.corpus import Box
 from wordsight.errors import InputError
 from wordsight.evaluation import Subject, evaluate
-from wordsight.evaluation.pointing import boxes_in_view, points_inside, share_inside
+from wordsight.evaluation.pointing import boxes_in_view, named_boxes, points_inside, share_inside
 
 VOCABULARY = 10
+NAMES = ["ball", "on", "Lawn", "all"]
 
 
 def _scene(x: int, y: int, side: int = 32, width: int = 32, noise: int = 0) -> tuple[Image.Image, list[Box]]:
@@ -87,3 +88,13 @@ def test_an_objective_without_attention_is_refused(subject: Subject, make_split:
     split = make_split([_scene(0, 0)], [(0, 5, 0)], ["ball"])
     with pytest.raises(InputError, match="seer: its objective predicts no masked words"):
         evaluate(subject, split, ["pointing"])
+
+
+def test_a_box_named_by_a_phrase_counts_for_its_words_and_not_for_its_small_ones(
+    subject: Subject, make_split: MakeSplit
+) -> None:
+    image, (box,) = _scene(8, 8, noise=1)
+    split = make_split([(image, [replace(box, name="A red ball on the lawn")])], [(0, 5, k) for k in range(4)], NAMES)
+    rows, edges = named_boxes(split)
+    assert [NAMES[k] for k in split.masked.concept_M[rows]] == ["ball", "Lawn"]
+    np.testing.assert_allclose(edges[int(rows[0])], [[0.25, 0.25, 0.5, 0.5]])

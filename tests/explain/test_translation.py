@@ -52,6 +52,19 @@ def test_any_of_several_translations_is_right() -> None:
     assert [(word.wanted, word.rank) for word in there.words] == [(("katze", "haus"), 1)]
 
 
+def test_words_that_are_near_everything_are_no_nearer_for_it() -> None:
+    """CSLS by hand: with ten words in each language the one nearest tells how crowded a candidate's place is."""
+    english = space("en", [f"e{k}" for k in range(10)], [30 * k for k in range(10)])
+    # "und" is a degree from "e0"; "w0", its translation, is ten degrees from it, and twenty from everything else.
+    german = space("de", ["und", "w0", *(f"w{k}" for k in range(2, 10))], [1, 10, *(180 + k for k in range(2, 10))])
+    crowding = german.crowding(english)
+    assert crowding[:2] == pytest.approx([np.cos(np.deg2rad(1)), np.cos(np.deg2rad(10))], abs=1e-6)
+    near = 2 * german.cosines(english.unit_KD[:1])[0] - crowding
+    assert near[0] == pytest.approx(np.cos(np.deg2rad(1)), abs=1e-6)
+    assert [one.word for one in german.nearest(english.unit_KD[0], 1, crowding_K=crowding + np.eye(10)[0])] == ["w0"]
+    assert not space("de", ["hund"], [5]).crowding(EN).any(), "too few words to tell"
+
+
 def test_equal_cosines_count_against_the_run() -> None:
     flat = space("de", ["hund", "katze", "baum"], [20, 20, 20])
     (there, _) = translate([EN, flat], [("dog", "baum")])
@@ -82,3 +95,16 @@ def test_heads_with_hidden_layers_of_their_own_are_not_compared() -> None:
 def test_a_dictionary_of_unknown_words_is_refused_with_what_is_known() -> None:
     with pytest.raises(InputError, match=r"knows 1 of its first words \(en\) and 0 of its second"):
         translate([EN, DE], [("dog", "chien"), ("chat", "gato")])
+
+
+def test_a_word_that_both_languages_spell_alike_is_no_pair_of_a_joint_vocabulary() -> None:
+    joint = space("words", ["dog", "hund", "ball"], [0, 5, 60], language="")
+    there, back = translate([joint], [("dog", "hund"), ("ball", "ball")])
+    assert (there.known, back.known, there.pairs) == (1, 1, 2)
+    assert [word.word for word in there.words] == ["dog"]
+    assert translate([EN, space("de", ["hund", "dog"], [5, 80])], [("dog", "dog")])[0].known == 1
+
+
+def test_a_run_of_one_language_is_told_that_it_has_no_other() -> None:
+    with pytest.raises(InputError, match=r"words of one language alone: en \(en\)"):
+        translate([EN], PAIRS)

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.sparse
 
+from wordsight.concepts import ConceptSet
 from wordsight.corpus import Corpus
-from wordsight.evaluation.results import Result, SweepPoint
-from wordsight.explain.report import write_report
+from wordsight.evaluation.results import Group, Result, SweepPoint
+from wordsight.explain.report import gather, write_report
 from wordsight.explain.report.results import protocol_says
 from wordsight.training.run import Run
 
@@ -180,3 +183,65 @@ def test_a_corpus_that_has_moved_is_told_in_its_place_and_can_be_given(
     run = Run.open(run.path)
     assert "Not shown: gone/away: is no corpus" in read(write_report(run)).text
     assert "The corpus moved holds 12 pictures" in read(write_report(run, corpus=moved)).text
+
+
+def test_groups_of_a_result_stand_under_it_beside_their_baselines(make_run: MakeRun) -> None:
+    run = make_run("tag-prediction")
+    groups = [
+        Group("part of speech", "noun", 1200, 41.25, {"top-5": 70.5}, {"text only": 30.75, "text only, top-5": 60.5}),
+        Group("part of speech", "<i>verb", 300, 35.5, {"top-5": 65.5}, {"text only": 33.5, "text only, top-5": 61.0}),
+        Group("learned best", "dog", 17, 88.5, baselines={"chance": 12.5}),
+    ]
+    Result("scenes-test", "masked-words", "top-1", 40.0, more={"top-5": 69.0}, groups=groups).write(run.results_folder)
+    html = write_report(run).read_text("utf-8")
+    Document(html)
+    parts, best = html.split('<div class="groups">')[1:]
+    assert "scenes-test, masked-words: part of speech" in parts and "scenes-test, masked-words: learned best" in best
+    assert "&lt;i&gt;verb" in parts
+    for said in ("1,200", "41.2", "text only", "30.8", "70.5", "text only, top-5", "60.5"):
+        assert said in parts, said
+    for said in ("dog", "17", "88.5", "chance", "12.5"):
+        assert said in best, said
+    assert "top-5" not in best[: best.index("</table>")]
+
+
+def test_every_concept_set_of_a_run_is_shown_for_what_it_is(
+    make_run: MakeRun, corpus: Corpus, concepts: ConceptSet
+) -> None:
+    run = make_run("tag-prediction")
+    shares = scipy.sparse.csr_matrix(np.tile(np.array([[0.75, 0.25]], np.float32), (len(corpus), 1)))
+    names = ["dog ball beach and more of it", "red grass tree"]
+    topics = ConceptSet("article-topics", names, shares, "probabilities", corpus.fingerprint, {"of": "articles"})
+    topics.save(corpus.path / "concepts" / "two")
+    info = json.loads((run.path / "run.json").read_text())
+    told = {"folder": str(corpus.path / "concepts" / "two"), "fingerprint": topics.fingerprint, "count": 2}
+    info["concepts"] = {"topics": told | {"target": "probabilities"}} | info["concepts"]
+    (run.path / "run.json").write_text(json.dumps(info))
+    text = read(write_report(Run.open(run.path))).text
+    assert "learned to see from the articles and captions of 6 pictures" in text
+    assert "Concepts: topics" in text and "Concepts: postag" in text
+    assert "2 topics of the articles" in text and "5 nouns, adjectives and verbs of the captions" in text
+    assert names[0] in text and "the training pictures" in text
+    shutil.rmtree(corpus.path / "concepts" / "two")
+    text = read(write_report(Run.open(run.path))).text
+    assert "Not shown: " in text and "Concepts: postag" in text and "Concepts: topics" not in text
+
+
+def test_attention_is_shown_of_the_set_whose_words_were_hidden(
+    make_run: MakeRun, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("icmlm-attfc")
+    ones = scipy.sparse.csr_matrix(np.ones((len(corpus), 1), np.float32))
+    first = ConceptSet("topics", ["all of it"], ones, "probabilities", corpus.fingerprint)
+    first.save(corpus.path / "concepts" / "first")
+    info = json.loads((run.path / "run.json").read_text())
+    told = {"folder": str(corpus.path / "concepts" / "first"), "fingerprint": first.fingerprint, "count": 1}
+    info["concepts"] = {"topics": told | {"target": "probabilities"}} | info["concepts"]
+    (run.path / "run.json").write_text(json.dumps(info))
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "wordsight.explain.report.describe_attention", lambda run, corpus, concepts, maps: asked.append(concepts.kind)
+    )
+    report = gather(Run.open(run.path), corpus, 2)
+    assert asked == ["postag"]
+    assert [part.name for part in report.concepts] == ["topics", "postag"]

@@ -128,7 +128,9 @@ class VerbParser:
             self._check_keys(values_file, given)
             # As text, not as the file: what its base gives is in it, and what another objective has no use for is not.
             left = merged(given, self._changes(ready))
-            ready = [self._values_flag, yaml.safe_dump(left, sort_keys=False), *ready]
+            # A value two levels down is in it too; jsonargparse would put its flag in place of the whole level above.
+            flags = [word for word in ready if not (word.startswith("--") and word.partition("=")[0].count(".") > 1)]
+            ready = [self._values_flag, yaml.safe_dump(left, sort_keys=False), *flags]
         try:
             return Values(self._parser.parse_args(ready), self._sources)
         except argparse.ArgumentError as error:

@@ -135,6 +135,12 @@ class ConceptSet:
             InputError: When the folder holds no concept set, or one of another version, or a damaged one.
         """
         folder = Path(path)
+        if not (folder / "concepts.json").is_file():
+            raise InputError(
+                "is no concept set (it holds no concepts.json)",
+                where=folder,
+                mend="make one with: wordsight concepts build KIND --corpus CORPUS --out FOLDER",
+            )
         try:
             info = json.loads((folder / "concepts.json").read_text("utf-8"))
             version = info["version"]
@@ -142,10 +148,10 @@ class ConceptSet:
                 return cls._read(folder, info)
         except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
             raise InputError(
-                f"is no concept set ({error})",
+                f"is no concept set that can be read ({error})",
                 where=folder,
                 expected="a folder that 'wordsight concepts build' made",
-                mend="if it was one, remove it and build it again",
+                mend="build it again",
             ) from error
         raise InputError(
             f"is a concept set of version {version}", where=folder, expected=f"{VERSION}", mend="build it again"

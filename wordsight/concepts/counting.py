@@ -42,8 +42,8 @@ class BoundedCounter:
     def said(self, what: str) -> str:
         """What a person should know when not all was counted; ``what`` was, in the plural."""
         return (
-            f"there are more than {self.capacity:,} different {what}: rare ones were forgotten on the way, and counts "
-            f"may be too low by up to {self.too_low_by:,}; a higher --capacity counts them all"
+            f"there are more than {self.capacity:,} different {what}: rare ones were forgotten on the way, and the "
+            f"count of each may be too low by up to {self.too_low_by:,}"
         )
 
     def _forget(self) -> None:

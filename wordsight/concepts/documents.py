@@ -22,6 +22,7 @@ from wordsight.concepts.splitters import SplitterName, normal, splitter
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.lemmas import noun_lemmas, stop_words
+from wordsight.progress import console
 
 T = TypeVar("T")
 Source = Literal["captions", "articles"]
@@ -118,6 +119,8 @@ def vocabulary_of(documents: Iterable[str], preparation: Preparation, limits: Li
         bags = [{term[word] for word in words(document)} for document in chunk]
         full += sum(map(bool, bags))
         counter.update(chain.from_iterable(bags))
+    if counter.too_low_by:
+        console.print(counter.said("words"))
     counts = counter.counts
     del counts[""]
     highest = limits.max_share * full

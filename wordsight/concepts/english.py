@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
-from itertools import islice
 
 from wordsight.concepts.rows import Caption
 from wordsight.concepts.splitters import splitter
@@ -41,7 +40,6 @@ _SMALL_WORDS = {
     "Turkish": "bir ve bu ile için olan iki üzerinde içinde yanında önünde da de çok o kadar gibi eden doğru",
 }
 _OTHER_LETTERS = "one with other letters"
-_SAMPLE = 5000
 _LISTS = {name: frozenset(small.split()) for name, small in _SMALL_WORDS.items()}
 # More of the captions than this in other languages, and so many concepts are words that were tagged wrongly.
 _MOST = 0.2
@@ -59,7 +57,7 @@ def check_english(captions: Iterable[Caption], corpus: Corpus) -> None:
     Raises:
         InputError: When more than a fifth of them are in other languages; it names the commonest of those.
     """
-    told = Counter(language_of(text) for _, _, text in islice(captions, _SAMPLE))
+    told = Counter(language_of(text) for _, _, text in captions)
     others = told.total() - told["English"]
     if others <= _MOST * told.total():
         return

@@ -31,8 +31,8 @@ class WordsSettings:
         splitter: What a word is: unicode (letters, their marks and digits; each letter of scripts without blanks, such
             as Chinese), characters (each letter), jieba (Chinese words), janome (Japanese words).
         language: Only captions in this language, where the corpus knows their languages; empty for all.
-        capacity: How many different words are counted at once. With more than that, rare ones are forgotten, and the
-            set's settings say by how much counts may be too low.
+        capacity: How many different spellings ("dog", "Dog") are counted at once. With more than that, rare ones are
+            forgotten, and the set's settings say by how much the count of each may be too low.
     """
 
     size: int = 1000
@@ -70,7 +70,7 @@ def build_words(corpus: Corpus, settings: WordsSettings, split: str) -> ConceptS
         counts[normal(word)] += count
     names = choice.of(counts, corpus, split)
     if counted.too_low_by:
-        console.print(counted.said("words"))
+        console.print(f"{counted.said('spellings of words')}; a higher --capacity counts them all")
     everything = corpus.caption_iter(corpus.indices(None), settings.language or None)
     matrix, occurrences = write_rows(
         _found(shown(everything, "finding words", len(corpus)), names, settings.splitter),

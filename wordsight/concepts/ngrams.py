@@ -82,7 +82,7 @@ def build_ngrams(corpus: Corpus, settings: NgramsSettings, split: str) -> Concep
     )
     names = choice.of(counted.counts, corpus, split)
     if counted.too_low_by:
-        console.print(counted.said("sequences of words"))
+        console.print(f"{counted.said('sequences of words')}; a higher --capacity counts them all")
     everything = corpus.caption_iter(corpus.indices(None), settings.language or None)
     found = _found(shown(everything, "finding n-grams", len(corpus)), names, grams)
     matrix, _ = write_rows(found, len(corpus), len(names), folder=corpus.path)

@@ -103,7 +103,7 @@ def apply_postag(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scipy.
 
 
 def places_of_postag(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
-    """Where the words of a set stand in the captions of any corpus, as one of the set's parts of speech.
+    """Where the words of a set stand in the captions of any corpus, as one of the parts that the set was asked for.
 
     Args:
         concepts: A set that :func:`build_postag` made.
@@ -116,8 +116,7 @@ def places_of_postag(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
     words = words_of(corpus, language if language in corpus.language_names else "")
     numbers = {name: k for k, name in enumerate(concepts.names)}
     number = np.array([numbers.get(name, -1) for name in words.names], dtype=np.int32)
-    parts = [PARTS.index(part) for part in set(concepts.parts or PARTS)]
-    return _occurrences(words, np.isin(words.part, parts), number)
+    return _occurrences(words, words.part < _TAKEN[concepts.settings["parts"]], number)
 
 
 def _most_frequent(names: list[str], totals: NDArray[np.int64], size: int, corpus: Corpus, split: str) -> list[int]:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.rows import numbered, write_rows
 from wordsight.concepts.wordnet import Lexicon, open_wordnet
-from wordsight.concepts.words import PARTS, words_of
+from wordsight.concepts.words import PARTS, is_word, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
-from wordsight.language.tagger import tag_words
+from wordsight.language.tagger import TaggedWord, tag_words
 
 _SENSES = ("first", "all")
 _NOUN = PARTS.index("noun")
@@ -119,10 +119,14 @@ def apply_synsets(
 
     tagged = tag_words(text for _, _, text in numbered(texts))
     found = (
-        (i, j, [k for word in words if word.part == "noun" for k in meant(word.text.lower())], (), ())
+        (i, j, [k for word in words if _is_noun(word) for k in meant(word.text.lower())], (), ())
         for (i, j, _), words in zip(numbered(texts), tagged, strict=True)
     )
     return write_rows(found, len(texts), len(concepts))[0]
+
+
+def _is_noun(word: TaggedWord) -> bool:
+    return word.part == "noun" and is_word(word.text)
 
 
 def _senses(

@@ -66,3 +66,11 @@ def words(caption: str) -> list[str]:
     """The words of a caption in lower case, without punctuation and the commonest English function words."""
     found = (token.lower() for token in _TOKEN.findall(caption))
     return [word for word in found if word[0].isalpha() and word not in _FUNCTION_WORDS]
+
+
+def names_in(phrase: str) -> frozenset[str]:
+    """What a box of this name is the place of, in lower case: its whole name, and each word of it.
+
+    Visual Genome names boxes by whole phrases, COCO by one word or two ("dining table").
+    """
+    return frozenset((phrase.lower(), *words(phrase)))

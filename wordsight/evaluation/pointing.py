@@ -1,6 +1,7 @@
 """The protocol ``pointing``: does the attention's peak fall inside a box of the masked word's object?
 
-The peak is the centre of the grid cell with the most attention. Boxes are mapped through the view that evaluation sees;
+A box counts for a word that is its name, or a word of its name (Visual Genome names its boxes by whole phrases). The
+peak is the centre of the grid cell with the most attention. Boxes are mapped through the view that evaluation sees;
 words whose object is cut away by it are not asked about. Read beside a random cell, and beside the image's centre.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.corpus.captions import names_in
 from wordsight.corpus.example import Box
 from wordsight.errors import InputError
 from wordsight.evaluation.answers import ask, masked_word_objective, sample_rows
@@ -85,7 +87,7 @@ def measure(subject: Subject, question: CaptionedSplit, settings: PointingSettin
 def named_boxes(
     question: CaptionedSplit, crop_share: float = 1.0
 ) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
-    """The masked words that name an object with a box, and where that object is in the view.
+    """The masked words that a box is named by, alone or in a phrase, and where these boxes are in the view.
 
     Args:
         question: Images with boxes, and masked captions.
@@ -103,10 +105,11 @@ def named_boxes(
         boxes = corpus.boxes(int(example))
         if not boxes:
             continue
-        size = corpus.image_size(int(example))
+        size, told = corpus.image_size(int(example)), [names_in(box.name) for box in boxes]
         for row in masked.of_example(int(example)):
-            name = question.concepts[int(masked.concept_M[row])]
-            seen = boxes_in_view([box for box in boxes if box.name.lower() == name.lower()], *size, crop_share)
+            name = question.concepts[int(masked.concept_M[row])].lower()
+            named = [box for box, names in zip(boxes, told, strict=True) if name in names]
+            seen = boxes_in_view(named, *size, crop_share)
             if len(seen):
                 edges[int(row)] = seen
     if not edges:

@@ -226,32 +226,54 @@ def results_table(results: Sequence[Result]) -> Table:
     return table
 
 
+@dataclass(frozen=True)
+class GroupColumn:
+    """A column of a table of groups.
+
+    Args:
+        metric: The metric; "" for the result's own.
+        baseline: A baseline of it; "" for the value itself.
+    """
+
+    metric: str
+    baseline: str
+
+    def of(self, group: Group) -> float | None:
+        """What stands in it, in percent; None where the group has none."""
+        if self.baseline:
+            return group.baselines.get(f"{self.baseline}, {self.metric}" if self.metric else self.baseline)
+        return group.more.get(self.metric) if self.metric else group.value
+
+
+def group_columns(groups: Sequence[Group]) -> list[GroupColumn]:
+    """For each metric of some groups the value, and beside it what the baselines reach."""
+    more = list(dict.fromkeys(name for group in groups for name in group.more))
+    endings = tuple(f", {name}" for name in more)
+    known = dict.fromkeys(name for group in groups for name in group.baselines)
+    beside = [name for name in known if not (endings and name.endswith(endings))]
+    return [GroupColumn(metric, name) for metric in ("", *more) for name in ("", *beside)]
+
+
 def groups_table(result: Result) -> Table:
     """The groups of a result as a table: for each metric the value, and beside it what the baselines reach."""
-    metrics = ["", *result.groups[0].more]
-    beside = [name for name in result.groups[0].baselines if not name.endswith(tuple(f", {m}" for m in metrics[1:]))]
+    columns = group_columns(result.groups)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
-    for metric in metrics:
-        table.add_column(metric or result.metric, justify="right")
-        for name in beside:
-            table.add_column(name, justify="right")
+    for column in columns:
+        table.add_column(column.baseline or column.metric or result.metric, justify="right")
     by = ""
     for group in result.groups:
         if group.by != by:
             by = group.by
             table.add_row(f"[bold]{by}[/]")
         cells = [escape(f"  {group.name}"), f"{group.count:,}"]
-        for metric in metrics:
-            cells.append(f"[bold]{group.more[metric] if metric else group.value:.1f}[/]")
-            cells += [_written(group.baselines.get(f"{name}, {metric}" if metric else name)) for name in beside]
+        for column in columns:
+            value = column.of(group)
+            written = "" if value is None else f"{value:.1f}"
+            cells.append(written if column.baseline else f"[bold]{written}[/]")
         table.add_row(*cells)
     return table
-
-
-def _written(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
 
 
 def print_results(results: Sequence[Result], console: Console | None = None) -> None:

@@ -87,12 +87,13 @@ def measure(subject: Subject, question: CorpusSplit, settings: TagsSettings) -> 
     held = {name: np.flatnonzero(np.diff(truth.indptr)) for name, truth in truths.items()}
     if not any(map(len, held.values())):
         raise InputError("no image has a concept of the run", where=question.name)
+    for name, rows in held.items():
+        if len(rows) == 0:
+            raise InputError(f"no image has a concept of the set {name!r}", where=question.name)
     shown = np.unique(np.concatenate(list(held.values())))
     scores = tag_scores(subject, heads, question.corpus, examples[shown], settings.crop_share)
     results = []
     for name, rows in held.items():
-        if len(rows) == 0:
-            raise InputError(f"no image has a concept of the set {name!r}", where=question.name)
         asked = Asked(subject.concepts[name], scores[name].of(np.searchsorted(shown, rows)), truths[name][rows])
         if asked.labels:
             found = _of_labels(asked, settings)

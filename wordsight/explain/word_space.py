@@ -39,6 +39,10 @@ class Neighbour:
     images: int
 
 
+# Neighbours that tell how crowded a place is, as in the paper, and words that are compared at a time.
+_CROWD, _BLOCK = 10, 1024
+
+
 @dataclass(frozen=True)
 class WordSpace:
     """The words of one concept set, or those of one language in it, as directions.
@@ -78,17 +82,43 @@ class WordSpace:
         """Cosines ``[Q, K]`` of unit vectors with all words."""
         return np.asarray(vectors_QD @ self.unit_KD.T)
 
-    def nearest(self, vector_D: NDArray[np.float32], most: int, without: int | None = None) -> list[Neighbour]:
+    def nearest(
+        self,
+        vector_D: NDArray[np.float32],
+        most: int,
+        without: int | None = None,
+        crowding_K: NDArray[np.float32] | None = None,
+    ) -> list[Neighbour]:
         """The nearest words of a direction, the nearest first.
 
         Args:
             vector_D: The direction, of length one.
             most: How many.
             without: Number of a word that is left out: the one whose direction it is.
+            crowding_K: What :meth:`crowding` found, where words that are near everything are to be no nearer for it.
         """
         cosine_K = self.cosines(vector_D[None])[0]
-        order = [k for k in np.argsort(-cosine_K, kind="stable")[: most + 1].tolist() if k != without]
+        near_K = cosine_K if crowding_K is None else 2 * cosine_K - crowding_K
+        order = [k for k in np.argsort(-near_K, kind="stable")[: most + 1].tolist() if k != without]
         return [Neighbour(self.words[k], float(cosine_K[k]), int(self.images_K[k])) for k in order[:most]]
+
+    def crowding(self, other: WordSpace) -> NDArray[np.float32]:
+        """How near each of these words is to words of another space in general: r of CSLS (Conneau et al. 2018, Eq. 2).
+
+        The mean cosine with its ten nearest there, float32 ``[K]``; with fewer where that space has less than a
+        hundred words, and zero where it has less than ten.
+
+        Args:
+            other: The other space.
+        """
+        near = min(_CROWD, len(other.words) // _CROWD)
+        if near == 0:
+            return np.zeros(len(self.words), dtype=np.float32)
+        found = [
+            np.partition(other.cosines(self.unit_KD[first : first + _BLOCK]), -near, axis=1)[:, -near:].mean(axis=1)
+            for first in range(0, len(self.words), _BLOCK)
+        ]
+        return np.concatenate(found).astype(np.float32)
 
     def some(self, numbers: NDArray[np.int64]) -> WordSpace:
         """Some of the words."""

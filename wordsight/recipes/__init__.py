@@ -82,13 +82,35 @@ def _other(before: Any, change: Any) -> bool:
     """Whether concepts are changed for others, and not in one of their values."""
     if not isinstance(before, Mapping) or not isinstance(change, Mapping):
         return True
+    # One of several sets is changed in its values, and the others stay.
+    if "kind" not in before and change and all(_within(before.get(name), one) for name, one in change.items()):
+        return False
     several = any(isinstance(value, Mapping) for value in change.values())
     return "kind" not in before or several or ("kind" in change and change["kind"] != before["kind"]) or not change
 
 
+def _within(before: Any, change: Any) -> bool:
+    """Whether a change gives values of a concept set, and no set of its own."""
+    return isinstance(before, Mapping) and isinstance(change, Mapping) and "kind" not in change
+
+
+def _check_once(node: Any, file: Path) -> None:
+    """Raise when a key stands twice in a mapping: YAML would take the last and drop the others unsaid."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                where = f"{file}, line {key.start_mark.line + 1}"
+                raise InputError(f"{key.value!r} stands twice", where=where, expected="each name once")
+            seen.add(str(key.value))
+            _check_once(value, file)
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        _check_once(yaml.compose(text, yaml.SafeLoader), file)
     except FileNotFoundError as error:
         raise InputError("no such file", where=file, expected="a YAML file") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

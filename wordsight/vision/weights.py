@@ -7,6 +7,7 @@ Published checkpoints keep more than a backbone (a classifier, an optimiser, fix
 from __future__ import annotations
 
 import pickle
+import struct
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,7 +79,14 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         content: Any = load_file(file) if file.suffix == ".safetensors" else _load_pickled(file)
     except FileNotFoundError as error:
         raise InputError("no such file", where=file, expected="a .safetensors or .pth file of weights") from error
-    except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        # torch's own words advise to read the file with its code allowed to run: not a file from elsewhere.
+        raise InputError(
+            "is no file of weights, or holds more than tensors and plain values: nothing of it was run",
+            where=file,
+            expected="a .safetensors file, or a .pth file of tensors alone",
+        ) from error
+    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError, struct.error) as error:
         raise InputError(
             f"can't be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
             where=file,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.atomic import write_text
+from wordsight.concepts import CONCEPT_SETS
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
@@ -21,8 +22,8 @@ from wordsight.explain.attention import has_attention, objectives_with_attention
 from wordsight.explain.formats import SPACE, count, duration, plain
 from wordsight.explain.report.attention import describe_attention
 from wordsight.explain.report.contents import AttentionPart, Report
-from wordsight.explain.report.data import describe_concepts, describe_data
-from wordsight.explain.report.results import headlines, protocols, result_rows
+from wordsight.explain.report.data import describe_concepts, describe_data, listed
+from wordsight.explain.report.results import groups_tables, headlines, protocols, result_rows
 from wordsight.explain.report.training import training_charts
 from wordsight.objectives import objective_kind
 
@@ -33,7 +34,7 @@ MAPS = 12
 TEMPLATES = Path(__file__).parent / "templates"
 _ASKED = {
     "masked": "to name a word hidden in a caption by looking for it in the picture",
-    "tags": "which words a picture's captions hold",
+    "tags": "which concepts a picture has",
 }
 
 
@@ -72,17 +73,22 @@ def gather(run: Run, corpus: Corpus | None, maps: int) -> Report:
     concepts, concept_notes = _concepts_of(run, corpus)
     attention, attention_note = _attention_of(run, corpus, concepts, maps)
     results = read_results(run.results_folder)
-    shown = None if corpus is None or concepts is None else describe_concepts(concepts, corpus.indices(run.info.split))
+    trained_on = None if corpus is None else corpus.indices(run.info.split)
     return Report(
         title=run.name,
         version=_version(),
-        sentence=_sentence(run, corpus),
+        sentence=_sentence(run, corpus, concepts),
         headlines=headlines(results),
         data=None if corpus is None else describe_data(corpus),
         data_notes=[*data_notes, *concept_notes],
-        concepts=shown,
+        concepts=[
+            describe_concepts(found, trained_on, name if len(run.info.concepts) > 1 else "")
+            for name, found in concepts.items()
+            if trained_on is not None
+        ],
         charts=training_charts(run.metrics(), run.settings.batch_size),
         results=result_rows(results),
+        groups=groups_tables(results),
         protocols=protocols(results),
         attention=attention,
         attention_note=attention_note,
@@ -100,20 +106,23 @@ def _corpus_of(run: Run, corpus: Corpus | None) -> tuple[Corpus | None, list[str
         return None, [_not_shown(error)]
 
 
-def _concepts_of(run: Run, corpus: Corpus | None) -> tuple[ConceptSet | None, list[str]]:
-    """The run's concept set, or a note that says why it is not at hand."""
-    if corpus is None:
-        return None, []
-    try:
-        concepts = run.concept_set()
-        concepts.check_corpus(corpus)
-    except InputError as error:
-        return None, [_not_shown(error)]
-    return concepts, []
+def _concepts_of(run: Run, corpus: Corpus | None) -> tuple[dict[str, ConceptSet], list[str]]:
+    """The run's concept sets by name, and for each that is not at hand a note that says why."""
+    found: dict[str, ConceptSet] = {}
+    notes = []
+    for name in run.info.concepts if corpus is not None else ():
+        assert corpus is not None, "without it nothing is gone through"
+        try:
+            concepts = run.concept_set(name)
+            concepts.check_corpus(corpus)
+            found[name] = concepts
+        except InputError as error:
+            notes.append(_not_shown(error))
+    return found, notes
 
 
 def _attention_of(
-    run: Run, corpus: Corpus | None, concepts: ConceptSet | None, maps: int
+    run: Run, corpus: Corpus | None, concepts: Mapping[str, ConceptSet], maps: int
 ) -> tuple[AttentionPart | None, str]:
     """The attention maps, or a note that says why there are none."""
     if not has_attention(run):
@@ -122,10 +131,11 @@ def _attention_of(
             f"The objective {run.settings.objective} looks at a picture as a whole: it has no attention that could be "
             f"shown. Those that hide words have: {having}."
         )
-    if corpus is None or concepts is None:
+    words = next((found for found in concepts.values() if found.occurrences is not None), None)
+    if corpus is None or words is None:
         return None, "Not shown, as the corpus or its concept set is not at hand."
     try:
-        attention = describe_attention(run, corpus, concepts, maps)
+        attention = describe_attention(run, corpus, words, maps)
     except InputError as error:
         return None, _not_shown(error)
     return attention, "" if attention is not None else "No captions are at hand whose words could be hidden."
@@ -135,10 +145,12 @@ def _not_shown(error: InputError) -> str:
     return f"Not shown: {error}."
 
 
-def _sentence(run: Run, corpus: Corpus | None) -> str:
+def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, ConceptSet]) -> str:
     settings, info = run.settings, run.info
     needs = objective_kind(settings.objective).build.needs
-    asked = next((phrase for need, phrase in _ASKED.items() if need in needs), "what its objective asks")
+    asked = next(
+        (f"It was asked {phrase}: the" for need, phrase in _ASKED.items() if need in needs), "It was given the"
+    )
     name = Path(info.corpus).name if corpus is None else corpus.name
     start = "published weights" if settings.pretrained else "random weights"
     split = f", split {info.split}" if info.split != "all" else ""
@@ -146,10 +158,16 @@ def _sentence(run: Run, corpus: Corpus | None) -> str:
     size = f"{settings.image_size}{SPACE}×{SPACE}{settings.image_size}"
     ended = f" Training took {duration(info.seconds)}." if info.finished else " Training has not finished."
     return (
-        f"A {settings.backbone} network learned to see from the captions of {count(info.examples)} pictures "
-        f"(corpus {name}{split}). It was asked {asked}: the objective {settings.objective}. From {start} on, it saw "
+        f"A {settings.backbone} network learned to see from {_texts(concepts) if needs else ''}{count(info.examples)} "
+        f"pictures (corpus {name}{split}). {asked} objective {settings.objective}. From {start} on, it saw "
         f"each picture {times}, at {size} pixels.{ended}"
     )
+
+
+def _texts(concepts: Mapping[str, ConceptSet]) -> str:
+    """What of the pictures was read, as it stands in a sentence; captions where the concept sets are not at hand."""
+    reads = {str(found.settings.get("of", CONCEPT_SETS[found.kind].reads)) for found in concepts.values()}
+    return f"the {listed(sorted(reads or {'captions'}))} of "
 
 
 def _version() -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
+from wordsight.corpus.captions import names_in
 from wordsight.corpus.example import Box
 from wordsight.corpus.store import ALL, Corpus
 from wordsight.explain.attention import AttentionMaps, PhotoAttention, Span, WordAttention
@@ -51,7 +52,7 @@ def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: i
     drawn = _draw_words(corpus, concepts, concepts.occurrences, split, maps, wanted)
     for i, caption, span, name in track(drawn, "drawing attention", total=wanted):
         seen = maps.of_photo(bytes(corpus.image_bytes(i)), caption, [span])
-        shown.append((seen, [box for box in corpus.boxes(i) if box.name.lower() == name]))
+        shown.append((seen, [box for box in corpus.boxes(i) if name.lower() in names_in(box.name)]))
     if not shown:
         return None
     top = common_top([seen.words[0].attention_HW for seen, _ in shown], COVERED)
@@ -80,9 +81,9 @@ def _draw_words(
     order = lot.permutation(np.intersect1d(corpus.indices(split), places.example))[: TRIED * wanted]
     used: set[str] = set()
     for i in order.tolist():
-        captions, boxed = corpus.captions(i), {box.name.lower() for box in corpus.boxes(i)}
+        captions, boxed = corpus.captions(i), frozenset[str]().union(*(names_in(box.name) for box in corpus.boxes(i)))
         rows = lot.permutation(_rows_of(places, i)).tolist()
-        rows.sort(key=lambda row: concepts.names[places.concept[row]] not in boxed)
+        rows.sort(key=lambda row: concepts.names[places.concept[row]].lower() not in boxed)
         for row in rows:
             name, caption = concepts.names[places.concept[row]], captions[places.caption[row]]
             span = Span(int(places.start[row]), int(places.end[row]))

@@ -63,8 +63,9 @@ class ConceptGroup:
 
 @dataclass(frozen=True)
 class ConceptsPart:
-    """The words that the run was trained to see."""
+    """A concept set that the run was trained on; ``name`` where there are several."""
 
+    name: str
     sentence: str
     groups: list[ConceptGroup]
 
@@ -84,6 +85,16 @@ class ResultRow:
     note: str
     bars: list[Bar]
     alt: str
+
+
+@dataclass(frozen=True)
+class GroupsTable:
+    """A result by groups of one kind: for each its name, how many were asked, and numbers under their columns."""
+
+    title: str
+    by: str
+    columns: list[str]
+    rows: list[tuple[str, str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -139,9 +150,10 @@ class Report:
     headlines: list[Headline] = field(default_factory=list)
     data: DataPart | None = None
     data_notes: list[str] = field(default_factory=list)
-    concepts: ConceptsPart | None = None
+    concepts: list[ConceptsPart] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     results: list[ResultRow] = field(default_factory=list)
+    groups: list[GroupsTable] = field(default_factory=list)
     protocols: list[Protocol] = field(default_factory=list)
     attention: AttentionPart | None = None
     attention_note: str = ""

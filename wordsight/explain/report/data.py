@@ -19,6 +19,18 @@ MOST_CONCEPTS = 40
 MEASURED = 5000
 PICTURE_SIDE = 320
 _GROUPS = {"noun": "Nouns", "adjective": "Adjectives", "verb": "Verbs"}
+_KINDS = {
+    "words": "words of the captions",
+    "ngrams": "sequences of words in the captions",
+    "subwords": "tokens of the captions",
+    "synsets": "meanings of the nouns in the captions",
+    "clusters": "clusters of captions, each named by the caption in its middle",
+    "labels": "labels of the pictures",
+    "topics": "topics of the captions, each named by its commonest words",
+    "article-topics": "topics of the articles, each named by its commonest words",
+}
+# Letters; longer names take most of a line.
+_LONG = 14
 
 
 def bars(rows: Sequence[tuple[str, float]], longest: float | None = None, kind: str = "") -> list[Bar]:
@@ -84,9 +96,17 @@ def _picture(corpus: Corpus, i: int) -> Picture:
     return Picture(data_uri(image, PICTURE_SIDE), image.width, image.height, alt, said[:2])
 
 
-def describe_concepts(concepts: ConceptSet, trained_on: NDArray[np.int64]) -> ConceptsPart:
-    """The most frequent concepts by part of speech, counted over the examples that were trained on."""
-    frequency_K = np.asarray(concepts.matrix[trained_on].sum(0)).ravel()
+def describe_concepts(concepts: ConceptSet, trained_on: NDArray[np.int64], name: str = "") -> ConceptsPart:
+    """The most frequent concepts by part of speech, counted over the examples that were trained on.
+
+    Args:
+        concepts: The concept set.
+        trained_on: These examples.
+        name: What it is called where there are several.
+    """
+    matrix = concepts.matrix[trained_on]
+    labels = concepts.target == "labels"
+    frequency_K = np.asarray(matrix.getnnz(axis=0) if labels else matrix.sum(0), dtype=np.float64).ravel()
     order = np.argsort(-frequency_K, kind="stable")[:MOST_CONCEPTS]
     longest = float(frequency_K[order[0]]) if len(order) else 1.0
     parts = concepts.parts or [""] * len(concepts)
@@ -95,17 +115,22 @@ def describe_concepts(concepts: ConceptSet, trained_on: NDArray[np.int64]) -> Co
         shown = [(concepts.names[k], float(frequency_K[k])) for k in order if parts[k] == part]
         if shown:
             says = f"{count(len(shown))} of {count(parts.count(part))}"
-            name = _GROUPS.get(part, part.title() or "Concepts")
-            groups.append(ConceptGroup(name, part if part in _GROUPS else "other", says, bars(shown, longest)))
-    kinds = _listed([name.lower() for part, name in _GROUPS.items() if part in parts]) or "concepts"
+            style = part if part in _GROUPS else "other"
+            wide = " wide" if max(len(each) for each, _ in shown) > _LONG else ""
+            title = _GROUPS.get(part, part.title() or "Concepts")
+            groups.append(ConceptGroup(title, style + wide, says, bars(shown, longest)))
+    kinds = listed([each.lower() for part, each in _GROUPS.items() if part in parts])
+    what = f"{kinds} of the captions" if kinds else _KINDS.get(concepts.kind, "concepts")
     shown_words = f"the {MOST_CONCEPTS} most frequent are shown" if len(concepts) > MOST_CONCEPTS else "all are shown"
+    counted = "the number of training pictures that have them" if labels else "the training pictures' shares in them"
     return ConceptsPart(
-        f"Concepts are the words that the network is asked about: here {count(len(concepts))} {kinds} of the captions. "
-        f"Of these {shown_words}, with the number of training pictures whose captions hold them.",
+        name,
+        f"Concepts are what the network is asked about: here {count(len(concepts))} {what}. "
+        f"Of these {shown_words}, with {counted}.",
         groups,
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names as a sentence lists them: ``nouns, adjectives and verbs``."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

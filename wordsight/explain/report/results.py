@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Sequence
 
 from wordsight.evaluation import PROTOCOLS
-from wordsight.evaluation.results import Result
-from wordsight.explain.formats import percent, plain
-from wordsight.explain.report.contents import Bar, Headline, Protocol, ResultRow
+from wordsight.evaluation.results import GroupColumn, Result, group_columns
+from wordsight.explain.formats import count, percent, plain
+from wordsight.explain.report.contents import Bar, GroupsTable, Headline, Protocol, ResultRow
 
 HEADLINES = 4
 TEXT = "text only"
@@ -59,6 +59,32 @@ def _note(result: Result) -> str:
         tried = f", the best of {len(result.sweep)}" if result.sweep else ""
         parts.append(f"penalty {plain(result.penalty)}{tried}")
     return "; ".join([*parts, *result.warnings])
+
+
+def groups_tables(results: Sequence[Result]) -> list[GroupsTable]:
+    """A table for each way in which a result was grouped: by part of speech, by frequency, best and least learned."""
+    found = []
+    for result in results:
+        for by in dict.fromkeys(group.by for group in result.groups):
+            groups = [group for group in result.groups if group.by == by]
+            columns = group_columns(groups)
+            rows = [
+                (group.name, count(group.count), [_percent_or_none(column.of(group)) for column in columns])
+                for group in groups
+            ]
+            names = [_column_name(column, result) for column in columns]
+            found.append(GroupsTable(f"{result.task}, {result.title}", by, names, rows))
+    return found
+
+
+def _column_name(column: GroupColumn, result: Result) -> str:
+    if not column.baseline:
+        return column.metric or result.metric
+    return f"{column.baseline}, {column.metric}" if column.metric else column.baseline
+
+
+def _percent_or_none(value: float | None) -> str:
+    return "–" if value is None else percent(value)
 
 
 def headlines(results: Sequence[Result]) -> list[Headline]:

@@ -1,0 +1,174 @@
+"""Solve the problems of each set of rows as a batch, as many together as memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from wordsight.errors import InputError
+from wordsight.evaluation.solvers.basis import Basis, turn
+from wordsight.evaluation.solvers.matrix import Features, Matrix, check
+from wordsight.evaluation.solvers.newton import Loss, Minimum, Settings, minimise
+from wordsight.evaluation.solvers.problems import Fits, Problems, check_sides
+from wordsight.progress import track
+
+# Arrays of a number for each row and output that a problem needs at once.
+_ARRAYS = 12
+
+MakeLoss = Callable[[Tensor, Tensor], Loss]
+# A share of the tolerance for each problem, of its targets and weights.
+MakeShare = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where problems are solved, and how far.
+
+    Args:
+        device: "cpu", "cuda", ...
+        memory_bytes: What the problems solved together, and features that are kept on the device, may each take.
+        block: Rows that are read at a time.
+        settings: When to stop.
+    """
+
+    device: str = "cpu"
+    memory_bytes: int = 2**31
+    block: int = 4096
+    settings: Settings = field(default_factory=Settings)
+
+    def resident(self, rows: int, width: int) -> bool:
+        """Whether a float32 matrix is kept on the device."""
+        return 4 * rows * width <= self.memory_bytes
+
+
+def check_shapes(features: Features, problems: Problems) -> None:
+    """Refuse features and targets of different numbers of rows.
+
+    Raises:
+        InputError: When they differ.
+    """
+    if len(features) != problems.target_TN.shape[1]:
+        raise InputError(f"{len(features):,} rows of features for {problems.target_TN.shape[1]:,} targets")
+
+
+def matrix_of(features: Features, rows_n: Tensor, plan: Plan, *, free_bias: bool) -> Matrix:
+    """The rows of a batch: centred, or with a column of ones."""
+    device = torch.device(plan.device)
+    matrix = Matrix(features, rows_n.to(device), device, plan.block, ones=not free_bias)
+    return matrix.centred() if free_bias else matrix
+
+
+def solve_binary(
+    make: MakeLoss,
+    features: Features,
+    problems: Problems,
+    plan: Plan,
+    *,
+    free_bias: bool,
+    names: Sequence[str] | None,
+) -> Fits:
+    """Solve problems of two sides.
+
+    Args:
+        make: Their loss, of sides and weights ``[P, 1, n]``.
+        features: ``[N, D]``.
+        problems: The problems.
+        plan: Where and how.
+        free_bias: Whether the bias goes unpenalised.
+        names: Names of the targets, for messages.
+
+    Raises:
+        InputError: When features or targets can't be learned from.
+    """
+    check_sides(problems, names)
+    return solve(make, features, problems, plan, free_bias=free_bias, outputs=1, start=_least_squares, share=_smaller)
+
+
+def solve(
+    make: MakeLoss,
+    features: Features,
+    problems: Problems,
+    plan: Plan,
+    *,
+    free_bias: bool,
+    outputs: int,
+    start: Callable[[Basis, Tensor, Tensor], Tensor],
+    share: MakeShare,
+) -> Fits:
+    """Solve problems of any loss, a set of rows after the other.
+
+    Args:
+        make: Their loss, of targets and weights ``[P, 1, n]``.
+        features: ``[N, D]``.
+        problems: The problems.
+        plan: Where and how.
+        free_bias: Whether the bias goes unpenalised.
+        outputs: Scores K that a problem gives a row.
+        start: Where to start, of basis, targets and weights.
+        share: What the tolerance is multiplied by.
+
+    Raises:
+        InputError: When features can't be learned from.
+    """
+    check_shapes(features, problems)
+    check(features, "features", plan.block)
+    device = torch.device(plan.device)
+    width, count = features.shape[1], len(problems)
+    fits = Fits(
+        torch.zeros(count, outputs, width, device=device),
+        torch.zeros(count, outputs, device=device),
+        torch.zeros(count, dtype=torch.float64, device=device),
+        torch.zeros(count, device=device),
+        torch.zeros(count, dtype=torch.long, device=device),
+        torch.zeros(count, dtype=torch.bool, device=device),
+    )
+    target_TN, weight_TN = problems.target_TN.to(device), problems.weights().to(device)
+    for rows_n, chosen in track(list(problems.by_rows()), "folds"):
+        matrix = matrix_of(features, rows_n, plan, free_bias=free_bias)
+        basis = turn(matrix, free_bias=free_bias, resident=plan.resident(len(rows_n), matrix.width))
+        together = max(1, plan.memory_bytes // (4 * _ARRAYS * outputs * len(rows_n)))
+        warm_TKR = torch.zeros(len(target_TN), outputs, len(basis.spread_R), device=device)
+        begun = torch.zeros(len(target_TN), dtype=torch.bool, device=device)
+        for part in _by_penalty(problems, chosen, together):
+            own = problems.target_P[part].to(device)
+            penalty_P11 = problems.penalty_P[part].to(device, torch.float32)[:, None, None]
+            target_P1n = target_TN[own[:, None], rows_n.to(device)][:, None]
+            weight_P1n = weight_TN[own[:, None], rows_n.to(device)][:, None] * penalty_P11
+            cold = start(basis, target_P1n, weight_P1n)
+            first = torch.where(begun[own][:, None, None], warm_TKR[own], cold)
+            found = minimise(make(target_P1n, weight_P1n), basis, first, share(target_P1n, weight_P1n), plan.settings)
+            warm_TKR[own], begun[own] = found.weight_PKR, True
+            _keep(fits, part.to(device), found, basis)
+    return fits
+
+
+def _by_penalty(problems: Problems, chosen: Tensor, together: int) -> Iterator[Tensor]:
+    """Problems of one penalty at a time, the strongest first (C rising): each starts where the one before ended."""
+    for penalty in problems.penalty_P[chosen].unique():
+        yield from chosen[problems.penalty_P[chosen] == penalty].split(together)
+
+
+def _keep(fits: Fits, part: Tensor, found: Minimum, basis: Basis) -> None:
+    weight_GD, bias_G = basis.back(found.weight_PKR.flatten(0, 1))
+    shape = found.weight_PKR.shape[:2]
+    fits.weight_PKD[part], fits.bias_PK[part] = weight_GD.unflatten(0, shape), bias_G.unflatten(0, shape)
+    fits.objective_P[part], fits.gradient_P[part] = found.objective_P, found.gradient_P
+    fits.steps_P[part], fits.converged_P[part] = found.steps_P, found.converged_P
+
+
+def _least_squares(basis: Basis, side_P1n: Tensor, weight_P1n: Tensor) -> Tensor:
+    """Squared loss of all rows at their mean weight: a division in these axes, and near enough to start from."""
+    gathered_PR = basis.gather((weight_P1n * side_P1n)[:, 0])
+    mean_P1 = weight_P1n.mean(-1)
+    return (2 * gathered_PR / (basis.penalised_R + 2 * mean_P1 * basis.spread_R))[:, None]
+
+
+def _smaller(side_P1n: Tensor, weight_P1n: Tensor) -> Tensor:
+    """Share of rows on the smaller side, as liblinear multiplies its tolerance by."""
+    counted = weight_P1n > 0
+    positive = ((side_P1n > 0) & counted).sum((1, 2))
+    every = counted.sum((1, 2))
+    return torch.minimum(positive, every - positive) / every

@@ -1,0 +1,73 @@
+"""Linear SVMs with squared hinge loss: w'w / 2 + b² / 2 + C sum_i c_i max(0, 1 - y_i (w'x_i + b))².
+
+The objective of liblinear and scikit-learn's `LinearSVC` with an intercept scaled by one: the bias is penalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wordsight.evaluation.solvers.batch import Plan, solve_binary
+from wordsight.evaluation.solvers.matrix import Features
+from wordsight.evaluation.solvers.problems import Fits, Problems
+
+
+@dataclass(frozen=True)
+class SquaredHinge:
+    """The loss.
+
+    Args:
+        side_PKn: +1 or -1, K = 1.
+        weight_PKn: C times the row's weight.
+    """
+
+    side_PKn: Tensor
+    weight_PKn: Tensor
+
+    def value(self, score_PKn: Tensor) -> Tensor:
+        """The weighted sum over rows."""
+        return (self.weight_PKn * self._short(score_PKn) ** 2).sum((1, 2), dtype=torch.float64)
+
+    def slope(self, score_PKn: Tensor) -> Tensor:
+        """Its derivative."""
+        return -2 * self.weight_PKn * self.side_PKn * self._short(score_PKn)
+
+    def curvature(self, score_PKn: Tensor) -> Tensor:
+        """Its second derivative: rows beyond the margin have none."""
+        return 2 * self.weight_PKn * (self.side_PKn * score_PKn < 1)
+
+    def times(self, curvature_PKn: Tensor, way_PKn: Tensor) -> Tensor:
+        """Second derivative times a change."""
+        return curvature_PKn * way_PKn
+
+    def diagonal(self, curvature_PKn: Tensor) -> Tensor:
+        """The second derivative is diagonal."""
+        return curvature_PKn
+
+    def select(self, chosen: Tensor) -> SquaredHinge:
+        """Some of the problems."""
+        return SquaredHinge(self.side_PKn[chosen], self.weight_PKn[chosen])
+
+    def _short(self, score_PKn: Tensor) -> Tensor:
+        return (1 - self.side_PKn * score_PKn).clamp_min(0)
+
+
+def solve_squared_hinge(
+    features: Features, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
+) -> Fits:
+    """Fit linear SVMs.
+
+    Args:
+        features: ``[N, D]``, float16 or float32.
+        problems: Targets of +1 and -1, and C.
+        plan: Where and how.
+        names: Names of the targets, for messages.
+
+    Raises:
+        InputError: When features or targets can't be learned from.
+    """
+    return solve_binary(SquaredHinge, features, problems, plan or Plan(), free_bias=False, names=names)

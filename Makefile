@@ -17,7 +17,7 @@ $(installed): pyproject.toml constraints.txt
 	@$(python3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "wordsight needs Python 3.11 or newer; give one: make $(MAKECMDGOALS) python3=/path/to/python3.11" >&2; exit 1; }
 	@echo "installing into .venv (several minutes the first time) ..."
 	@$(python3) -m venv .venv
-	@$(bin)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[offline,dev,splitters,wordnet]'
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[offline,dev,splitters,wordnet,faiss]'
 	@touch $@
 
 install: $(installed)

@@ -1,14 +1,25 @@
-"""What the tests share: where real data lies, and how many threads PyTorch takes."""
+"""What the tests share: where real data lies, small corpora of captions, and how many threads PyTorch takes."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-torch.set_num_threads(2)
+from wordsight.corpus import Corpus, Example, build_corpus
+
+# More threads make tensors this small no quicker, and on a busy machine they wait for each other at every step.
+torch.set_num_threads(1)
+
+MakeCorpus = Callable[..., Corpus]
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +29,65 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data at {path}: set WORDSIGHT_DATA to the folder that holds flickr8k, imagenette, ...")
     return path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _kept_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Features and baselines that tests compute are not kept among a person's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORDSIGHT_CACHE", str(tmp_path_factory.mktemp("kept")))
+        yield
+
+
+@dataclass(frozen=True)
+class Captions:
+    """A reader of captions given in the test; its images are noise."""
+
+    folder: Path
+    captions: Sequence[Sequence[str]]
+    splits: Sequence[str]
+    labels: Sequence[Sequence[str]] = ()
+    ignored: Sequence[Sequence[str]] = ()
+    languages: Sequence[Sequence[str]] = ()
+    articles: Sequence[str | None] = ()
+
+    def __iter__(self) -> Iterator[Example]:
+        noise = np.random.default_rng(0)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for k, (texts, split) in enumerate(zip(self.captions, self.splits, strict=True)):
+            image = self.folder / f"{k}.png"
+            Image.fromarray(noise.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(image)
+            more = {"labels": self.labels, "ignored_labels": self.ignored, "languages": self.languages}
+            given: dict[str, Any] = {name: tuple(values[k]) for name, values in more.items() if values}
+            article = self.articles[k] if self.articles else None
+            yield Example(id=image.name, image=image, captions=tuple(texts), split=split, article=article, **given)
+
+    def sources(self) -> list[str]:
+        return ["captions of a test"]
+
+    def label_names(self) -> list[str]:
+        return []
+
+
+@pytest.fixture
+def make_corpus(tmp_path: Path) -> MakeCorpus:
+    """Build a corpus from lists of captions."""
+
+    def make(
+        captions: Sequence[Sequence[str]], splits: Sequence[str] | None = None, name: str = "corpus", **more: Any
+    ) -> Corpus:
+        reader = Captions(tmp_path / f"{name}-images", captions, splits or [""] * len(captions), **more)
+        return build_corpus(reader, tmp_path / name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_captions(shared_data: Path) -> list[list[str]]:
+    """The captions of the first 200 images of Flickr8k."""
+    content: dict[str, Any] = json.loads((shared_data / "flickr8k" / "captions.json").read_text("utf-8"))
+    captions: dict[int, list[str]] = {image["id"]: [] for image in content["images"][:200]}
+    for annotation in content["annotations"]:
+        if annotation["image_id"] in captions:
+            captions[annotation["image_id"]].append(annotation["caption"])
+    return list(captions.values())

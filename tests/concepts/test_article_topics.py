@@ -44,11 +44,11 @@ def test_rows_without_an_article_are_empty_and_counted(
 ) -> None:
     some = [None if k % 4 == 0 else article for k, article in enumerate(ARTICLES)]
     corpus = make_corpus(CAPTIONS, articles=some)
-    found = build_article_topics(corpus, ArticleTopicsSettings("articles", 2, min_count=2), "all")
+    found = build_article_topics(corpus, ArticleTopicsSettings(2, min_count=2, of="articles"), "all")
     assert np.flatnonzero(np.diff(found.matrix.indptr) == 0).tolist() == [0, 4, 8, 12]
     assert found.settings["examples_without_articles"] == 4
     assert "examples without articles: 4 of 16" in capsys.readouterr().err
-    told = build_article_topics(corpus, ArticleTopicsSettings("captions", 2, min_count=2), "all")
+    told = build_article_topics(corpus, ArticleTopicsSettings(2, min_count=2, of="captions"), "all")
     assert np.diff(told.matrix.indptr).min() > 0
 
 
@@ -64,6 +64,13 @@ def test_another_corpus_is_read_where_the_set_reads(make_corpus: MakeCorpus) -> 
 def test_a_corpus_without_articles_has_a_line(make_corpus: MakeCorpus) -> None:
     with pytest.raises(InputError, match=r"none of the 16 examples of the split 'all' has an article.*'topics'"):
         build_article_topics(make_corpus(CAPTIONS), ArticleTopicsSettings(), "all")
+
+
+def test_fewer_articles_than_topics_have_a_line(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus(CAPTIONS, articles=[ARTICLES[0], *[None] * 15])
+    settings = ArticleTopicsSettings(2, min_count=1, max_share=1)
+    with pytest.raises(InputError, match="2 topics .* the texts that have any are 1, .*; give more texts, or loosen"):
+        build_article_topics(corpus, settings, "all")
 
 
 def test_articles_of_another_split_are_none(make_corpus: MakeCorpus) -> None:

@@ -64,6 +64,28 @@ def test_another_corpus_is_refused_and_both_are_named(concepts: ConceptSet, make
     assert corpus.fingerprint in str(error.value)
 
 
+def test_both_corpora_are_named_by_their_folders(concepts: ConceptSet, make_corpus: Callable[..., Corpus]) -> None:
+    corpus, other = make_corpus([["a dog in the snow"]]), make_corpus([["two dogs on grass"]], name="other")
+    own = ConceptSet("postag", concepts.names, concepts.matrix, "labels", other.fingerprint).made_from(other)
+    with pytest.raises(InputError, match=f"{corpus.path}: .*built from the corpus {other.path}"):
+        own.check_corpus(corpus)
+    before = ConceptSet("postag", concepts.names, concepts.matrix, "labels", "abc").made_from(corpus)
+    with pytest.raises(InputError, match="built from the corpus that this folder held before"):
+        before.check_corpus(corpus)
+
+
+@pytest.mark.parametrize("name", ["matrix.indices", "matrix.indptr", "occurrences.example", "occurrences.end"])
+def test_a_lost_or_cut_file_is_named(concepts: ConceptSet, tmp_path: Path, name: str) -> None:
+    concepts.save(tmp_path / "set")
+    file = tmp_path / "set" / f"{name}.npy"
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(InputError, match=f"{name}.npy: is damaged, perhaps cut; build the concept set again"):
+        ConceptSet.open(tmp_path / "set")
+    file.unlink()
+    with pytest.raises(InputError, match=f"{name}.npy: is absent"):
+        ConceptSet.open(tmp_path / "set")
+
+
 def test_what_is_no_concept_set_is_refused(concepts: ConceptSet, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no concept set"):
         ConceptSet.open(tmp_path / "absent")
@@ -75,7 +97,3 @@ def test_what_is_no_concept_set_is_refused(concepts: ConceptSet, tmp_path: Path)
         with pytest.raises(InputError):
             ConceptSet.open(tmp_path / "set")
     info.write_text(good, "utf-8")
-    matrix = tmp_path / "set" / "matrix.data.npy"
-    matrix.write_bytes(matrix.read_bytes()[:100])
-    with pytest.raises(InputError, match="no concept set"):
-        ConceptSet.open(tmp_path / "set")

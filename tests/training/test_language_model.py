@@ -26,6 +26,8 @@ from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.heads.vocabulary import Vocabulary
 from wordsight.language.features import masked_captions
 from wordsight.language.model import load_language_model
+from wordsight.language.sentences import lot
+from wordsight.language.wordpiece import read_vocabulary
 from wordsight.training.language_folder import TrainedLanguageModel
 from wordsight.training.language_loop import LanguageLoop
 
@@ -87,6 +89,22 @@ def test_it_learns_more_than_which_token_is_frequent(trained: TrainedLanguageMod
     assert lines[-1]["held_out_accuracy"] > lines[0]["held_out_accuracy"]
     assert lines[-1]["step"] == trained.steps
     assert json.loads((trained.path / "language.json").read_text())["result"]["accuracy"] == trained.accuracy
+
+
+def test_the_vocabulary_knows_nothing_of_held_out_sentences(text: Path, tmp_path: Path) -> None:
+    lines, held = text.read_text(), []
+    for number in range(200):
+        # A word that comes twice in a held-out sentence, and nowhere else.
+        sentence = f"Qwxz{number} bellt Qwxz{number} hier"
+        if lot(sentence) < SMALL["held_out_share"]:
+            held.append(sentence)
+    assert len(held) > 5
+    (tmp_path / "more.txt").write_text("\n".join([lines, *held]))
+    settings = {**SMALL, "epochs": 1}
+    made = wordsight.train_language_model(settings, out=tmp_path / "de", text=[tmp_path / "more.txt"])
+    tokens = read_vocabulary(made.path / "vocab.txt")
+    assert "hund" in tokens
+    assert not [token for token in tokens if set("qwx") & set(token)]
 
 
 def test_it_is_read_like_any_other_language_model_with_its_head(trained: TrainedLanguageModel) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.concepts import CONCEPT_SETS
 from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.spoken import captions_to_read
 from wordsight.corpus.store import Corpus
 
 
@@ -19,24 +18,23 @@ def concepts_of(concepts: ConceptSet, corpus: Corpus, indices: NDArray[np.int64]
     Args:
         concepts: The concept set.
         corpus: Any corpus. Of the one that the set was built from the rows are at hand; of another its texts are read:
-            those in the set's language, where the corpus knows that language.
+            of its captions those in the set's languages, where it says which those are.
         indices: Numbers of the examples.
+
+    Raises:
+        InputError: When the corpus says the languages of its captions, and all are others than the set's.
     """
     if corpus.fingerprint == concepts.corpus_fingerprint:
         return scipy.sparse.csr_matrix(concepts.matrix[indices])
     kind = CONCEPT_SETS[concepts.kind]
     reads = concepts.settings.get("of", kind.reads)
-    language = concepts.settings.get("language")
-    known = language if language in corpus.language_names else None
-    return kind.apply(concepts, [_texts(corpus, int(i), reads, known) for i in indices])
-
-
-def _texts(corpus: Corpus, i: int, reads: str, language: str | None) -> Sequence[str]:
     if reads == "labels":
-        return corpus.labels(i)
+        return kind.apply(concepts, [corpus.labels(int(i)) for i in indices])
     if reads == "articles":
-        article = corpus.article(i)
-        return [] if article is None else [article]
-    if language is not None:
-        return [text for _, _, text in corpus.caption_iter([i], language)]
-    return corpus.captions(i)
+        return kind.apply(concepts, [_article(corpus, int(i)) for i in indices])
+    return kind.apply(concepts, [[text for _, _, text in captions_to_read(concepts, corpus, [i])] for i in indices])
+
+
+def _article(corpus: Corpus, i: int) -> list[str]:
+    article = corpus.article(i)
+    return [] if article is None else [article]

@@ -10,42 +10,20 @@ from dataclasses import dataclass
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.documents import Source
-from wordsight.concepts.lda import TextSource
-from wordsight.concepts.splitters import SplitterName
+from wordsight.concepts.lda import FitSettings, TextSource
 from wordsight.concepts.topics import topics_set
 from wordsight.corpus.store import Corpus
 
 
 @dataclass(frozen=True)
-class ArticleTopicsSettings:
+class ArticleTopicsSettings(FitSettings):
     """What the topics of articles are, and whose are an example's targets.
 
     Args:
         of: Whose topics an example has: those of its article, or those of its captions, joined.
-        size: K, how many topics. The paper takes 40.
-        min_count: Words that stand in fewer articles are left out.
-        max_share: Words that stand in a larger share of the articles are left out.
-        min_length: Words of fewer letters are left out.
-        stop_words: The language whose stop words are left out (en, de, fr, ...); empty for none.
-        lemmas: Whether English words become the lemma of the noun (dogs: dog). False for articles in other languages.
-        splitter: What a word is: unicode (letters and their marks), characters (each letter), jieba (Chinese words),
-            janome (Japanese words).
-        passes: How often all articles are gone through.
-        processes: How many processes share the fitting. The topics depend on it a little.
-        seed: Of the fitting.
     """
 
     of: Source = "articles"
-    size: int = 40
-    min_count: int = 20
-    max_share: float = 0.5
-    min_length: int = 3
-    stop_words: str = "en"
-    lemmas: bool = True
-    splitter: SplitterName = "unicode"
-    passes: int = 10
-    processes: int = 1
-    seed: int = 0
 
 
 def build_article_topics(corpus: Corpus, settings: ArticleTopicsSettings, split: str) -> ConceptSet:

@@ -12,12 +12,16 @@ from typing import Any
 from wordsight.concepts import CONCEPT_SETS
 from wordsight.concepts.concept_set import VERSION, ConceptSet
 from wordsight.corpus.store import Corpus
-from wordsight.errors import unknown
+from wordsight.errors import InputError, unknown
+from wordsight.language.model_folder import files_fingerprint
+from wordsight.progress import console
 from wordsight.settings import from_mapping
 
 
 def concept_set_for(corpus: Corpus, kind: str, settings: Mapping[str, Any], split: str) -> ConceptSet:
     """The concept set of a corpus with these settings; kept in ``<corpus>/concepts/<kind>-<fingerprint>/``.
+
+    A language model that was trained anew in the same folder makes another set, beside the old one.
 
     Args:
         corpus: What it is built from.
@@ -31,16 +35,38 @@ def concept_set_for(corpus: Corpus, kind: str, settings: Mapping[str, Any], spli
     if kind not in CONCEPT_SETS:
         raise unknown("concept set", kind, CONCEPT_SETS)
     resolved = from_mapping(CONCEPT_SETS[kind].settings, settings, f"concepts of kind {kind}")
-    folder = _folder(corpus, kind, asdict(resolved), split)
-    if folder.is_dir():
-        found = ConceptSet.open(folder)
-        found.check_corpus(corpus)
-        return found
-    built = CONCEPT_SETS[kind].build(corpus, resolved, split)
+    folder = _folder(corpus, kind, resolved, split)
+    if (kept := _open(folder, corpus)) is not None:
+        return kept
+    built = CONCEPT_SETS[kind].build(corpus, resolved, split).made_from(corpus)
     built.save(folder, overwrite=True)
     return ConceptSet.open(folder)
 
 
-def _folder(corpus: Corpus, kind: str, settings: dict[str, Any], split: str) -> Path:
-    key = json.dumps([VERSION, corpus.fingerprint, kind, settings, split], sort_keys=True)
-    return corpus.path / "concepts" / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+def _open(folder: Path, corpus: Corpus) -> ConceptSet | None:
+    """What was kept; None where there is nothing or it was damaged since, so that it is made again."""
+    if not folder.is_dir():
+        return None
+    try:
+        found = ConceptSet.open(folder)
+        found.check_corpus(corpus)
+    except InputError as error:
+        console.print(f"building the concept set again: {error}", markup=False, soft_wrap=True)
+        return None
+    return found
+
+
+def _folder(corpus: Corpus, kind: str, settings: Any, split: str) -> Path:
+    """Where a set is kept: named by the corpus, the settings, and the language model's files where any are read."""
+    key = json.dumps([VERSION, corpus.fingerprint, kind, asdict(settings), split], sort_keys=True)
+    folder = corpus.path / "concepts" / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    files = CONCEPT_SETS[kind].files
+    if files is None:
+        return folder
+    try:
+        return folder.with_name(f"{folder.name}-{files_fingerprint(files(settings))[:8]}")
+    except InputError:
+        # The language model is not on this machine; a set that was made with it needs it no more.
+        if kept := sorted(folder.parent.glob(f"{folder.name}-*"), key=lambda one: one.stat().st_mtime):
+            return kept[-1]
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from wordsight.concepts.counting import captions_of
 from wordsight.concepts.kmeans import kmeans, library, nearest
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
+from wordsight.language.model_folder import model_files, model_folder
 from wordsight.language.sentence_vectors import Pool, SentenceVectors, sentence_vectors, vectors_of
 from wordsight.progress import console
 
@@ -75,13 +77,13 @@ def build_clusters(corpus: Corpus, settings: ClustersSettings, split: str) -> Co
     in_split = np.zeros(len(corpus), dtype=bool)
     in_split[corpus.indices(split)] = True
     of_split = np.flatnonzero(in_split[vectors.example_N])
-    centroids_KD, cluster_N = clustered(vectors, of_split, settings)
-    if left_out := settings.size - len(centroids_KD):
+    found = clustered(vectors, of_split, settings)
+    if left_out := settings.size - len(found.centroids_KD):
         console.print(f"clusters that no caption of the split is in, left out: {left_out}")
     return ConceptSet(
         kind="clusters",
-        names=_names(corpus, vectors, of_split, cluster_N, centroids_KD),
-        matrix=_matrix(vectors.example_N, cluster_N, len(corpus), len(centroids_KD)),
+        names=found.names(corpus),
+        matrix=_matrix(vectors.example_N, found.cluster_N, len(corpus), len(found.centroids_KD)),
         target="labels",
         corpus_fingerprint=corpus.fingerprint,
         settings={
@@ -91,18 +93,56 @@ def build_clusters(corpus: Corpus, settings: ClustersSettings, split: str) -> Co
             "library": library(),
             "clusters_left_out": left_out,
         },
-        arrays={"centroids": centroids_KD},
+        arrays={"centroids": found.centroids_KD},
     )
 
 
-def clustered(
-    vectors: SentenceVectors, of_split: NDArray[np.int64], settings: ClustersSettings
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """The centroids, ``[K, D]``, and the cluster of every caption, ``[N]``.
+@dataclass(frozen=True)
+class Clustering:
+    """K clusters of captions.
 
     Args:
         vectors: The N captions.
-        of_split: Numbers of those that are clustered, ascending; each of the K clusters has one of them.
+        of_split: Numbers of those that were clustered, ascending; each cluster has one of them.
+        centroids_KD: The centroids.
+        cluster_N: The cluster of each caption.
+    """
+
+    vectors: SentenceVectors
+    of_split: NDArray[np.int64]
+    centroids_KD: NDArray[np.float32]
+    cluster_N: NDArray[np.int32]
+
+    def names(self, corpus: Corpus) -> list[str]:
+        """The caption of the split that is nearest to each centroid; a number behind one that was taken already."""
+        names: dict[str, None] = {}
+        for row in self._nearest_K():
+            example, number = int(self.vectors.example_N[row]), self.vectors.caption_N[row]
+            text = " ".join(corpus.captions(example)[number].split())
+            name = text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
+            copies = next(k for k in range(1, len(names) + 2) if (name if k == 1 else f"{name} ({k})") not in names)
+            names[name if copies == 1 else f"{name} ({copies})"] = None
+        return list(names)
+
+    def _nearest_K(self) -> NDArray[np.int64]:
+        """Number of the caption that is nearest to each centroid."""
+        parts, first = [], 0
+        for block_nD in self.vectors.blocks():
+            own_nD = self.centroids_KD[self.cluster_N[first : first + len(block_nD)]]
+            parts.append(((block_nD - own_nD) ** 2).sum(1))
+            first += len(block_nD)
+        of_split = self.of_split
+        order = of_split[np.lexsort((np.concatenate(parts)[of_split], self.cluster_N[of_split]))]
+        nearest_K: NDArray[np.int64] = order[np.searchsorted(self.cluster_N[order], np.arange(len(self.centroids_KD)))]
+        return nearest_K
+
+
+def clustered(vectors: SentenceVectors, of_split: NDArray[np.int64], settings: ClustersSettings) -> Clustering:
+    """Cluster captions by their vectors.
+
+    Args:
+        vectors: The N captions.
+        of_split: Numbers of those that are clustered, ascending.
         settings: K and the fit.
     """
     fitted_on = vectors.rows(_drawn(of_split, settings))
@@ -112,7 +152,7 @@ def clustered(
     if len(used) < settings.size:
         centroids_KD = np.ascontiguousarray(centroids_KD[used])
         cluster_N = nearest(vectors.blocks(), centroids_KD)
-    return centroids_KD, cluster_N
+    return Clustering(vectors, of_split, centroids_KD, cluster_N)
 
 
 def apply_clusters(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scipy.sparse.csr_matrix:
@@ -139,6 +179,11 @@ def apply_clusters(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scip
     clusters = nearest(vectors, np.asarray(concepts.arrays["centroids"]))
     examples = np.repeat(np.arange(len(texts)), [len(captions) for captions in texts])
     return _matrix(examples, clusters, len(texts), len(concepts))
+
+
+def files_of_clusters(settings: ClustersSettings) -> list[Path]:
+    """What a set is made with besides the corpus: the language model."""
+    return model_files(model_folder(settings.language_model))
 
 
 def _model(name: str) -> LanguageModel:
@@ -180,27 +225,3 @@ def _matrix(
     matrix.sum_duplicates()
     matrix.data[:] = 1
     return matrix
-
-
-def _names(
-    corpus: Corpus,
-    vectors: SentenceVectors,
-    of_split: NDArray[np.int64],
-    cluster_N: NDArray[np.int32],
-    centroids_KD: NDArray[np.float32],
-) -> list[str]:
-    """The caption of the split that is nearest to each centroid; a number behind one that was taken already."""
-    parts, first = [], 0
-    for block_nD in vectors.blocks():
-        own_nD = centroids_KD[cluster_N[first : first + len(block_nD)]]
-        parts.append(((block_nD - own_nD) ** 2).sum(1))
-        first += len(block_nD)
-    order = of_split[np.lexsort((np.concatenate(parts)[of_split], cluster_N[of_split]))]
-    nearest_K = order[np.searchsorted(cluster_N[order], np.arange(len(centroids_KD)))]
-    names: dict[str, None] = {}
-    for row in nearest_K:
-        text = " ".join(corpus.captions(int(vectors.example_N[row]))[vectors.caption_N[row]].split())
-        name = text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
-        copies = next(k for k in range(1, len(names) + 2) if (name if k == 1 else f"{name} ({k})") not in names)
-        names[name if copies == 1 else f"{name} ({copies})"] = None
-    return list(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -59,7 +59,8 @@ class ConceptSet:
         occurrences: Where each concept stands, for concepts that are words.
         parts: Part of speech of each concept, where it has one.
         arrays: What the set was fitted with and other texts need (topics, centroids), by name.
-        corpus_path: Where that corpus was when it was made, where this is known; for showing examples alone.
+        corpus_path: Where that corpus was when it was made, where this is known; for people alone.
+        languages: The languages of the captions that it was made from, where its corpus says them.
         path: The folder that it was read from.
     """
 
@@ -73,6 +74,7 @@ class ConceptSet:
     parts: list[str] | None = None
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     corpus_path: Path | None = field(default=None, compare=False)
+    languages: tuple[str, ...] = field(default=(), compare=False)
     path: Path | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
@@ -98,14 +100,35 @@ class ConceptSet:
         for name, values in self.arrays.items():
             yield f"arrays.{name}", values
 
+    def made_from(self, corpus: Corpus) -> ConceptSet:
+        """The same set, with where its corpus lies and which languages the captions are in that it was made from."""
+        language = self.settings.get("language", "")
+        languages = (language,) if language else tuple(corpus.language_names)
+        return replace(self, corpus_path=corpus.path, languages=languages)
+
     def check_corpus(self, corpus: Corpus) -> None:
         """Raise when the set was built from another corpus."""
-        if corpus.fingerprint != self.corpus_fingerprint or self.matrix.shape[0] != len(corpus):
-            raise InputError(
-                f"the concept set is of the corpus {self.corpus_fingerprint}, this corpus is {corpus.fingerprint}",
-                where=corpus.path,
-                mend="build the concept set from this corpus, or give the corpus that it was built from",
-            )
+        if corpus.fingerprint == self.corpus_fingerprint and self.matrix.shape[0] == len(corpus):
+            return
+        before = self.corpus_path or self.kept_in
+        if before is None:
+            of = f"another corpus ({self.corpus_fingerprint})"
+        elif before == corpus.path:
+            of = f"the corpus that this folder held before ({self.corpus_fingerprint})"
+        else:
+            of = f"the corpus {before} ({self.corpus_fingerprint})"
+        raise InputError(
+            f"this corpus ({corpus.fingerprint}) is not that of the concept set {self.path or repr(self.kind)}, "
+            f"which was built from {of}",
+            where=corpus.path,
+            mend="build the concept set from this corpus, or give the corpus that it was built from",
+        )
+
+    @property
+    def kept_in(self) -> Path | None:
+        """The folder of the corpus that the set is kept in, where it is kept in one."""
+        folder = None if self.path is None else self.path.absolute().parent.parent
+        return folder if folder is not None and (folder / "corpus.json").is_file() else None
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write the set to a folder: ``concepts.json``, and every array in an ``.npy`` file of its own."""
@@ -115,6 +138,7 @@ class ConceptSet:
                 "kind": self.kind,
                 "corpus_fingerprint": self.corpus_fingerprint,
                 "corpus": None if self.corpus_path is None else str(self.corpus_path),
+                "languages": list(self.languages),
                 "fingerprint": self.fingerprint,
                 "target": self.target,
                 "settings": self.settings,
@@ -146,7 +170,9 @@ class ConceptSet:
             version = info["version"]
             if version == VERSION:
                 return cls._read(folder, info)
-        except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+        except InputError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"is no concept set that can be read ({error})",
                 where=folder,
@@ -160,7 +186,12 @@ class ConceptSet:
     @classmethod
     def _read(cls, folder: Path, info: dict[str, Any]) -> ConceptSet:
         def column(name: str) -> NDArray[Any]:
-            mapped: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            file = folder / f"{name}.npy"
+            try:
+                mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                what = "is damaged, perhaps cut" if file.exists() else "is absent"
+                raise InputError(what, where=file, mend="build the concept set again") from error
             return mapped
 
         indptr, indices, data = (column(f"matrix.{name}") for name in _MATRIX)
@@ -169,7 +200,8 @@ class ConceptSet:
             raise ValueError(f"its matrix does not have {shape[0]} rows")
         matrix = scipy.sparse.csr_matrix((data, indices, indptr), shape=shape, copy=False)
         occurrences = None
-        if (folder / "occurrences.example.npy").is_file():
+        # Any of them: where one is lost, the others tell that the set is not whole.
+        if any((folder / f"occurrences.{name}.npy").is_file() for name in _COLUMNS):
             occurrences = Occurrences(**{name: column(f"occurrences.{name}") for name in _COLUMNS})
         return cls(
             kind=info["kind"],
@@ -182,5 +214,6 @@ class ConceptSet:
             parts=info["parts"],
             arrays={name: column(f"arrays.{name}") for name in info["arrays"]},
             corpus_path=None if info.get("corpus") is None else Path(info["corpus"]),
+            languages=tuple(info.get("languages", ())),
             path=folder,
         )

@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from wordsight.concepts.rows import Caption
+from wordsight.concepts.splitters import SplitterName
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 
@@ -114,6 +115,29 @@ class Choice:
         last = np.partition(values, -(self.stop + self.size))[-(self.stop + self.size)]
         some = [thing for thing, count in counts.items() if count >= last]
         return sorted(some, key=lambda thing: (-counts[thing], thing))[self.stop : self.stop + self.size]
+
+
+@dataclass(frozen=True)
+class CountedSettings:
+    """What the settings of concepts that are counted have in common.
+
+    Args:
+        size: K, how many concepts; more than the captions hold is an error that says how many they hold.
+        min_count: What comes less often in the captions is none.
+        stop: How many of the most frequent are left out: in any language those that say nothing of an image.
+        splitter: What a word is: unicode (letters, their marks and digits; each letter of scripts without blanks, such
+            as Chinese), characters (each letter), jieba (Chinese words), janome (Japanese words).
+        language: Only captions in this language, where the corpus knows their languages; empty for all.
+        capacity: How many different ones ("dog", "Dog") are counted at once. With more than that, rare ones are
+            forgotten, and the set's settings say by how much the count of each may be too low.
+    """
+
+    size: int = 1000
+    min_count: int = 1
+    stop: int = 0
+    splitter: SplitterName = "unicode"
+    language: str = ""
+    capacity: int = 1_000_000
 
 
 def captions_of(corpus: Corpus, split: str, language: str) -> Iterable[Caption]:

@@ -10,9 +10,10 @@ from itertools import chain
 import scipy.sparse
 
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
-from wordsight.concepts.counting import Choice, captions_of, count_captions
+from wordsight.concepts.counting import Choice, CountedSettings, captions_of, count_captions
 from wordsight.concepts.rows import Caption, Found, numbered, shown, write_rows
-from wordsight.concepts.splitters import SplitterName, normal, splitter
+from wordsight.concepts.splitters import normal, splitter
+from wordsight.concepts.spoken import captions_to_read
 from wordsight.corpus.store import Corpus
 from wordsight.progress import console
 
@@ -21,26 +22,8 @@ _REMEMBERED = 1 << 19
 
 
 @dataclass(frozen=True)
-class WordsSettings:
-    """What makes a word a concept.
-
-    Args:
-        size: K, how many concepts; more than the captions hold is an error that says how many they hold.
-        min_count: Words that come less often in the captions are none.
-        stop: How many of the most frequent words are left out: in any language those that say nothing of an image.
-        splitter: What a word is: unicode (letters, their marks and digits; each letter of scripts without blanks, such
-            as Chinese), characters (each letter), jieba (Chinese words), janome (Japanese words).
-        language: Only captions in this language, where the corpus knows their languages; empty for all.
-        capacity: How many different spellings ("dog", "Dog") are counted at once. With more than that, rare ones are
-            forgotten, and the set's settings say by how much the count of each may be too low.
-    """
-
-    size: int = 1000
-    min_count: int = 1
-    stop: int = 0
-    splitter: SplitterName = "unicode"
-    language: str = ""
-    capacity: int = 1_000_000
+class WordsSettings(CountedSettings):
+    """What makes a word a concept."""
 
 
 def build_words(corpus: Corpus, settings: WordsSettings, split: str) -> ConceptSet:
@@ -106,10 +89,12 @@ def places_of_words(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
 
     Args:
         concepts: A set that :func:`build_words` made.
-        corpus: The corpus. Where it knows the set's language, captions in other languages are left out.
+        corpus: The corpus. Where it says the languages of its captions, those in other ones are left out.
+
+    Raises:
+        InputError: When all its captions are in others.
     """
-    language = concepts.settings["language"]
-    captions = corpus.caption_iter(corpus.indices(None), language if language in corpus.language_names else None)
+    captions = captions_to_read(concepts, corpus, corpus.indices(None))
     found = _found(captions, concepts.names, concepts.settings["splitter"])
     places = write_rows(found, len(corpus), len(concepts), places=True, folder=corpus.path)[1]
     assert places is not None

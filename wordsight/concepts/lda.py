@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from wordsight.atomic import atomic_folder
 from wordsight.concepts.documents import Limits, Preparation, Source, bags_of, documents_of, vocabulary_of
+from wordsight.concepts.splitters import SplitterName
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.tagger import tagger_name
@@ -59,6 +60,48 @@ class Fit:
         ):
             if value < least:
                 raise InputError(f"{value} is given", where=f"--{flag}", expected=f"at least {least}")
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What the settings of all kinds of topics have in common.
+
+    Args:
+        size: K, how many topics. The papers take 40.
+        min_count: Words that stand in fewer texts are left out.
+        max_share: Words that stand in a larger share of the texts are left out.
+        min_length: Words of fewer letters are left out.
+        stop_words: The language whose stop words are left out (en, de, fr, ...); empty for none.
+        lemmas: Whether English words become the lemma of the noun (dogs: dog). False for texts in other languages.
+        splitter: What a word is: unicode (letters and their marks), characters (each letter), jieba (Chinese words),
+            janome (Japanese words).
+        passes: How often all texts are gone through.
+        processes: How many processes share the fitting. The topics depend on it a little.
+        seed: Of the fitting.
+    """
+
+    size: int = 40
+    min_count: int = 20
+    max_share: float = 0.5
+    min_length: int = 3
+    stop_words: str = "en"
+    lemmas: bool = True
+    splitter: SplitterName = "unicode"
+    passes: int = 10
+    processes: int = 1
+    seed: int = 0
+
+    def parts(self) -> tuple[Preparation, Limits, Fit]:
+        """The same by what each is for.
+
+        Raises:
+            InputError: When a value can't be.
+        """
+        return (
+            Preparation(self.splitter, self.stop_words, self.lemmas, self.min_length),
+            Limits(self.min_count, self.max_share),
+            Fit(self.size, self.passes, self.processes, self.seed),
+        )
 
 
 @dataclass(frozen=True)
@@ -167,11 +210,12 @@ def fit_topics(bags: scipy.sparse.csr_matrix, vocabulary: Sequence[str], fit: Fi
         InputError: When there are more topics than words or texts.
     """
     texts, words = bags.shape
-    if fit.size > min(texts, words):
+    if fit.size > (most := min(texts, words)):
+        fewer = f"give --size {most} or less" if most > 1 else "give more texts"
         raise InputError(
             f"{fit.size} topics are asked for, the texts that have any are {texts:,}, their words {words:,}",
             where="--size",
-            mend=f"give --size {min(texts, words)} or less, or loosen --min-count and --max-share",
+            mend=f"{fewer}, or loosen --min-count and --max-share",
         )
     from sklearn.decomposition import LatentDirichletAllocation
 

@@ -10,9 +10,9 @@ from itertools import chain, repeat
 import scipy.sparse
 
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.concepts.counting import Choice, captions_of, count_captions
+from wordsight.concepts.counting import Choice, CountedSettings, captions_of, count_captions
 from wordsight.concepts.rows import Caption, Found, numbered, shown, write_rows
-from wordsight.concepts.splitters import SplitterName, normal, splitter
+from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.progress import console
@@ -26,30 +26,16 @@ _REMEMBERED = 1 << 19
 
 
 @dataclass(frozen=True)
-class NgramsSettings:
+class NgramsSettings(CountedSettings):
     """What makes a sequence of words a concept.
 
     Args:
-        size: K, how many concepts; more than the captions hold is an error that says how many they hold.
         shortest: Words of the shortest sequences.
         longest: Words of the longest sequences.
-        min_count: Sequences that come less often in the captions are none.
-        stop: How many of the most frequent sequences are left out.
-        splitter: What a word is: unicode (letters, their marks and digits; each letter of scripts without blanks, such
-            as Chinese), characters (each letter), jieba (Chinese words), janome (Japanese words).
-        language: Only captions in this language, where the corpus knows their languages; empty for all.
-        capacity: How many different sequences are counted at once. With more than that, rare ones are forgotten, and
-            the set's settings say by how much counts may be too low.
     """
 
-    size: int = 1000
     shortest: int = 1
     longest: int = 2
-    min_count: int = 1
-    stop: int = 0
-    splitter: SplitterName = "unicode"
-    language: str = ""
-    capacity: int = 1_000_000
 
 
 def build_ngrams(corpus: Corpus, settings: NgramsSettings, split: str) -> ConceptSet:

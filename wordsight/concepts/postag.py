@@ -11,6 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
+from wordsight.concepts.spoken import languages_to_read
 from wordsight.concepts.words import PARTS, Words, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
@@ -107,13 +108,14 @@ def places_of_postag(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
 
     Args:
         concepts: A set that :func:`build_postag` made.
-        corpus: The corpus. Where it knows the set's language, captions in other languages are left out.
+        corpus: The corpus. Where it says the languages of its captions, those in other ones are left out.
 
     Raises:
-        InputError: When the captions are not English, or the tagger is not installed.
+        InputError: When the captions are not English, or not in the set's language, or the tagger is not installed.
     """
-    language = concepts.settings.get("language", "")
-    words = words_of(corpus, language if language in corpus.language_names else "")
+    languages = languages_to_read(concepts, corpus)
+    # Of several languages each caption is tagged, as it was when the set was made.
+    words = words_of(corpus, languages[0] if len(languages) == 1 else "")
     numbers = {name: k for k, name in enumerate(concepts.names)}
     number = np.array([numbers.get(name, -1) for name in words.names], dtype=np.int32)
     return _occurrences(words, words.part < _TAKEN[concepts.settings["parts"]], number)

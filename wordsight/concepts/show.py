@@ -142,8 +142,7 @@ def _counts(concepts: ConceptSet, held: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _corpus_of(concepts: ConceptSet) -> Corpus | None:
     """The corpus of a set, where it still is where it was, and the same."""
-    kept_in = concepts.path.absolute().parent.parent if concepts.path is not None else None
-    for place in (kept_in, concepts.corpus_path):
+    for place in (concepts.kept_in, concepts.corpus_path):
         if place is not None and (place / "corpus.json").is_file():
             try:
                 corpus = Corpus.open(Path(place))

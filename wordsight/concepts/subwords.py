@@ -17,7 +17,7 @@ from wordsight.concepts.counting import captions_of
 from wordsight.concepts.rows import Caption, Found, counts_in_rows, numbered, shown, take_columns, write_rows
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
-from wordsight.language.model_folder import model_folder
+from wordsight.language.model_folder import TOKENIZER, files_fingerprint, model_folder
 
 # Captions tokenised at a time: enough for the tokenizer to use its threads.
 _CHUNK = 4096
@@ -103,6 +103,11 @@ def apply_subwords(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scip
     return take_columns(held, ids, np.asarray(concepts.arrays["weights"]), None)
 
 
+def files_of_subwords(settings: SubwordsSettings) -> list[Path]:
+    """What a set is made with besides the corpus: the tokenizer, whatever the weights."""
+    return [model_folder(settings.language_model) / TOKENIZER]
+
+
 def _encoded(captions: Iterable[Caption], language_model: str) -> Iterator[Found]:
     """Captions as ids of tokens, without special ones."""
     tokenizer = _tokenizer(language_model)
@@ -122,18 +127,20 @@ def _tokens(language_model: str) -> dict[str, int]:
 
 
 def _tokenizer(language_model: str) -> Any:
-    return _read_tokenizer(model_folder(language_model))
+    file = model_folder(language_model) / TOKENIZER
+    return _read_tokenizer(file, files_fingerprint([file]))
 
 
 @lru_cache(maxsize=2)
-def _read_tokenizer(folder: Path) -> Any:
+def _read_tokenizer(file: Path, fingerprint: str) -> Any:
     """The tokenizer alone: neither weights nor the packages that read them are loaded for it."""
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # it raises nothing more special
-        raise InputError(f"can't be read ({error})", where=folder / "tokenizer.json", expected="a tokenizer") from error
+        tokenizer = Tokenizer.from_file(str(file))
+    # The library is Rust, and raises every failure (no such file, no JSON, no tokenizer) as `Exception` itself.
+    except Exception as error:
+        raise InputError(f"can't be read ({error})", where=file, expected="a tokenizer") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

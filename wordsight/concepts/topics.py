@@ -4,65 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse
 
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.concepts.documents import Limits, Preparation, Source, bags_of, documents_of
-from wordsight.concepts.lda import Fit, TextSource, Topics, topics_of
-from wordsight.concepts.splitters import SplitterName
+from wordsight.concepts.documents import Preparation, Source, bags_of, documents_of
+from wordsight.concepts.lda import FitSettings, TextSource, Topics, topics_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.progress import console
 
 
 @dataclass(frozen=True)
-class TopicsSettings:
+class TopicsSettings(FitSettings):
     """What the topics are.
 
     Args:
-        size: K, how many topics. The papers take 40.
-        min_count: Words that stand in fewer texts are left out.
-        max_share: Words that stand in a larger share of the texts are left out.
-        min_length: Words of fewer letters are left out.
-        stop_words: The language whose stop words are left out (en, de, fr, ...); empty for none.
-        lemmas: Whether English words become the lemma of the noun (dogs: dog). False for captions in other languages.
-        splitter: What a word is: unicode (letters and their marks), characters (each letter), jieba (Chinese words),
-            janome (Japanese words).
         language: Only captions in this language, where the corpus knows their languages; empty for all.
-        passes: How often all texts are gone through.
-        processes: How many processes share the fitting. The topics depend on it a little.
-        seed: Of the fitting.
     """
 
-    size: int = 40
-    min_count: int = 20
-    max_share: float = 0.5
-    min_length: int = 3
-    stop_words: str = "en"
-    lemmas: bool = True
-    splitter: SplitterName = "unicode"
     language: str = ""
-    passes: int = 10
-    processes: int = 1
-    seed: int = 0
-
-
-class FitSettings(Protocol):
-    """What the settings of topics have in common."""
-
-    size: int
-    min_count: int
-    max_share: float
-    min_length: int
-    stop_words: str
-    lemmas: bool
-    splitter: SplitterName
-    passes: int
-    processes: int
-    seed: int
 
 
 def build_topics(corpus: Corpus, settings: TopicsSettings, split: str) -> ConceptSet:
@@ -100,19 +62,19 @@ def apply_topics(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scipy.
 
 
 def topics_set(
-    kind: str, corpus: Corpus, settings: Any, source: TextSource, *, of: Source, language: str
+    kind: str, corpus: Corpus, settings: FitSettings, source: TextSource, *, of: Source, language: str
 ) -> ConceptSet:
     """Fit topics on some texts, and tell them of the captions or the articles of every example.
 
     Args:
         kind: The kind of concept set.
         corpus: The texts.
-        settings: A dataclass of settings.
+        settings: K, the filter of the vocabulary, and the fit.
         source: What the topics are fitted on.
         of: Whose topics an example has: its captions', or its article's.
         language: Only captions in this language; "" for all.
     """
-    preparation, limits, fit = _parts(settings)
+    preparation, limits, fit = settings.parts()
     topics = topics_of(corpus, source, preparation, limits, fit)
     in_split = corpus.indices(source.split)
     told = _Told(documents_of(corpus, corpus.indices(None), of, language))
@@ -141,14 +103,6 @@ def topics_set(
             "examples_without_known_words": unknown,
         },
         arrays={"topics": topics.components, "vocabulary": np.array(topics.vocabulary)},
-    )
-
-
-def _parts(settings: FitSettings) -> tuple[Preparation, Limits, Fit]:
-    return (
-        Preparation(settings.splitter, settings.stop_words, settings.lemmas, settings.min_length),
-        Limits(settings.min_count, settings.max_share),
-        Fit(settings.size, settings.passes, settings.processes, settings.seed),
     )
 
 

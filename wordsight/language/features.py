@@ -192,11 +192,8 @@ def masked_captions(
     columns: list[NDArray[Any]] = [spans.example, spans.caption, spans.start, spans.end, spans.concept]
     columns = [np.ascontiguousarray(column[chosen]) for column in columns]
     fingerprint = _fingerprint(corpus, columns, model)
-    for folder in (cache / fingerprint, cache / f"{fingerprint}-live"):
-        if folder.is_dir():
-            found = MaskedCaptions(folder)
-            if found.live == (found.info["feature_gb"] > limit_gb):
-                return found
+    if (kept := _kept(cache, fingerprint, limit_gb)) is not None:
+        return kept
     masked = mask_words(corpus, columns, model)
     gigabytes = len(masked.ids) * model.width * 2 / 1e9
     live = gigabytes > limit_gb
@@ -223,6 +220,16 @@ def masked_captions(
         }
         (beside / "masked.json").write_text(json.dumps(info, indent=2) + "\n", "utf-8")
     return MaskedCaptions(folder)
+
+
+def _kept(cache: Path, fingerprint: str, limit_gb: float) -> MaskedCaptions | None:
+    """What was computed before; None where there is nothing, or the limit decides otherwise now."""
+    for folder in (cache / fingerprint, cache / f"{fingerprint}-live"):
+        if folder.is_dir():
+            found = MaskedCaptions(folder)
+            if found.live == (found.info["feature_gb"] > limit_gb):
+                return found
+    return None
 
 
 def _fingerprint(corpus: Corpus, columns: list[NDArray[Any]], model: LanguageModel) -> str:

@@ -6,7 +6,6 @@ Any Hugging Face encoder of the BERT family (BERT, DistilBERT, RoBERTa, MiniLM) 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.language.model_folder import model_folder
+from wordsight.language.model_folder import files_fingerprint, model_files, model_folder
 from wordsight.language.pretrained_head import read_token_classifier
 from wordsight.precision import precision_on
 
@@ -178,8 +177,8 @@ def load_language_model(name: str) -> LanguageModel:
             where=folder,
             expected="the tokenizer that the model was trained with",
         )
-    files = [*sorted(folder.glob("*.safetensors")), folder / "tokenizer.json"]
-    return LanguageModel(name, encoder, tokenizer, _fingerprint(files), read_token_classifier(files, encoder))
+    files = model_files(folder)
+    return LanguageModel(name, encoder, tokenizer, files_fingerprint(files), read_token_classifier(files, encoder))
 
 
 def _read(folder: Path) -> tuple[Any, Any]:
@@ -220,15 +219,6 @@ def _quiet() -> Iterator[None]:
         theirs.set_verbosity(verbosity)
         if bars:
             theirs.enable_progress_bar()
-
-
-def _fingerprint(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def _special(tokenizer: Any, name: str, field: str) -> int:

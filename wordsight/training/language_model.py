@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps, MaskSettings, held_out_batches
-from wordsight.language.sentences import Sentences, tokenised
+from wordsight.language.sentences import Sentences, held_below, lot, tokenised
 from wordsight.language.wordpiece import SPECIAL, bert_tokenizer, continues_word, read_vocabulary, train_wordpiece
 from wordsight.progress import console, track
 from wordsight.training.checkpoint import Position, load_checkpoint
@@ -41,7 +41,7 @@ def train_language_model(
     """Learn a vocabulary and train a BERT on sentences.
 
     Args:
-        texts: The sentences; gone through three times.
+        texts: The sentences; gone through three times. What is held out of them has no part in the vocabulary either.
         settings: Every value.
         out: The folder to make.
         sources: Where the sentences come from, to be noted.
@@ -88,23 +88,31 @@ def train_language_model(
 
 
 @dataclass(frozen=True)
-class _Tracked:
-    """Texts behind a progress bar, as often as they are gone through."""
+class _Learned:
+    """The sentences that are learned from, behind a progress bar, as often as they are gone through."""
 
     texts: Iterable[str]
+    held_below: float
     what: str
 
     def __iter__(self) -> Iterator[str]:
-        return track(self.texts, self.what)
+        return (text for text in track(self.texts, self.what) if lot(text) >= self.held_below)
 
 
 def _vocabulary(texts: Iterable[str], settings: LanguageSettings) -> list[str]:
+    below = held_below(texts, settings.held_out_share)
+    if any(True for _ in texts) and all(lot(text) < below for text in texts):
+        raise _all_held_out()
     return train_wordpiece(
-        _Tracked(texts, "learning the vocabulary"),
+        _Learned(texts, below, "learning the vocabulary"),
         settings.vocabulary,
         lowercase=settings.lowercase,
         strip_accents=settings.strip_accents,
     )
+
+
+def _all_held_out() -> InputError:
+    return InputError("all sentences are the same or held out", expected="a smaller --held-out-share, or more text")
 
 
 def _check_count(sentences: int) -> None:
@@ -119,7 +127,7 @@ def _check_count(sentences: int) -> None:
 def _check_enough(sentences: Sentences, held: NDArray[np.bool_]) -> None:
     _check_count(len(sentences))
     if held.all():
-        raise InputError("all sentences are the same or held out", expected="a smaller --held-out-share, or more text")
+        raise _all_held_out()
 
 
 def _tokenizer(vocabulary: list[str], settings: LanguageSettings) -> Any:

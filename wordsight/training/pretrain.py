@@ -169,7 +169,7 @@ class _Trainer:
                 # A run that resumes within an epoch has what was done before it in its checkpoint.
                 if step % self.steps.steps_per_epoch == 0:
                     self._before_epoch(step // self.steps.steps_per_epoch, interrupt, bar)
-                losses = self._step(step, batch)
+                losses = self._over_processes(self._step(step, batch))
                 if log is not None:
                     self._record(log, step, losses, began)
                     bar.update(task, advance=1, note=_note(log.means()))
@@ -254,6 +254,15 @@ class _Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return losses
+
+    def _over_processes(self, losses: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The mean over all processes, each of which has seen its part of the step's images."""
+        if self.fabric.world_size == 1:
+            return losses
+        stacked = torch.stack([value.detach().float() for value in losses.values()])
+        mean = self.fabric.all_reduce(stacked, reduce_op="mean")
+        assert isinstance(mean, torch.Tensor)
+        return dict(zip(losses, mean, strict=True))
 
     def _record(self, log: MetricsLog, step: int, losses: dict[str, torch.Tensor], began: float) -> None:
         log.add(losses)

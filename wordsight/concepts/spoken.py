@@ -1,0 +1,58 @@
+"""Which captions of a corpus a concept set is asked about: those in the languages that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.rows import Caption
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+
+
+def languages_to_read(concepts: ConceptSet, corpus: Corpus) -> tuple[str, ...]:
+    """The languages whose captions are read; none for all captions.
+
+    Args:
+        concepts: The set. What it was built with says its language, or else the corpus that it was built from.
+        corpus: Any corpus; where it does not say its captions' languages, all captions are read.
+
+    Raises:
+        InputError: When all that the corpus says are others.
+    """
+    language = concepts.settings.get("language", "")
+    wanted = (language,) if language else concepts.languages
+    if not wanted or not corpus.language_names:
+        return ()
+    if found := tuple(name for name in corpus.language_names if name in wanted):
+        return found
+    raise InputError(
+        f"the captions are in {', '.join(corpus.language_names)}, the concept set {concepts.path or concepts.kind} was "
+        f"made from captions in {', '.join(wanted)}",
+        where=corpus.path,
+        mend="give a corpus with captions in that language, or a concept set made from captions like these",
+    )
+
+
+def captions_to_read(concepts: ConceptSet, corpus: Corpus, indices: Iterable[int]) -> Iterator[Caption]:
+    """Yield (example, number of the caption in it, text) for the captions that a set is asked about.
+
+    Args:
+        concepts: The set.
+        corpus: Any corpus.
+        indices: The examples.
+
+    Raises:
+        InputError: When the corpus has no captions in the set's languages.
+    """
+    languages = languages_to_read(concepts, corpus)
+    if len(languages) <= 1:
+        return corpus.caption_iter(indices, languages[0] if languages else None)
+    return _in_any(languages, corpus, indices)
+
+
+def _in_any(languages: Collection[str], corpus: Corpus, indices: Iterable[int]) -> Iterator[Caption]:
+    for i in map(int, indices):
+        for number, (text, language) in enumerate(zip(corpus.captions(i), corpus.languages(i), strict=True)):
+            if language in languages:
+                yield i, number, text

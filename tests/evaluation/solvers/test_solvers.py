@@ -194,3 +194,14 @@ def test_penalties_and_shapes_that_do_not_fit_are_refused() -> None:
         grid(side_TN, [1.0], torch.ones(1, 2))
     with pytest.raises(InputError, match="4 rows of features for 3 targets"):
         solve_logistic(torch.rand(4, 2), grid(side_TN, [1.0]))
+
+
+@pytest.mark.parametrize("penalty", [1e-1, 1e1, 1e3])
+def test_a_softmax_whose_rows_are_all_right_stays_finite_and_finishes(penalty: float) -> None:
+    torch.manual_seed(0)
+    classes = torch.arange(19) % 2
+    features = torch.randn(2, 64)[classes] + 1e-2 * torch.randn(19, 64)
+    fits = solve_multinomial(features, grid(classes[None], [penalty]), 2)
+    assert fits.converged_P.all()
+    assert torch.isfinite(fits.objective_P).all()
+    assert (fits.scores(features)[0].argmax(0) == classes).all()

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.evaluation.solvers.basis import Basis, turn
+from wordsight.evaluation.solvers.kernel import Kernel
+from wordsight.evaluation.solvers.loss import Loss
 from wordsight.evaluation.solvers.matrix import Features, Matrix, check
-from wordsight.evaluation.solvers.newton import Loss, Minimum, Settings, minimise
+from wordsight.evaluation.solvers.newton import Minimum, Settings, minimise
 from wordsight.evaluation.solvers.problems import Fits, Problems, check_sides
 from wordsight.progress import track
 
@@ -19,8 +21,25 @@ from wordsight.progress import track
 _ARRAYS = 12
 
 MakeLoss = Callable[[Tensor, Tensor], Loss]
-# A share of the tolerance for each problem, of its targets and weights.
-MakeShare = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What tells one kind of classifier from another.
+
+    Args:
+        make: The loss, of targets and weights ``[P, 1, n]``.
+        start: Where to start, of basis, targets and weights.
+        share: What each problem's tolerance is multiplied by, of targets and weights.
+        outputs: Scores K that a problem gives a row.
+        free_bias: Whether the bias goes unpenalised.
+    """
+
+    make: MakeLoss
+    start: Callable[[Basis, Tensor, Tensor], Tensor]
+    share: Callable[[Tensor, Tensor], Tensor]
+    outputs: int
+    free_bias: bool
 
 
 @dataclass(frozen=True)
@@ -61,88 +80,68 @@ def matrix_of(features: Features, rows_n: Tensor, plan: Plan, *, free_bias: bool
     return matrix.centred() if free_bias else matrix
 
 
-def solve_binary(
+def solve_sides(
     make: MakeLoss,
     features: Features,
     problems: Problems,
-    plan: Plan,
-    *,
-    free_bias: bool,
+    plan: Plan | None,
     names: Sequence[str] | None,
-) -> Fits:
-    """Solve problems of two sides.
-
-    Args:
-        make: Their loss, of sides and weights ``[P, 1, n]``.
-        features: ``[N, D]``.
-        problems: The problems.
-        plan: Where and how.
-        free_bias: Whether the bias goes unpenalised.
-        names: Names of the targets, for messages.
-
-    Raises:
-        InputError: When features or targets can't be learned from.
-    """
-    check_sides(problems, names)
-    return solve(make, features, problems, plan, free_bias=free_bias, outputs=1, start=_least_squares, share=_smaller)
-
-
-def solve(
-    make: MakeLoss,
-    features: Features,
-    problems: Problems,
-    plan: Plan,
     *,
     free_bias: bool,
-    outputs: int,
-    start: Callable[[Basis, Tensor, Tensor], Tensor],
-    share: MakeShare,
 ) -> Fits:
+    """`solve` for targets of +1 and -1, after a look whether every set of rows holds both; `names` are for messages."""
+    check_sides(problems, names)
+    return solve(Family(make, _least_squares, _smaller, outputs=1, free_bias=free_bias), features, problems, plan)
+
+
+def solve(family: Family, features: Features, problems: Problems, plan: Plan | None) -> Fits:
     """Solve problems of any loss, a set of rows after the other.
 
     Args:
-        make: Their loss, of targets and weights ``[P, 1, n]``.
+        family: What they are.
         features: ``[N, D]``.
         problems: The problems.
         plan: Where and how.
-        free_bias: Whether the bias goes unpenalised.
-        outputs: Scores K that a problem gives a row.
-        start: Where to start, of basis, targets and weights.
-        share: What the tolerance is multiplied by.
 
     Raises:
         InputError: When features can't be learned from.
     """
+    plan = plan or Plan()
     check_shapes(features, problems)
     check(features, "features", plan.block)
     device = torch.device(plan.device)
-    width, count = features.shape[1], len(problems)
-    fits = Fits(
-        torch.zeros(count, outputs, width, device=device),
-        torch.zeros(count, outputs, device=device),
-        torch.zeros(count, dtype=torch.float64, device=device),
-        torch.zeros(count, device=device),
-        torch.zeros(count, dtype=torch.long, device=device),
-        torch.zeros(count, dtype=torch.bool, device=device),
-    )
+    fits = _empty(len(problems), family.outputs, features.shape[1], device)
     target_TN, weight_TN = problems.target_TN.to(device), problems.weights().to(device)
     for rows_n, chosen in track(list(problems.by_rows()), "folds"):
-        matrix = matrix_of(features, rows_n, plan, free_bias=free_bias)
-        basis = turn(matrix, free_bias=free_bias, resident=plan.resident(len(rows_n), matrix.width))
-        together = max(1, plan.memory_bytes // (4 * _ARRAYS * outputs * len(rows_n)))
-        warm_TKR = torch.zeros(len(target_TN), outputs, len(basis.spread_R), device=device)
-        begun = torch.zeros(len(target_TN), dtype=torch.bool, device=device)
+        matrix = matrix_of(features, rows_n, plan, free_bias=family.free_bias)
+        basis = turn(matrix, free_bias=family.free_bias, resident=plan.resident(len(rows_n), matrix.width))
+        kernel = Kernel(basis) if Kernel.suits(basis, plan.memory_bytes) else None
+        together = max(1, plan.memory_bytes // (4 * _ARRAYS * family.outputs * len(rows_n)))
+        warm_TKR = torch.zeros(len(target_TN), family.outputs, len(basis.spread_R), device=device)
+        begun, exact = torch.zeros(2, len(target_TN), dtype=torch.bool, device=device)
         for part in _by_penalty(problems, chosen, together):
             own = problems.target_P[part].to(device)
             penalty_P11 = problems.penalty_P[part].to(device, torch.float32)[:, None, None]
             target_P1n = target_TN[own[:, None], rows_n.to(device)][:, None]
             weight_P1n = weight_TN[own[:, None], rows_n.to(device)][:, None] * penalty_P11
-            cold = start(basis, target_P1n, weight_P1n)
+            cold = family.start(basis, target_P1n, weight_P1n)
             first = torch.where(begun[own][:, None, None], warm_TKR[own], cold)
-            found = minimise(make(target_P1n, weight_P1n), basis, first, share(target_P1n, weight_P1n), plan.settings)
-            warm_TKR[own], begun[own] = found.weight_PKR, True
+            loss, share_P = family.make(target_P1n, weight_P1n), family.share(target_P1n, weight_P1n)
+            found = minimise(loss, basis, kernel, first, exact[own], share_P, plan.settings)
+            warm_TKR[own], begun[own], exact[own] = found.weight_PKR, True, found.exact_P
             _keep(fits, part.to(device), found, basis)
     return fits
+
+
+def _empty(problems: int, outputs: int, width: int, device: torch.device) -> Fits:
+    return Fits(
+        torch.zeros(problems, outputs, width, device=device),
+        torch.zeros(problems, outputs, device=device),
+        torch.zeros(problems, dtype=torch.float64, device=device),
+        torch.zeros(problems, device=device),
+        torch.zeros(problems, dtype=torch.long, device=device),
+        torch.zeros(problems, dtype=torch.bool, device=device),
+    )
 
 
 def _by_penalty(problems: Problems, chosen: Tensor, together: int) -> Iterator[Tensor]:

@@ -14,22 +14,14 @@ from torch import Tensor, nn
 
 from wordsight.errors import InputError
 from wordsight.evaluation.solvers.basis import Basis
-from wordsight.evaluation.solvers.batch import Plan, solve, solve_binary
+from wordsight.evaluation.solvers.batch import Family, Plan, solve, solve_sides
+from wordsight.evaluation.solvers.loss import TwoSided
 from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.solvers.problems import Fits, Problems
 
 
-@dataclass(frozen=True)
-class OneVersusRest:
-    """log(1 + exp(-y s)).
-
-    Args:
-        side_PKn: +1 or -1, K = 1.
-        weight_PKn: C times the row's weight.
-    """
-
-    side_PKn: Tensor
-    weight_PKn: Tensor
+class OneVersusRest(TwoSided):
+    """log(1 + exp(-y s))."""
 
     def value(self, score_PKn: Tensor) -> Tensor:
         """The weighted sum over rows."""
@@ -43,18 +35,6 @@ class OneVersusRest:
         """Its second derivative."""
         share = torch.sigmoid(score_PKn)
         return self.weight_PKn * share * (1 - share)
-
-    def times(self, curvature_PKn: Tensor, way_PKn: Tensor) -> Tensor:
-        """Second derivative times a change."""
-        return curvature_PKn * way_PKn
-
-    def diagonal(self, curvature_PKn: Tensor) -> Tensor:
-        """The second derivative is diagonal."""
-        return curvature_PKn
-
-    def select(self, chosen: Tensor) -> OneVersusRest:
-        """Some of the problems."""
-        return OneVersusRest(self.side_PKn[chosen], self.weight_PKn[chosen])
 
 
 @dataclass(frozen=True)
@@ -114,7 +94,7 @@ def solve_logistic(
     Raises:
         InputError: When features or targets can't be learned from.
     """
-    return solve_binary(OneVersusRest, features, problems, plan or Plan(), free_bias=True, names=names)
+    return solve_sides(OneVersusRest, features, problems, plan, names, free_bias=True)
 
 
 def solve_multinomial(
@@ -152,7 +132,7 @@ def solve_multinomial(
     def share(class_P1n: Tensor, weight_P1n: Tensor) -> Tensor:
         return weight_P1n.new_full((len(class_P1n),), 1 / classes)
 
-    return solve(make, features, problems, plan or Plan(), free_bias=True, outputs=classes, start=start, share=share)
+    return solve(Family(make, start, share, outputs=classes, free_bias=True), features, problems, plan)
 
 
 def _check_present(problems: Problems, classes: int, names: Sequence[str] | None) -> None:

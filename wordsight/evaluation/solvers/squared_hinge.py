@@ -6,27 +6,18 @@ The objective of liblinear and scikit-learn's `LinearSVC` with an intercept scal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from wordsight.evaluation.solvers.batch import Plan, solve_binary
+from wordsight.evaluation.solvers.batch import Plan, solve_sides
+from wordsight.evaluation.solvers.loss import TwoSided
 from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.solvers.problems import Fits, Problems
 
 
-@dataclass(frozen=True)
-class SquaredHinge:
-    """The loss.
-
-    Args:
-        side_PKn: +1 or -1, K = 1.
-        weight_PKn: C times the row's weight.
-    """
-
-    side_PKn: Tensor
-    weight_PKn: Tensor
+class SquaredHinge(TwoSided):
+    """The loss."""
 
     def value(self, score_PKn: Tensor) -> Tensor:
         """The weighted sum over rows."""
@@ -39,18 +30,6 @@ class SquaredHinge:
     def curvature(self, score_PKn: Tensor) -> Tensor:
         """Its second derivative: rows beyond the margin have none."""
         return 2 * self.weight_PKn * (self.side_PKn * score_PKn < 1)
-
-    def times(self, curvature_PKn: Tensor, way_PKn: Tensor) -> Tensor:
-        """Second derivative times a change."""
-        return curvature_PKn * way_PKn
-
-    def diagonal(self, curvature_PKn: Tensor) -> Tensor:
-        """The second derivative is diagonal."""
-        return curvature_PKn
-
-    def select(self, chosen: Tensor) -> SquaredHinge:
-        """Some of the problems."""
-        return SquaredHinge(self.side_PKn[chosen], self.weight_PKn[chosen])
 
     def _short(self, score_PKn: Tensor) -> Tensor:
         return (1 - self.side_PKn * score_PKn).clamp_min(0)
@@ -70,4 +49,4 @@ def solve_squared_hinge(
     Raises:
         InputError: When features or targets can't be learned from.
     """
-    return solve_binary(SquaredHinge, features, problems, plan or Plan(), free_bias=False, names=names)
+    return solve_sides(SquaredHinge, features, problems, plan, names, free_bias=False)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from wordsight.concepts import CONCEPT_SETS, ConceptSet, Occurrences
 from wordsight.concepts.cached import concept_set_for
@@ -16,7 +14,7 @@ from wordsight.errors import InputError, unknown
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
-    from wordsight.evaluation import CaptionedSplit, CorpusSplit, LearnedConcepts, Subject
+    from wordsight.evaluation import CaptionedSplit, CorpusSplit, Protocol, Subject
     from wordsight.training.data import TrainingData
     from wordsight.training.run import Run
     from wordsight.training.settings import PretrainSettings
@@ -67,7 +65,7 @@ def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None 
 
 
 def corpus_question(
-    run: Run, subject: Subject, corpus: Corpus, split: str | None, protocols: Sequence[str]
+    run: Run, subject: Subject, corpus: Corpus, split: str | None, protocols: Sequence[Protocol]
 ) -> CorpusSplit:
     """A split as the protocols ask about it: its captions are masked only where one of them asks for masked words.
 
@@ -76,14 +74,14 @@ def corpus_question(
         subject: The run as evaluation sees it, heads included.
         corpus: The images and their texts.
         split: The split; ``test`` where there are splits, else all.
-        protocols: Names of protocols.
+        protocols: The protocols.
 
     Raises:
         InputError: As :func:`captioned_split`, where masked words are asked for.
     """
-    from wordsight.evaluation import PROTOCOLS, CaptionedSplit, CorpusSplit
+    from wordsight.evaluation import METHODS, CaptionedSplit, CorpusSplit
 
-    if any(issubclass(PROTOCOLS[name].asks, CaptionedSplit) for name in protocols):
+    if any(issubclass(METHODS[protocol.method].asks, CaptionedSplit) for protocol in protocols):
         return captioned_split(run, subject, corpus, split)
     return CorpusSplit(corpus, split or corpus.default_split("test"))
 
@@ -120,61 +118,6 @@ def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | Non
         limit_gb=run.settings.feature_cache_gb,
     )
     return CaptionedSplit(corpus, split, masked, concepts.names, train=run.masked_captions(), parts=concepts.parts)
-
-
-def subject_of(run: Run, device: Literal["auto", "cpu", "cuda"], *, heads: bool) -> Subject:
-    """A run as evaluation sees it.
-
-    Args:
-        run: The run.
-        device: Where to compute.
-        heads: Whether its heads are asked too, and so its language model and concept sets are wanted.
-
-    Raises:
-        InputError: When the device is not at hand, or the run has no weights yet.
-    """
-    import torch
-
-    from wordsight.evaluation import Subject
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    language = run.language_model() if heads else None
-    return Subject(
-        name=run.name,
-        backbone=run.backbone(),
-        random_backbone=lambda: run.backbone("random"),
-        image_size=run.settings.image_size,
-        results_folder=run.results_folder,
-        objective=run.objective(language) if heads else None,
-        language=language,
-        concepts=_learned_concepts(run) if heads else {},
-        device=torch.device(chosen),
-        trained_on=run.info.corpus_fingerprint,
-        trained_split=run.info.split,
-    )
-
-
-def _learned_concepts(run: Run) -> dict[str, LearnedConcepts]:
-    """The run's concept sets, with how many of its training examples have each concept, where that can be counted."""
-    from wordsight.evaluation import LearnedConcepts
-
-    try:
-        rows = run.corpus().indices(run.info.split)
-    except InputError:
-        # A run can be asked about another corpus where its own has gone; the result says what is missing then.
-        rows = None
-    found = {}
-    for name in run.info.concepts:
-        concepts = run.concept_set(name)
-        counts = None
-        if rows is not None:
-            matrix = concepts.matrix[rows]
-            counted = matrix.getnnz(axis=0) if concepts.target == "labels" else matrix.sum(axis=0)
-            counts = np.asarray(counted, dtype=np.float64).ravel()
-        found[name] = LearnedConcepts(concepts, counts)
-    return found
 
 
 def _where_concepts_stand(concepts: ConceptSet, corpus: Corpus) -> Occurrences:

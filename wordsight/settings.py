@@ -48,6 +48,9 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         return _first_that_fits(get_args(hint), value, where)
+    if origin is tuple:
+        given = _of_type(tuple, tuple(value) if isinstance(value, list) else value, where)
+        return tuple(_checked(get_args(hint)[0], one, where) for one in given)
     if origin is dict:
         inner = get_args(hint)[1]
         return {name: _checked(inner, one, f"{where}: {name}") for name, one in _of_type(dict, value, where).items()}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -125,6 +127,37 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     error = capsys.readouterr().err
     assert "checkpoint is kept" in error
     assert "--resume true" in error
+
+
+def test_a_polite_kill_is_one_line_and_status_143(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object, **named: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(api, "evaluate", killed)
+    assert main(["evaluate", "run", "--corpus", "c"]) == 143
+    said = capsys.readouterr().err
+    assert said == "\nwordsight: stopped; results that were finished are kept: run the same command again\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_loader_that_was_killed_first_is_no_bug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(said: str) -> None:
+        def evaluate(*arguments: object, **named: object) -> None:
+            raise RuntimeError(said)
+
+        monkeypatch.setattr(api, "evaluate", evaluate)
+
+    fails("DataLoader worker (pid 123) is killed by signal: Terminated. ")
+    assert main(["evaluate", "run", "--corpus", "c"]) == 143
+    assert "stopped; results that were finished are kept" in capsys.readouterr().err
+    fails("something else")
+    with pytest.raises(RuntimeError, match="something else"):
+        main(["evaluate", "run", "--corpus", "c"])
 
 
 def test_a_recipe_gives_the_values_and_flags_change_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch, MaskedWords
 from wordsight.corpus import Box, Corpus, Example, build_corpus
-from wordsight.evaluation import CaptionedSplit, Subject, Task
+from wordsight.evaluation import CaptionedSplit, Subject, Task, open_protocol
 from wordsight.evaluation.tasks import Part
 from wordsight.language.features import MaskedCaptions
 from wordsight.objectives.objective import MaskedPrediction, MaskedWordObjective
@@ -82,6 +82,11 @@ def encoded(image: Image.Image) -> bytes:
     coded = io.BytesIO()
     image.save(coded, "PNG")
     return coded.getvalue()
+
+
+def settings_of(name: str, **changes: Any) -> Any:
+    """The settings of a protocol, some of them changed."""
+    return replace(open_protocol(name).settings, **changes)
 
 
 def array_task(train: Array, test: Array, classes: int) -> Task:

@@ -1,98 +1,115 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import LinearSVC
 
-from wordsight.evaluation.linear import LogisticFits, Standardiser, strongest_first
-from wordsight.evaluation.logistic import LogisticSettings
+from wordsight.evaluation.classifiers import CLASSIFIERS, Examples, Fitted
+from wordsight.evaluation.probe_features import normalised
+from wordsight.evaluation.solvers import Plan, Settings
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+PLAN = Plan(settings=Settings(tolerance=1e-6))
 
 
 def _problem(classes: int, n: int = 400, width: int = 30) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     random = np.random.default_rng(0)
     targets = random.integers(0, classes, n)
     centres = random.normal(size=(classes, width))
-    features = centres[targets] + 2 * random.normal(size=(n, width))
-    return (5 + 3 * features).astype(np.float32), targets
+    features = (5 + 3 * (centres[targets] + 2 * random.normal(size=(n, width)))).astype(np.float32)
+    return normalised(features, features, "standardise")[0], targets
 
 
-def _weights(fits: LogisticFits, penalty: float, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fit(
+    kind: str, features: Any, targets: Any, classes: int, penalties: Any = PENALTIES, positive: float = 1
+) -> Fitted:
+    return CLASSIFIERS[kind].fit(Examples(features, targets, classes), penalties, positive, PLAN)
+
+
+def _weights(fitted: Fitted, place: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights and biases, read off the scores of the zero vector and of the unit vectors."""
-    scores = fits.scores(penalty, np.r_[np.zeros((1, width)), np.eye(width)].astype(np.float32))
+    scores = fitted.scores(place, np.r_[np.zeros((1, width)), np.eye(width)].astype(np.float32))
     return scores[1:] - scores[0], scores[0]
 
 
-def test_the_objective_is_scikit_learns_minimum_to_one_in_ten_thousand() -> None:
+def test_the_softmax_reaches_scikit_learns_minimum_to_one_in_ten_thousand() -> None:
     features, targets = _problem(5)
-    scaled = StandardScaler().fit_transform(features.astype(np.float64))
     n, width = features.shape
-    settings = LogisticSettings()
-    fits = LogisticFits(Standardiser.of(features)(features), targets, 5, settings.max_iterations, settings.tolerance)
+    fitted = fit("logistic", features, targets, 5)
 
     def objective(weights: NDArray[np.float64], bias: NDArray[np.float64], penalty: float) -> float:
-        scores = scaled @ weights + bias
+        scores = features @ weights + bias
         loss = (logsumexp(scores, axis=1) - scores[np.arange(n), targets]).mean()
         return float(loss + penalty / 2 * (weights**2).sum())
 
-    for penalty in strongest_first(PENALTIES):
-        best = LogisticRegression(C=1 / (penalty * n), tol=1e-9, max_iter=10_000).fit(scaled, targets)
+    for place, penalty in enumerate(PENALTIES):
+        best = LogisticRegression(C=1 / (penalty * n), tol=1e-9, max_iter=10_000).fit(features, targets)
         lowest = objective(best.coef_.T, best.intercept_, penalty)
-        assert objective(*_weights(fits, penalty, width), penalty) == pytest.approx(lowest, rel=1e-4)
+        assert objective(*_weights(fitted, place, width), penalty) == pytest.approx(lowest, rel=1e-4)
 
 
-def test_fits_on_the_way_from_strong_to_weak_end_where_a_fresh_fit_ends() -> None:
-    features, targets = _problem(4)
-    scaled = Standardiser.of(features)(features)
-    path = LogisticFits(scaled, targets, 4, 1000, 1e-6)
-    for penalty in strongest_first(PENALTIES):
-        fresh = LogisticFits(scaled, targets, 4, 1000, 1e-6)
-        np.testing.assert_allclose(path.scores(penalty, scaled), fresh.scores(penalty, scaled), atol=2e-2)
-
-
-def test_two_classes_are_scored_like_any_number() -> None:
+def test_one_class_against_the_rest_ignores_its_own_ignored_labels() -> None:
     features, targets = _problem(2)
-    scaled = Standardiser.of(features)(features)
-    scores = LogisticFits(scaled, targets, 2, 1000, 1e-4).scores(0.1, scaled)
-    assert scores.shape == (len(features), 2)
-    assert (scores.argmax(1) == targets).mean() > 0.7
-
-
-def test_ignored_labels_are_left_out_of_the_fit() -> None:
-    features, targets = _problem(2)
-    scaled = Standardiser.of(features)(features)
     labels = np.stack([targets, 1 - targets], axis=1).astype(np.int8)
     labels[300:, 0] = -1
-    found = LogisticFits(scaled, labels, 2, 1000, 1e-6).scores(0.1, scaled)
-    without = LogisticFits(scaled[:300], labels[:300], 2, 1000, 1e-6).scores(0.1, scaled)
-    np.testing.assert_allclose(found[:, 0], without[:, 0], atol=1e-3)
+    found = fit("logistic", features, labels, 2).scores(2, features)
+    for k, rows in enumerate((slice(0, 300), slice(0, 400))):
+        best = LogisticRegression(C=1 / (0.1 * len(labels[rows])), tol=1e-9, max_iter=10_000)
+        best.fit(features[rows], labels[rows, k])
+        np.testing.assert_allclose(found[:, k], best.decision_function(features), atol=2e-3)
 
 
-def test_a_class_that_nothing_was_learned_about_scores_minus_infinity() -> None:
+@pytest.mark.parametrize("positive", [1.0, 2.0])
+def test_the_svm_scores_as_liblinear(positive: float) -> None:
+    features, targets = _problem(3)
+    found = fit("svm", features, targets, 3, (0.01, 1.0), positive)
+    for place, penalty in enumerate((0.01, 1.0)):
+        best = LinearSVC(C=penalty, tol=1e-8, max_iter=100_000, dual=False, class_weight={1: positive, -1: 1})
+        best.fit(features, np.where(targets == 1, 1, -1))
+        np.testing.assert_allclose(found.scores(place, features)[:, 1], best.decision_function(features), atol=5e-3)
+
+
+def test_ridge_scores_as_scikit_learns() -> None:
+    features, targets = _problem(3)
+    found = fit("ridge", features, targets, 3, (1.0, 100.0))
+    best = Ridge(alpha=100.0).fit(features, np.where(targets[:, None] == np.arange(3), 1.0, -1.0))
+    np.testing.assert_allclose(found.scores(1, features), best.predict(features), atol=1e-4)
+
+
+def test_each_class_may_be_fitted_under_penalties_where_not_all_classes_are_learned() -> None:
     features, targets = _problem(2)
-    scaled = Standardiser.of(features)(features)
-    assert (LogisticFits(scaled, targets, 3, 1000, 1e-4).scores(0.1, scaled)[:, 2] == -np.inf).all()
+    assert (fit("logistic", features, targets, 3).scores(1, features)[:, 2] == -np.inf).all()
     labels = np.zeros((len(features), 2), dtype=np.int8)
     labels[:, 1] = targets
-    found = LogisticFits(scaled, labels, 2, 1000, 1e-4).scores(0.1, scaled)
-    assert (found[:, 0] == -np.inf).all()
-    assert np.isfinite(found[:, 1]).all()
+    for kind in CLASSIFIERS:
+        found = fit(kind, features, labels, 2).scores(1, features)
+        assert (found[:, 0] == -np.inf).all()
+        assert np.isfinite(found[:, 1]).all()
 
 
 def test_fits_that_did_not_finish_are_counted() -> None:
     features, targets = _problem(5)
-    fits = LogisticFits(Standardiser.of(features)(features), targets, 5, 2, 1e-6)
-    fits.scores(1e-3, features)
-    assert fits.unfinished == 1
+    examples = Examples(features, targets, 5)
+    stopped = Plan(settings=Settings(tolerance=1e-12, max_steps=1))
+    assert CLASSIFIERS["logistic"].fit(examples, (1e-3, 1e-2), 1.0, stopped).unfinished == 2
+    assert fit("logistic", features, targets, 5).unfinished == 0
 
 
 def test_constant_features_are_standardised_to_zero() -> None:
     features = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     features[:, 1] = 7.3
-    scaled = Standardiser.of(features)(features)
+    scaled = normalised(features, features, "standardise")[0]
     np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(scaled.std(0), [1, 0, 1], atol=1e-5)
+
+
+def test_lengths_are_one_and_zero_stays_zero() -> None:
+    features = np.array([[3.0, 4.0], [0.0, 0.0]], dtype=np.float32)
+    np.testing.assert_allclose(normalised(features, features, "l2")[0], np.array([[0.6, 0.8], [0, 0]]), rtol=1e-6)
+    assert torch.equal(*(torch.from_numpy(each) for each in normalised(features, features, "none")))

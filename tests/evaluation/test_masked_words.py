@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.evaluation.conftest import LooksAtRed, MakeSplit, picture, write_masked
 from wordsight.corpus import Box
 from wordsight.errors import InputError
-from wordsight.evaluation import Result, Subject, check_protocols, evaluate, open_task, print_results
+from wordsight.evaluation import Result, Subject, asked_protocols, evaluate, open_task, print_results
 from wordsight.evaluation.answers import ask, sample_images, sample_rows
 from wordsight.evaluation.features import BATCH
 from wordsight.evaluation.masked_words import BY_PART, BY_RANK, asked_rows, groups_of
@@ -142,9 +142,9 @@ def test_protocols_are_refused_before_anything_is_computed(subject: Subject, col
     with pytest.raises(InputError, match="masked-words asks about captioned images"):
         evaluate(subject, task, ["masked-words"])
     with pytest.raises(InputError, match="logistic asks about labelled images"):
-        check_protocols(["logistic"], CaptionedSplit)
+        asked_protocols(["logistic"], CaptionedSplit)
     with pytest.raises(InputError, match="no protocol was named"):
-        check_protocols([], Task)
+        asked_protocols([], Task)
     assert not subject.results_folder.exists()
 
 

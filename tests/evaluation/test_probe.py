@@ -7,69 +7,119 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from tests.evaluation.conftest import array_task, shrinking_backbone
-from wordsight.evaluation import Subject, Task, evaluate, open_task
-from wordsight.evaluation.logistic import LogisticSettings, choose, probe
-from wordsight.evaluation.results import Result, SweepPoint
+from tests.evaluation.conftest import array_task, settings_of, shrinking_backbone
+from wordsight.evaluation import Protocol, Subject, Task, evaluate, open_task
+from wordsight.evaluation.probe import ProbeScore, ProbeSettings, choose, probe
+from wordsight.evaluation.probe_features import TaskFeatures
+from wordsight.evaluation.results import Result
+from wordsight.evaluation.solvers import Plan
 from wordsight.vision.backbones import Backbone, build_backbone
 
+LOGISTIC: ProbeSettings = settings_of("logistic")
+KINDS = ("logistic", "ridge", "voc07-svm-virtex")
 
-def test_random_labels_give_chance() -> None:
+
+def probed(
+    train: NDArray[np.floating], test: NDArray[np.floating], task: Task, settings: ProbeSettings = LOGISTIC
+) -> ProbeScore:
+    features = TaskFeatures("", train.astype(np.float32), test.astype(np.float32))
+    return probe(features, task, settings, Plan(), "made")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_labels_give_chance(kind: str) -> None:
     random = np.random.default_rng(0)
-    train, test = (random.normal(size=(n, 40)).astype(np.float32) for n in (500, 1000))
+    train, test = (random.normal(size=(n, 40)) for n in (500, 1000))
     task = array_task(random.integers(0, 10, 500), random.integers(0, 10, 1000), 10)
     # Three standard errors of a share of 1,000.
-    assert probe(train, test, task, LogisticSettings()).value == pytest.approx(10, abs=3)
+    assert probed(train, test, task, settings_of(kind)).value == pytest.approx(10, abs=3)
 
 
-def test_random_labels_give_chance_also_for_several_labels() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_labels_give_chance_also_for_several_labels(kind: str) -> None:
     random = np.random.default_rng(0)
-    train, test = (random.normal(size=(n, 20)).astype(np.float32) for n in (300, 1000))
+    train, test = (random.normal(size=(n, 20)) for n in (300, 1000))
     targets = [(random.random((n, 3)) < 0.3).astype(np.int8) for n in (300, 1000)]
-    assert probe(train, test, array_task(targets[0], targets[1], 3), LogisticSettings()).value == pytest.approx(
-        30, abs=5
-    )
+    task = array_task(targets[0], targets[1], 3)
+    assert probed(train, test, task, settings_of(kind)).value == pytest.approx(30, abs=5)
 
 
-def test_what_can_be_told_apart_is() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_can_be_told_apart_is(kind: str) -> None:
     random = np.random.default_rng(0)
     targets = [random.integers(0, 4, n) for n in (200, 400)]
-    train, test = ((np.eye(4)[each] * 4 + random.normal(size=(len(each), 4))).astype(np.float32) for each in targets)
-    found = probe(train, test, array_task(targets[0], targets[1], 4), LogisticSettings())
+    train, test = (np.eye(4)[each] * 4 + random.normal(size=(len(each), 4)) for each in targets)
+    settings = settings_of(kind)
+    found = probed(train, test, array_task(targets[0], targets[1], 4), settings)
     assert found.value > 95
     assert found.per_class.shape == (4,)
-    assert [point.penalty for point in found.sweep] == sorted(LogisticSettings().penalties, reverse=True)
+    assert [point.penalty for point in found.sweep] == list(settings.penalties)
 
 
-def test_the_penalty_is_chosen_without_a_look_at_the_test() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_penalty_is_chosen_without_a_look_at_the_test(kind: str) -> None:
     random = np.random.default_rng(0)
     targets = [random.integers(0, 3, n) for n in (150, 60)]
-    train, test = (random.normal(size=(len(each), 10)).astype(np.float32) + each[:, None] for each in targets)
+    train, test = (random.normal(size=(len(each), 10)) + each[:, None] for each in targets)
     task = array_task(targets[0], targets[1], 3)
     other = replace(task, test=replace(task.test, targets=random.permutation(targets[1])))
-    first, second = (probe(train, test, each, LogisticSettings()) for each in (task, other))
-    assert (first.penalty, first.sweep) == (second.penalty, second.sweep)
+    first, second = (probed(train, test, each, settings_of(kind)) for each in (task, other))
+    assert (first.penalties, first.sweep) == (second.penalties, second.sweep)
+
+
+def _swept(*values: float) -> NDArray[np.float64]:
+    """The same values for each of two classes."""
+    return np.array(values)[:, None].repeat(2, 1)
 
 
 def test_the_strongest_of_equally_good_penalties_is_chosen() -> None:
-    sweep = [SweepPoint(1.0, 50.0), SweepPoint(0.1, 60.0), SweepPoint(0.01, 60.0), SweepPoint(0.001, 40.0)]
-    assert choose(sweep, [point.penalty for point in sweep]) == (0.1, [])
+    four = replace(LOGISTIC, penalties=(1.0, 0.1, 0.01, 0.001))
+    penalties, notes = choose(_swept(50, 60, 60, 40), four)
+    assert (penalties.tolist(), notes) == ([0.1, 0.1], [])
+    # C weights the loss: there the smallest is the strongest.
+    penalties, notes = choose(_swept(50, 60, 60, 40), replace(four, classifier="svm"))
+    assert (penalties.tolist(), notes) == ([0.01, 0.01], [])
 
 
 def test_a_best_penalty_at_the_edge_is_said() -> None:
-    sweep = [SweepPoint(1.0, 50.0), SweepPoint(0.1, 60.0)]
-    penalty, notes = choose(sweep, [1.0, 0.1])
-    assert penalty == 0.1
+    two = replace(LOGISTIC, penalties=(1.0, 0.1))
+    penalties, notes = choose(_swept(50, 60), two)
+    assert penalties.tolist() == [0.1, 0.1]
     assert "0.1, is the weakest tried" in notes[0]
+    notes = choose(_swept(50, 60), replace(two, penalty_of_each_class=True))[1]
+    assert notes == ["2 of 2 classes chose a penalty at the edge of those tried"]
+
+
+def test_each_class_may_have_a_penalty_of_its_own() -> None:
+    settings = replace(settings_of("voc07-svm-vissl"), penalties=(0.1, 1.0, 10.0))
+    penalties, _ = choose(np.array([[10.0, 60.0, np.nan], [20, 50, np.nan], [5, 40, np.nan]]), settings)
+    assert penalties.tolist() == [1.0, 0.1, 1.0], "the middle one where there was nothing to choose by"
 
 
 def test_too_few_images_to_choose_by_take_the_middle_penalty() -> None:
     task = array_task(np.array([0, 1]), np.array([0, 1]), 2)
-    features = np.array([[-1.0], [1.0]], dtype=np.float32)
-    found = probe(features, features, task, LogisticSettings(penalties=(0.1, 1.0, 10.0)))
-    assert (found.value, found.penalty) == (100, 1.0)
+    features = np.array([[-1.0], [1.0]])
+    found = probed(features, features, task, replace(LOGISTIC, penalties=(0.1, 1.0, 10.0)))
+    assert (found.value, found.penalties) == (100, (1.0,))
     assert "too few training images to choose a penalty by" in found.notes[0]
+
+
+def test_difficult_images_are_negatives_or_left_out_of_training() -> None:
+    random = np.random.default_rng(0)
+    train = random.uniform((-0.5, -1), (2, 1), size=(400, 2))
+    labels = (train[:, :1] > 0).astype(np.int8)
+    # What lies far out is difficult: as a negative it turns the classifier round there.
+    labels[train[:, 0] > 0.5] = -1
+    test = random.normal(size=(400, 2))
+    task = array_task(labels, (test[:, :1] > 0).astype(np.int8), 1)
+    kept, turned = (
+        probed(train, test, task, replace(LOGISTIC, penalties=(0.01,), ignored_in_training=how)).value
+        for how in ("left out", "negative")
+    )
+    assert kept > 95
+    assert turned < 80
 
 
 def test_a_result_holds_all_that_is_needed_to_read_it(subject: Subject, colour_folder: Path) -> None:
@@ -82,8 +132,9 @@ def test_a_result_holds_all_that_is_needed_to_read_it(subject: Subject, colour_f
     assert written["metric"] == "top-1 accuracy"
     assert written["per_class"] == {"blue": 100, "red": 100}
     assert written["baselines"] == {"chance": 50}
-    assert written["counts"] == {"classes": 2, "train_images": 24, "test_images": 8, "validation_images": 5}
+    assert written["counts"] == {"classes": 2, "train_images": 24, "test_images": 8, "features": 3}
     assert written["penalty"] in written["settings"]["penalties"]
+    assert written["settings"]["features"]["image_size"] == 16
     assert len(written["sweep"]) == len(written["settings"]["penalties"])
     assert written["subject"] == "seer"
     assert written["weights"]
@@ -92,7 +143,10 @@ def test_a_result_holds_all_that_is_needed_to_read_it(subject: Subject, colour_f
     assert Result.read(subject.results_folder / "colours" / "logistic.json") == result
 
 
-def test_random_weights_are_probed_once_for_a_task(subject: Subject, colour_folder: Path) -> None:
+def test_random_weights_are_probed_once_for_a_task(
+    subject: Subject, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "kept"))
     seen = 0
 
     def forward_hook(module: object, inputs: object, output: object) -> None:
@@ -128,6 +182,29 @@ def test_training_that_did_harm_is_said(subject: Subject, colour_folder: Path) -
     harmed = replace(subject, backbone=shrinking_backbone(0.0, 1.0, 0.0), random_backbone=shrinking_backbone)
     (result,) = evaluate(harmed, open_task(f"folder:{colour_folder}"), ["logistic"])
     assert any("worse than the same network with random weights" in warning for warning in result.warnings)
+
+
+def test_what_was_measured_before_is_not_measured_again(subject: Subject, colour_folder: Path) -> None:
+    task = open_task(f"folder:{colour_folder}")
+    first = evaluate(subject, task, ["logistic", "ridge"])
+    again = evaluate(subject, task, ["ridge", "logistic"])
+    assert again == first[::-1], "seconds included: it is the same measurement"
+    other = evaluate(replace(subject, backbone=shrinking_backbone(2.0, 1.0, 1.0)), task, ["logistic"])
+    assert other[0].key != first[0].key
+    assert evaluate(subject, task, ["logistic"], again=True)[0].key == first[0].key
+
+
+def test_each_layer_has_a_result_of_its_own(subject: Subject, colour_folder: Path) -> None:
+    torch.manual_seed(0)
+    network = build_backbone("resnet18")
+    seen = replace(subject, backbone=network, random_backbone=lambda: network, image_size=32)
+    features = replace(LOGISTIC.features, layers=("conv13", "res3", "res5"))
+    layered = Protocol("layered", "probe", replace(LOGISTIC, features=features))
+    results = evaluate(seen, open_task(f"folder:{colour_folder}"), [layered])
+    assert [(result.part, result.counts["features"]) for result in results] == [("res3", 128), ("res5", 512)]
+    files = sorted(file.name for file in (subject.results_folder / "colours").glob("*.json"))
+    assert files == ["layered-res3.json", "layered-res5.json"]
+    assert evaluate(seen, open_task(f"folder:{colour_folder}"), [layered]) == results
 
 
 def _few(task: Task, train: int, test: int) -> Task:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from wordsight.errors import InputError
-from wordsight.evaluation.results import Result, SweepPoint, print_results, read_results, reusable
+from wordsight.evaluation.results import Result, SweepPoint, print_results, read_results
 
 
 def _result() -> Result:
@@ -23,7 +23,9 @@ def _result() -> Result:
         sweep=[SweepPoint(1.0, 60.0), SweepPoint(0.1, 64.0)],
         seconds=12.34,
         warnings=["[these brackets] are no markup"],
-        reusable={"random_weights": {"key": "k", "value": 37.54}},
+        interval=(61.25, 67.5),
+        class_penalties={"rose": 0.1},
+        key="k",
     )
 
 
@@ -33,15 +35,6 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert Result.read(file) == _result()
     assert read_results(tmp_path) == [_result()]
     assert [each.name for each in file.parent.iterdir()] == ["logistic.json"]
-
-
-def test_a_baseline_is_found_again_under_its_key_alone(tmp_path: Path) -> None:
-    assert reusable(tmp_path, "flowers", "logistic", "random_weights", "k") is None
-    _result().write(tmp_path)
-    found = reusable(tmp_path, "flowers", "logistic", "random_weights", "k")
-    assert found is not None
-    assert found["value"] == 37.54
-    assert reusable(tmp_path, "flowers", "logistic", "random_weights", "other") is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1}', "half {"])

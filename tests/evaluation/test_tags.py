@@ -14,11 +14,11 @@ import scipy.sparse
 import torch
 from sklearn.metrics import average_precision_score
 
-from tests.evaluation.conftest import MadeReader, encoded, picture, shrinking_backbone
+from tests.evaluation.conftest import MadeReader, encoded, picture, settings_of, shrinking_backbone
 from wordsight.concepts import ConceptSet
 from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.errors import InputError
-from wordsight.evaluation import CorpusSplit, LearnedConcepts, Subject, check_protocols, evaluate, tag_scores
+from wordsight.evaluation import CorpusSplit, LearnedConcepts, Protocol, Subject, asked_protocols, evaluate, tag_scores
 from wordsight.evaluation.metrics import average_precision_of, chance_average_precision
 from wordsight.evaluation.results import Result, read_results
 from wordsight.evaluation.tag_probabilities import distance_to, nearness
@@ -29,7 +29,7 @@ from wordsight.evaluation.tag_scores import (
     first_ranks_of_order,
     precision_of_concepts,
 )
-from wordsight.evaluation.tags import BEST, BY_FREQUENCY, LEAST, TagsSettings, measure
+from wordsight.evaluation.tags import BEST, BY_FREQUENCY, LEAST
 from wordsight.heads.tp import TagHead
 from wordsight.objectives import ConceptFacts, Facts
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
@@ -198,7 +198,8 @@ def test_the_best_and_the_least_learned_concepts_are_named_with_their_counts(
 ) -> None:
     rows = [[0, 1, 1]] * 2 + [[0, 1, 0]] + [[1, 0, 0]] * 2 + [[1, 0, 1]]
     subject, split = make_tagged(words=(rows, "labels", [10, 1, 0]))
-    (result,) = measure(subject, split, TagsSettings(least_positives=2))
+    protocol = Protocol("few", "tags", settings_of("tags", least_positives=2))
+    (result,) = evaluate(subject, split, [protocol])
     named = {(group.by, group.name): group for group in result.groups}
     assert named[BEST, "red"].count == 3
     assert named[BEST, "red"].value == pytest.approx(100)
@@ -263,6 +264,6 @@ def test_a_head_that_diverged_is_refused(make_tagged: MakeTagged) -> None:
 
 
 def test_a_split_without_masked_captions_can_be_asked_for_tags_alone() -> None:
-    check_protocols(["tags"], CorpusSplit)
+    asked_protocols(["tags"], CorpusSplit)
     with pytest.raises(InputError, match="masked-words asks about"):
-        check_protocols(["masked-words"], CorpusSplit)
+        asked_protocols(["masked-words"], CorpusSplit)

@@ -1,10 +1,14 @@
 """The verbs as typed functions: what `import wordsight` offers, and all that the command line calls."""
 
+from wordsight.api.comparing import compare
 from wordsight.api.corpora import build_concepts, build_corpus, describe_concepts, open_corpus
+from wordsight.api.evaluating import evaluate
 from wordsight.api.explaining import explain_map, explain_photo, explain_words, report
 from wordsight.api.language import train_language_model
-from wordsight.api.runs import evaluate, load_backbone, open_run, pretrain, recipe_settings
+from wordsight.api.measuring import coverage
+from wordsight.api.runs import load_backbone, open_run, pretrain, recipe_settings
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
+from wordsight.concepts.show import ConceptSummary
 from wordsight.corpus import READERS, BuildSettings
 from wordsight.corpus.show import CorpusSummary, describe, rejects
 from wordsight.joining import training_data
@@ -19,6 +23,8 @@ __all__ = [
     "CorpusSummary",
     "build_concepts",
     "build_corpus",
+    "compare",
+    "coverage",
     "describe",
     "describe_concepts",
     "evaluate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def build_concepts(
     if settings is None or isinstance(settings, Mapping):
         settings = from_mapping(made.settings, settings or {}, kind)
     concepts = made.build(corpus, settings, split or corpus.default_split("train"))
-    concepts = replace(concepts, corpus_path=corpus.path)
+    concepts = concepts.made_from(corpus)
     concepts.save(Path(out), overwrite=overwrite)
     return ConceptSet.open(out)
 

@@ -10,7 +10,7 @@ from wordsight.api.corpora import open_corpus
 from wordsight.api.runs import open_run
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
-from wordsight.joining import subject_of
+from wordsight.subjects import subject_of
 
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
 if TYPE_CHECKING:

@@ -1,22 +1,19 @@
-"""The verbs about runs: train one, measure it, take its backbone."""
+"""The verbs about runs: train one, open it, take its backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wordsight.api.corpora import open_corpus
 from wordsight.corpus import Corpus
-from wordsight.errors import InputError
-from wordsight.joining import corpus_question, subject_of, training_data
+from wordsight.joining import training_data
 from wordsight.recipes import merged, read_values, recipe_file
 from wordsight.settings import from_mapping
 
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
 if TYPE_CHECKING:
-    from wordsight.evaluation import Result
     from wordsight.training.run import Run
     from wordsight.training.settings import PretrainSettings
     from wordsight.vision.backbones import Backbone
@@ -95,69 +92,6 @@ def recipe_settings(recipe: PretrainSettings | Path | str, **changes: Any) -> Pr
         return from_mapping(PretrainSettings, merged(asdict(recipe), changes), "settings")
     file = recipe_file(recipe)
     return from_mapping(PretrainSettings, merged(read_values(file), changes), str(file))
-
-
-def evaluate(
-    run: Run | Path | str,
-    *,
-    task: str | None = None,
-    corpus: Corpus | Path | str | None = None,
-    split: str | Sequence[str] | None = None,
-    protocols: Sequence[str] = (),
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    image: str | None = None,
-    label: str | None = None,
-    images: Path | str | None = None,
-) -> list[Result]:
-    """Measure how good a run is, and write each result into its ``results/<task>/<protocol>.json``.
-
-    Args:
-        run: The run, or its folder.
-        task: Labelled images for probes of the backbone: ``folder:DIR``, ``voc:DIR``, ``table:FILE`` or
-            ``corpus:FOLDER``.
-        corpus: Captioned images for what is asked of the heads: masked words, pointing, tags.
-        split: The split of the corpus, or several, each with results of its own; ``test`` where there are splits, else
-            all.
-        protocols: Names of protocols; by default ``logistic`` for a task, and for a corpus ``masked-words``, or
-            ``tags`` for a run that masks no words.
-        device: Where to compute.
-        image: Of a table, the column of image files.
-        label: Of a table, the column of labels.
-        images: Of a table, the folder that its image files are relative to.
-
-    Raises:
-        InputError: When neither or both of task and corpus are given, a name is unknown, or a protocol asks otherwise.
-    """
-    from wordsight.evaluation import CaptionedSplit, Question, Task, check_protocols, open_task
-    from wordsight.evaluation import evaluate as measure
-
-    run = open_run(run)
-    if (task is None) == (corpus is None):
-        raise InputError(
-            "give either a task (labelled images) or a corpus (captioned images)",
-            where="wordsight evaluate",
-            expected="for example --task folder:imagenette, or --corpus corpora/flickr8k --protocol masked-words",
-        )
-    asked_of_heads = "tags" if run.info.language is None else "masked-words"
-    protocols = list(protocols) or ["logistic" if task is not None else asked_of_heads]
-    check_protocols(protocols, CaptionedSplit if task is None else Task)
-    subject = subject_of(run, device, heads=task is None)
-    questions: list[Question]
-    if task is None:
-        corpus = open_corpus(corpus or run.info.corpus)
-        splits = _splits(corpus, split)
-        questions = [corpus_question(run, subject, corpus, one, protocols) for one in splits]
-    else:
-        questions = [open_task(task, image=image, label=label, images=images)]
-    return [result for question in questions for result in measure(subject, question, protocols)]
-
-
-def _splits(corpus: Corpus, asked: str | Sequence[str] | None) -> list[str]:
-    """The splits that were asked for, each known to be there before anything is computed; ``test`` by default."""
-    named = [asked] if isinstance(asked, str) else list(dict.fromkeys(asked or ()))
-    for name in named:
-        corpus.indices(name)
-    return named or [corpus.default_split("test")]
 
 
 def load_backbone(run: Run | Path | str, weights: Literal["trained", "random"] = "trained") -> Backbone:

@@ -1,7 +1,8 @@
 """The command line: finds the verb, reads its words, calls `wordsight.api`, prints what came out.
 
 Thin on purpose: nothing here computes. Whatever a person did wrong is answered with one line on standard error and exit
-status 2, Ctrl-C with one line and 130. Imports wait for the verb that needs them, so that `--help` is quick.
+status 2, Ctrl-C with one line and 130, a polite kill with one line and 143. Imports wait for the verb that needs them,
+so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from pathlib import Path
 from types import TracebackType
 
 from wordsight import __version__
+from wordsight.cli.compare import COMPARE
 from wordsight.cli.corpus import CONCEPTS, CORPUS
+from wordsight.cli.coverage import COVERAGE
 from wordsight.cli.language import LANGUAGE
 from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
+from wordsight.cli.stopping import LOADER_KILLED, Terminated, terminable
 from wordsight.cli.verb import Group, Verb
 from wordsight.errors import InputError, unknown
 
@@ -27,11 +31,13 @@ VERBS: dict[str, Verb | Group] = {
     "language": LANGUAGE,
     "pretrain": PRETRAIN,
     "evaluate": EVALUATE,
+    "compare": COMPARE,
+    "coverage": COVERAGE,
     "explain": EXPLAIN,
     "report": REPORT,
 }
 
-WRONG_INPUT, INTERRUPTED = 2, 130
+WRONG_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
 ERROR_LOG = "wordsight-error.log"
 _ABOUT = "wordsight learns to see from captions: captioned images in, a trained, measured and explained backbone out."
 
@@ -49,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
         words: What follows `wordsight`; by default what the process was started with.
 
     Returns:
-        The exit status: 0 when it worked, 2 when something given can't be used, 130 after Ctrl-C.
+        The exit status: 0 when it worked, 2 when something given can't be used, 130 after Ctrl-C, 143 after SIGTERM.
     """
     given = list(sys.argv[1:] if words is None else words)
     verb: Verb | None = None
@@ -58,20 +64,30 @@ def main(words: Sequence[str] | None = None) -> int:
         if found is None:
             return 0
         prog, verb, rest = found
-        verb.call(verb.read(prog, rest))
-        sys.stdout.flush()
+        with terminable():
+            verb.call(verb.read(prog, rest))
+            sys.stdout.flush()
     except InputError as error:
         print(f"wordsight: {error}", file=sys.stderr)
         return WRONG_INPUT
-    except KeyboardInterrupt:
-        kept = verb.interrupted if verb is not None else "nothing was begun"
-        print(f"\nwordsight: stopped; {kept}", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return _stopped(verb, TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
+    except RuntimeError as error:
+        if LOADER_KILLED not in str(error):
+            raise
+        return _stopped(verb, TERMINATED)
     except BrokenPipeError:  # the reader of our output (`| head`) has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except SystemExit as stop:  # `--help` of a verb
         return int(stop.code or 0)
     return 0
+
+
+def _stopped(verb: Verb | None, status: int) -> int:
+    """Say what is kept of what was stopped."""
+    kept = verb.interrupted if verb is not None else "nothing was begun"
+    print(f"\nwordsight: stopped; {kept}", file=sys.stderr)
+    return status
 
 
 def find_verb(words: Sequence[str]) -> tuple[str, Verb, list[str]] | None:

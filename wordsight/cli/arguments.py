@@ -292,9 +292,12 @@ def _default(of: Any, name: str, default: Any) -> Any:
 
 
 def _documentation(of: Callable[..., Any]) -> dict[str, str]:
-    """The help text of every parameter, from the docstring."""
-    parsed = docstring_parser.parse(inspect.getdoc(of) or "")
-    return {one.arg_name: " ".join((one.description or "").replace("``", "").split()) for one in parsed.params}
+    """The help text of every parameter, from the docstring; of a dataclass, from those that it goes on from as well."""
+    found: dict[str, str] = {}
+    for part in reversed(inspect.getmro(of)) if isinstance(of, type) else (of,):
+        parsed = docstring_parser.parse(part.__doc__ or "")
+        found |= {one.arg_name: " ".join((one.description or "").replace("``", "").split()) for one in parsed.params}
+    return found
 
 
 def _several(argument: _Argument) -> bool:

@@ -34,28 +34,47 @@ class EvaluateArguments:
     """What is measured, and on what.
 
     Args:
-        run: The run folder.
-        task: Labelled images for a probe of the backbone: folder:DIR (train/ and val/ or test/ with class folders in
-            them), voc:DIR, table:FILE, or corpus:FOLDER.
+        run: The run folder; or a network: timm:NAME or torchvision:NAME with random weights, NAME@pretrained with
+            published ones, NAME@FILE with those of a file.
+        task: Labelled images for a probe of the backbone, with commas between several: folder:DIR (train/ and val/ or
+            test/ with class folders in them), voc:DIR, table:FILE, multilabel:FILE, coco-labels:FILE, torchvision:NAME,
+            corpus:FOLDER.
         corpus: The folder of a corpus of captioned images, for what is asked of the heads.
         split: The split of that corpus, with commas between several; by default test where there are splits, else all.
-        protocol: How it is measured, with commas between several: logistic for a task; masked-words, pointing, tags for
-            a corpus. By default logistic for a task, and for a corpus masked-words, or tags for a run that masks no
-            words.
+        protocol: How it is measured, with commas between several: a name (logistic, ridge, voc07-svm-vissl, ... for a
+            task; masked-words, pointing, tags for a corpus), or a YAML file of one's own. By default logistic for a
+            task, and for a corpus masked-words, or tags for a run that masks no words.
         image: Of a table, the column of image files.
         label: Of a table, the column of labels.
-        images: Of a table, the folder that its image files are relative to.
+        images: Of a table or of COCO's labels, the folder that the image files are relative to.
+        separator: Of a table, what stands between several labels of an image.
+        test: Of COCO's labels, the file of the test images.
+        names: Of class folders, a file of the classes' names (CSV, JSON or TXT): of n01440764 it makes tench.
+        root: Of torchvision's datasets, the folder that they lie in.
+        download: Fetch a dataset of torchvision that is not there.
+        image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
+            224 for other networks.
+        out: Folder of the results; by default results in the run folder, and evaluated/NAME for what is no run.
+        again: Measure also what was measured before on the same weights and data.
         device: Where to compute.
     """
 
-    run: Path
-    task: str | None = None
+    run: str
+    task: tuple[str, ...] = ()
     corpus: Path | None = None
     split: tuple[str, ...] = ()
     protocol: tuple[str, ...] = ()
     image: str | None = None
     label: str | None = None
     images: Path | None = None
+    separator: str | None = None
+    test: Path | None = None
+    names: Path | None = None
+    root: Path | None = None
+    download: bool | None = None
+    image_size: int = 0
+    out: Path | None = None
+    again: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
@@ -212,15 +231,18 @@ def _evaluate_sources() -> list[Source]:
 
 def _evaluate(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.evaluating import results_folder
     from wordsight.evaluation import print_results
     from wordsight.evaluation.results import result_file
 
     given = values.of(EvaluateArguments)
-    results = api.evaluate(given.pop("run"), protocols=given.pop("protocol"), **given)
+    run, task = given.pop("run"), given.pop("task")
+    results = api.evaluate(run, task=task or None, protocols=given.pop("protocol"), **given)
     print_results(results)
-    folder = values["run"] / "results"
+    folder = results_folder(run, values["out"])
     files = ", ".join(str(result_file(folder, one.task, one.protocol, one.part)) for one in results)
-    print(f"wrote {files}; next: wordsight report {values['run']}")
+    following = f"wordsight report {run}" if Path(run).is_dir() else f"wordsight compare {run}"
+    print(f"wrote {files}; next: {following}")
 
 
 def _explain_photo_sources() -> list[Source]:

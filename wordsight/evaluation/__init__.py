@@ -1,23 +1,37 @@
 """Evaluation: how good a backbone is, each number under the name of its protocol and beside its baselines.
 
-A new protocol is a file and a line in ``PROTOCOLS``; a new kind of task is a file and a line in ``tasks.TASKS``.
+A new method is a file and a line in ``METHODS``, and a protocol of it a YAML file in ``protocols/``; a new kind of task
+is a file and a line in ``tasks.TASKS``.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from wordsight.errors import InputError, unknown
-from wordsight.evaluation import logistic, masked_words, pointing, tags
-from wordsight.evaluation.protocol import Protocol, Question
-from wordsight.evaluation.results import Result, print_results, read_results
-from wordsight.evaluation.subject import CaptionedSplit, CorpusSplit, LearnedConcepts, Subject
+from wordsight.errors import InputError
+from wordsight.evaluation import (
+    few_shot,
+    fine_tune,
+    knn,
+    masked_words,
+    pointing,
+    probe,
+    retrieval,
+    sgd_probe,
+    tags,
+    zero_shot,
+)
+from wordsight.evaluation.intervals import bootstrap_interval
+from wordsight.evaluation.kept import key_of
+from wordsight.evaluation.protocol import Method, Protocol, Question, protocol_names, read_protocol
+from wordsight.evaluation.results import Result, installed_versions, print_results, read_results
+from wordsight.evaluation.subject import CaptionedSplit, CorpusSplit, LearnedConcepts, Subject, weights_fingerprint
 from wordsight.evaluation.tasks import TASKS, Task, open_task
 
 __all__ = [
-    "PROTOCOLS",
+    "METHODS",
     "TASKS",
     "CaptionedSplit",
     "CorpusSplit",
@@ -27,61 +41,120 @@ __all__ = [
     "Result",
     "Subject",
     "Task",
-    "check_protocols",
+    "asked_protocols",
     "evaluate",
+    "open_protocol",
     "open_task",
     "print_results",
+    "protocol_names",
     "read_results",
 ]
 
-PROTOCOLS: dict[str, Protocol] = {
-    logistic.NAME: Protocol(Task, logistic.LogisticSettings, logistic.measure),
-    masked_words.NAME: Protocol(CaptionedSplit, masked_words.MaskedWordsSettings, masked_words.measure),
-    pointing.NAME: Protocol(CaptionedSplit, pointing.PointingSettings, pointing.measure),
-    tags.NAME: Protocol(CorpusSplit, tags.TagsSettings, tags.measure),
+METHODS: dict[str, Method] = {
+    "probe": Method(Task, probe.ProbeSettings, probe.measure),
+    "few-shot": Method(Task, few_shot.FewShotSettings, few_shot.measure),
+    "fine-tune": Method(Task, fine_tune.FineTuneSettings, fine_tune.measure),
+    "knn": Method(Task, knn.KnnSettings, knn.measure),
+    "sgd-probe": Method(Task, sgd_probe.SgdProbeSettings, sgd_probe.measure),
+    "masked-words": Method(CaptionedSplit, masked_words.MaskedWordsSettings, masked_words.measure, heads=True),
+    "pointing": Method(CaptionedSplit, pointing.PointingSettings, pointing.measure, heads=True),
+    "tags": Method(CorpusSplit, tags.TagsSettings, tags.measure, heads=True),
+    "zero-shot": Method(Task, zero_shot.ZeroShotSettings, zero_shot.measure, heads=True),
+    "retrieval": Method(CorpusSplit, retrieval.RetrievalSettings, retrieval.measure, heads=True),
 }
 
 
-def evaluate(subject: Subject, question: Question, protocols: Sequence[str]) -> list[Result]:
+def open_protocol(spec: str) -> Protocol:
+    """A protocol by its name, or by a YAML file of one's own.
+
+    Raises:
+        InputError: When there is no such protocol, or its file is wrong.
+    """
+    return read_protocol(spec, METHODS)
+
+
+def evaluate(
+    subject: Subject, question: Question, protocols: Sequence[str | Protocol], *, again: bool = False
+) -> list[Result]:
     """Measure a subject on one question under some protocols, and write each result into its folder of results.
 
     Args:
         subject: What is measured.
         question: A task (labelled images) or a split of a corpus, its captions masked where a protocol asks for that.
-        protocols: Names of protocols.
+        protocols: Protocols, or their names.
+        again: Measure also what was measured before on the same weights and data with the same settings and versions.
 
     Raises:
         InputError: When a protocol is unknown or asks another kind of question, or can't be measured on this one.
     """
-    check_protocols(protocols, type(question))
     results = []
-    for name in protocols:
-        protocol = PROTOCOLS[name]
-        started = time.perf_counter()
-        found = protocol.measure(subject, question, protocol.settings())
-        seconds = round(time.perf_counter() - started, 3)
-        for each in found if isinstance(found, list) else [found]:
-            result = replace(each, subject=subject.name, seconds=seconds)
-            result.write(subject.results_folder)
-            results.append(result)
+    for protocol in asked_protocols(protocols, type(question)):
+        method = METHODS[protocol.method]
+        network = subject.objective if method.heads and subject.objective is not None else subject.backbone
+        key = key_of(
+            weights_fingerprint(network),
+            str(network),
+            subject.settings if method.heads else "",
+            question.fingerprint,
+            subject.image_size,
+            subject.device.type,
+            protocol.method,
+            asdict(protocol.settings),
+            installed_versions(),
+        )
+        fresh = again or (method.heads and not subject.settings)
+        known = [] if fresh else _known(subject, question, protocol, key)
+        results += known or _measured(subject, question, protocol, key)
     return results
 
 
-def check_protocols(protocols: Sequence[str], asked: type[Task] | type[CorpusSplit]) -> None:
-    """Refuse protocols that don't exist or that ask another kind of question, before anything is computed.
+def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | type[CorpusSplit]) -> list[Protocol]:
+    """Open protocols; refuse those that don't exist or ask another kind of question, before anything is computed.
 
     Args:
-        protocols: Their names.
+        protocols: Protocols, or their names.
         asked: ``Task`` for labelled images, ``CaptionedSplit`` for captioned ones, ``CorpusSplit`` for these unmasked.
 
     Raises:
         InputError: In these cases, or when there is none.
     """
     if not protocols:
-        raise InputError("no protocol was named", where="--protocol", expected=f"one of: {', '.join(PROTOCOLS)}")
-    for name in protocols:
-        if name not in PROTOCOLS:
-            raise unknown("protocol", name, PROTOCOLS, where="--protocol")
-        if not issubclass(asked, PROTOCOLS[name].asks):
-            wanted = "labelled images (--task)" if PROTOCOLS[name].asks is Task else "captioned images (--corpus)"
-            raise InputError(f"{name} asks about {wanted}", where="--protocol")
+        names = ", ".join(protocol_names())
+        raise InputError("no protocol was named", where="--protocol", expected=f"one of: {names}")
+    opened = [each if isinstance(each, Protocol) else open_protocol(each) for each in protocols]
+    for protocol in opened:
+        asks = METHODS[protocol.method].asks
+        if not issubclass(asked, asks):
+            wanted = "labelled images (--task)" if asks is Task else "captioned images (--corpus)"
+            raise InputError(f"{protocol.name} asks about {wanted}", where="--protocol")
+    return opened
+
+
+def _known(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
+    """All results of the same measurement, where they are there already."""
+    folder = subject.results_folder / question.name
+    found = []
+    for file in sorted(folder.glob(f"{protocol.name}*.json")):
+        try:
+            result = Result.read(file)
+        except InputError:
+            # Another program's file, or an older version's: it is about to be replaced by a whole one.
+            continue
+        if (result.protocol, result.key) == (protocol.name, key):
+            found.append(result)
+    return found if found and len(found) == found[0].parts else []
+
+
+def _measured(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
+    started = time.perf_counter()
+    found = METHODS[protocol.method].measure(subject, question, protocol)
+    seconds = round(time.perf_counter() - started, 3)
+    several = found if isinstance(found, list) else [found]
+    results = []
+    for each in several:
+        result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several))
+        if result.interval is None and result.outcomes is not None:
+            result = replace(result, interval=bootstrap_interval(result.outcomes))
+        result.write(subject.results_folder)
+        results.append(result)
+    return results

@@ -73,8 +73,21 @@ def view_batches(
 
 
 def _view(image: EncodedImage, size: int, crop_share: float, name: str) -> NDArray[np.uint8]:
+    return eval_view(checked_image(image, name), size, crop_share)
+
+
+def checked_image(image: EncodedImage, name: str) -> bytes | memoryview:
+    """An encoded image that can be decoded as it is: checked, upright, without transparency.
+
+    Args:
+        image: The image; memory views come from a corpus, where this has been done.
+        name: What to call it in an error, where it has no file name.
+
+    Raises:
+        InputError: When it can't be decoded.
+    """
     if isinstance(image, memoryview):
-        return eval_view(image, size, crop_share)
+        return image
     where = image if isinstance(image, Path) else name
     try:
         data = image.read_bytes() if isinstance(image, Path) else image
@@ -86,8 +99,7 @@ def _view(image: EncodedImage, size: int, crop_share: float, name: str) -> NDArr
         found = f"{error.reason} ({error.detail})"
         raise InputError(found, where=where, expected="an image", mend=mend) from error
     # What was no upright RGB or grey JPEG has been coded anew with loss: a test image is to be seen as it is.
-    kept = packed.data == data
-    return eval_view(packed.data if kept else _without_loss(data, packed.data), size, crop_share)
+    return packed.data if packed.data == data else _without_loss(data, packed.data)
 
 
 def _without_loss(data: bytes, coded: bytes) -> bytes:
@@ -104,6 +116,47 @@ def _without_loss(data: bytes, coded: bytes) -> bytes:
     return plain.getvalue()
 
 
+def pooled_layers(
+    backbone: Backbone,
+    images: Sequence[EncodedImage],
+    size: int,
+    *,
+    layers: Sequence[str] = (),
+    pool: int = 1,
+    crop_share: float = 1.0,
+    device: torch.device | None = None,
+    what: str = "features",
+) -> Iterator[list[Tensor]]:
+    """A frozen backbone's grids, average-pooled, batch by batch: several layers in one pass over the images.
+
+    Args:
+        backbone: The backbone; it is left as it was found.
+        images: Encoded images.
+        size: Side of the view in pixels.
+        layers: Some of the backbone's layers; none for the last.
+        pool: The grid is average-pooled to ``pool`` x ``pool`` cells, which are laid end to end.
+        crop_share: Side of the centre square that is looked at, as a share of the shorter side.
+        device: Where to compute; the CPU by default.
+        what: What the progress bar says.
+
+    Yields:
+        For each layer float32 ``[B, C * pool * pool]``, on the CPU.
+
+    Raises:
+        InputError: When an image can't be decoded, or there is no such layer.
+    """
+    device = device or torch.device("cpu")
+    precision = precision_on(device)
+    half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    with ready(backbone, device), torch.inference_mode(), half, progress_bar() as bar:
+        bar_task = bar.add_task(what, total=len(images), note="")
+        for views in view_batches(images, size, crop_share):
+            seen = prepare(views.to(device, non_blocking=True))
+            grids = list(backbone.tap_all(seen, layers).values()) if layers else [backbone(seen)]
+            yield [functional.adaptive_avg_pool2d(grid.float(), pool).flatten(1).cpu() for grid in grids]
+            bar.advance(bar_task, len(views))
+
+
 def extract_features(
     backbone: Backbone,
     images: Sequence[EncodedImage],
@@ -115,17 +168,7 @@ def extract_features(
     device: torch.device | None = None,
     what: str = "features",
 ) -> NDArray[np.float32]:
-    """Features of a frozen backbone: a layer's grid, average-pooled.
-
-    Args:
-        backbone: The backbone; it is left as it was found.
-        images: Encoded images.
-        size: Side of the view in pixels.
-        layer: One of the backbone's layers; None for the last.
-        pool: The grid is average-pooled to ``pool`` x ``pool`` cells, which are laid end to end.
-        crop_share: Side of the centre square that is looked at, as a share of the shorter side.
-        device: Where to compute; the CPU by default.
-        what: What the progress bar says.
+    """Features of one layer of a frozen backbone, as :func:`pooled_layers` has them, in memory.
 
     Returns:
         float32 ``[n, C * pool * pool]``.
@@ -133,15 +176,11 @@ def extract_features(
     Raises:
         InputError: When an image can't be decoded, or there is no such layer.
     """
-    device = device or torch.device("cpu")
-    precision = precision_on(device)
-    half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
-    parts: list[Tensor] = []
-    with ready(backbone, device), torch.inference_mode(), half, progress_bar() as bar:
-        bar_task = bar.add_task(what, total=len(images), note="")
-        for views in view_batches(images, size, crop_share):
-            seen = prepare(views.to(device, non_blocking=True))
-            grid_BCHW = backbone(seen) if layer is None else backbone.tap(seen, layer)
-            parts.append(functional.adaptive_avg_pool2d(grid_BCHW.float(), pool).flatten(1).cpu())
-            bar.advance(bar_task, len(views))
+    layers = () if layer is None else (layer,)
+    parts = [
+        batch
+        for (batch,) in pooled_layers(
+            backbone, images, size, layers=layers, pool=pool, crop_share=crop_share, device=device, what=what
+        )
+    ]
     return torch.cat(parts).numpy() if parts else np.zeros((0, backbone.out_channels * pool * pool), np.float32)

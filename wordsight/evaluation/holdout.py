@@ -59,3 +59,24 @@ def strata_of(targets: NDArray[np.int64] | NDArray[np.int8]) -> NDArray[np.int64
     rarest = by_rarity[positive[:, by_rarity].argmax(1)]
     strata: NDArray[np.int64] = np.where(positive.any(1), rarest, targets.shape[1]).astype(np.int64)
     return strata
+
+
+def folds_of(hashes: Sequence[str], strata: NDArray[np.int64], folds: int, purpose: str) -> NDArray[np.int64]:
+    """Deal the examples of every stratum into folds, by the hash of their images; copies of one image stay together.
+
+    Args:
+        hashes: Hash of each example's image, ``[n]``.
+        strata: The stratum of each example (its class), ``[n]``.
+        folds: How many.
+        purpose: What they are for; those for different purposes are independent.
+
+    Returns:
+        The fold of each example, ``[n]``; folds differ in size by one image at most.
+    """
+    keys = [hashlib.blake2b(f"{purpose}:{each}".encode(), digest_size=8).hexdigest() for each in hashes]
+    stratum_of: dict[str, int] = {}
+    for key, stratum in sorted(zip(keys, strata.tolist(), strict=True)):
+        stratum_of.setdefault(key, stratum)
+    dealt = sorted(stratum_of, key=lambda key: (stratum_of[key], key))
+    fold_of = {key: place % folds for place, key in enumerate(dealt)}
+    return np.fromiter((fold_of[key] for key in keys), dtype=np.int64, count=len(keys))

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from wordsight.evaluation.answers import ask, masked_word_objective, sample_images, sample_rows
 from wordsight.evaluation.metrics import clustered_error
+from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.evaluation.text_only import MOST_FREQUENT, TEXT_ONLY, folds_of, learned_from, ranked_words, text_guesses
 from wordsight.precision import precision_on
 
-NAME = "masked-words"
 BY_PART, BY_RANK = "part of speech", "rank in training captions"
 TOP5 = "top-5"
 # First ranks of the bands, the most frequent word of the training captions being 1.
@@ -46,17 +46,18 @@ class MaskedWordsSettings:
     crop_share: float = 1.0
 
 
-def measure(subject: Subject, question: CaptionedSplit, settings: MaskedWordsSettings) -> Result:
+def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:
     """Ask for the masked words of a split.
 
     Args:
         subject: Its objective is asked.
         question: Images and masked captions.
-        settings: The protocol's settings.
+        protocol: The protocol.
 
     Raises:
         InputError: When the objective predicts no masked words, or there is none to predict.
     """
+    settings: MaskedWordsSettings = protocol.settings
     objective = masked_word_objective(subject)
     rows = asked_rows(question, settings.most_words)
     answers = ask(subject, question, rows, settings.crop_share)
@@ -71,7 +72,7 @@ def measure(subject: Subject, question: CaptionedSplit, settings: MaskedWordsSet
     value, baselines = right.top1(), _baselines(beside)
     return Result(
         task=question.name,
-        protocol=NAME,
+        protocol=protocol.name,
         metric="top-1 of masked words",
         value=value,
         baselines=baselines,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,32 +12,105 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 
 
-def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
-    """Average precision as scikit-learn defines it: the sum over thresholds of (R_k - R_{k-1}) P_k, no interpolation.
-
-    Examples with equal scores come in together, so that their order doesn't matter.
+def step_area(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area under the curve as it is: the sum over thresholds of (R_k - R_{k-1}) P_k, scikit-learn's definition.
 
     Args:
-        scores: Score of each example, ``[n]``.
-        positive: Whether the class holds, ``[n]``.
-
-    Returns:
-        Percent; NaN where no example is positive.
-
-    Raises:
-        InputError: When a score is no number: it can't be ranked.
+        recall: At falling thresholds, ``[..., t]``.
+        precision: At the same, ``[..., t]``.
     """
-    if np.isnan(scores).any():
-        raise InputError("scores that are not a number can't be ranked", mend="training may have diverged")
-    positives = int(positive.sum())
-    if positives == 0:
-        return math.nan
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(positive[order])
-    last_of_tie = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
-    precision = hits[last_of_tie] / (last_of_tie + 1)
-    recall = hits[last_of_tie] / positives
-    return 100 * float(np.sum(np.diff(np.r_[0.0, recall]) * precision))
+    return np.asarray((np.diff(recall, axis=-1, prepend=0.0) * precision).sum(-1))
+
+
+def envelope_area(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area under the envelope, the best precision from each recall on: VOC's rule since 2010 (``VOCap.m``).
+
+    Args:
+        recall: At falling thresholds, ``[..., t]``.
+        precision: At the same, ``[..., t]``.
+    """
+    return step_area(recall, np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1])
+
+
+def eleven_points(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the recalls 0, 0.1, ..., 1 of the best precision from there on: VOC's rule until 2009.
+
+    A recall that is never reached counts with a precision of zero. The recalls are exact tenths: 3 of 10 positives
+    reach 0.3.
+
+    Args:
+        recall: At falling thresholds, ``[..., t]``.
+        precision: At the same, ``[..., t]``.
+    """
+    best = [np.where(recall >= tenth / 10, precision, 0.0).max(-1, initial=0.0) for tenth in range(11)]
+    return np.asarray(sum(best) / 11)
+
+
+@dataclass(frozen=True)
+class AveragePrecision:
+    """One of the rules that go by the name of average precision.
+
+    Examples with equal scores come in together, whatever their order; VOC's devkit takes them in the order of its list.
+
+    Args:
+        area: From recall and precision at falling thresholds to the number.
+        handicap: What is taken from the score of every positive before they are ranked.
+    """
+
+    area: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    handicap: float = 0.0
+
+    def __call__(self, scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
+        """Average precision of a ranking.
+
+        Args:
+            scores: Score of each example, ``[n]``.
+            positive: Whether the class holds, ``[n]``.
+
+        Returns:
+            Percent; NaN where no example is positive.
+
+        Raises:
+            InputError: When a score is no number: it can't be ranked.
+        """
+        positives = int(positive.sum())
+        order, ends = self.ranking(scores, positive)
+        if positives == 0:
+            return math.nan
+        hits = np.cumsum(positive[order])[ends]
+        return 100 * float(self.area(hits / positives, hits / (ends + 1)))
+
+    def ranking(
+        self, scores: NDArray[np.floating], positive: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Examples by falling score ``[n]``, and where in that order each run of equal scores ends ``[t]``.
+
+        Args:
+            scores: Score of each example, ``[n]``.
+            positive: Whether the class holds, ``[n]``.
+
+        Raises:
+            InputError: When a score is no number: it can't be ranked.
+        """
+        if np.isnan(scores).any():
+            raise InputError("scores that are not a number can't be ranked", mend="training may have diverged")
+        if self.handicap:
+            scores = scores.astype(np.float64) - self.handicap * positive
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        return order, np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
+
+
+average_precision = AveragePrecision(step_area)
+
+AVERAGE_PRECISIONS: dict[str, AveragePrecision] = {
+    "sklearn": average_precision,
+    # DeeperCluster takes 1e-5 from the scores of positives before it asks scikit-learn. Since equal scores come in
+    # together there, this changes nothing among them; it does where a negative is less than 1e-5 below a positive.
+    "sklearn-ties-last": AveragePrecision(step_area, handicap=1e-5),
+    "voc-11-point": AveragePrecision(eleven_points),
+    "voc-area": AveragePrecision(envelope_area),
+}
 
 
 def average_precision_of(ranked: NDArray[np.floating], positives: NDArray[np.floating]) -> float:
@@ -71,20 +146,23 @@ def chance_average_precision(positives: NDArray[np.integer], count: int) -> NDAr
     return np.asarray(100 * (harmonic + others * (count - harmonic)) / count)
 
 
-def average_precisions(scores_NK: NDArray[np.floating], targets_NK: NDArray[np.int8]) -> NDArray[np.float64]:
+def average_precisions(
+    scores_NK: NDArray[np.floating], targets_NK: NDArray[np.int8], kind: str = "sklearn"
+) -> NDArray[np.float64]:
     """Average precision of each class over the examples in which it is not to be ignored.
 
     Args:
         scores_NK: Score of each class for each example.
         targets_NK: 1 where the class holds, 0 where not, -1 where it is ignored.
+        kind: A name in ``AVERAGE_PRECISIONS``.
 
     Returns:
         Percent ``[K]``; NaN for a class without a positive.
     """
-    found = []
+    precision_of, found = AVERAGE_PRECISIONS[kind], []
     for scores, targets in zip(scores_NK.T, targets_NK.T, strict=True):
         counted = targets >= 0
-        found.append(average_precision(scores[counted], targets[counted] == 1))
+        found.append(precision_of(scores[counted], targets[counted] == 1))
     return np.array(found)
 
 

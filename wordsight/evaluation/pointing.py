@@ -19,12 +19,11 @@ from wordsight.errors import InputError
 from wordsight.evaluation.answers import ask, masked_word_objective, sample_rows
 from wordsight.evaluation.masked_words import per_concept
 from wordsight.evaluation.metrics import clustered_error
+from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.precision import precision_on
 from wordsight.vision.views import eval_view_crop
-
-NAME = "pointing"
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,18 @@ class PointingSettings:
     crop_share: float = 1.0
 
 
-def measure(subject: Subject, question: CaptionedSplit, settings: PointingSettings) -> Result:
+def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:
     """Ask where the masked words of a split are.
 
     Args:
         subject: Its objective is asked.
         question: Images with boxes, and masked captions.
-        settings: The protocol's settings.
+        protocol: The protocol.
 
     Raises:
         InputError: When the objective predicts no masked words, or no box bears the name of one.
     """
+    settings: PointingSettings = protocol.settings
     objective = masked_word_objective(subject)
     rows, edges = named_boxes(question, settings.crop_share)
     rows = sample_rows(rows, settings.most_words)
@@ -60,7 +60,7 @@ def measure(subject: Subject, question: CaptionedSplit, settings: PointingSettin
     example = question.masked.example_M[rows]
     return Result(
         task=question.name,
-        protocol=NAME,
+        protocol=protocol.name,
         metric="peak inside the object's box",
         value=100 * float(inside.mean()),
         baselines={

@@ -1,16 +1,44 @@
-"""What a protocol is: a name, its pinned settings, the kind of question that it asks, and how it is measured."""
+"""What a protocol is: a YAML file beside this one that names a method of measuring and pins all of its settings.
+
+A protocol that a person copies and changes is another protocol, under the name of its own file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from wordsight.errors import InputError, unknown
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CorpusSplit
 from wordsight.evaluation.tasks import Task
+from wordsight.settings import from_mapping
 
 Question = Task | CorpusSplit
+FOLDER = Path(__file__).parent / "protocols"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to measure, its settings open.
+
+    Args:
+        asks: What it is measured on: labelled images (``Task``), examples of a corpus (``CorpusSplit``), or these with
+            their captions masked (``CaptionedSplit``).
+        settings: The dataclass of its settings.
+        measure: ``measure(subject, question, protocol)`` gives the results, all but their time: one, or several that
+            differ in their ``part``.
+        heads: Whether it asks the objective's heads, and not the backbone alone.
+    """
+
+    asks: type[Task] | type[CorpusSplit]
+    settings: type[Any]
+    measure: Callable[[Any, Any, Any], Result | list[Result]]
+    heads: bool = False
 
 
 @dataclass(frozen=True)
@@ -18,13 +46,75 @@ class Protocol:
     """A named, fully pinned way to evaluate.
 
     Args:
-        asks: What it is measured on: labelled images (``Task``), examples of a corpus (``CorpusSplit``), or these with
-            their captions masked (``CaptionedSplit``).
-        settings: The dataclass of its settings; the defaults are the protocol, other values are another protocol.
-        measure: ``measure(subject, question, settings)`` gives the results, all but their time: one, or one for each
-            concept set that it can be asked of.
+        name: What its results are filed under.
+        method: Name of the method.
+        settings: All settings of the method.
+        says: What it is, in the words of the file's header.
     """
 
-    asks: type[Task] | type[CorpusSplit]
-    settings: type[Any]
-    measure: Callable[[Any, Any, Any], Result | list[Result]]
+    name: str
+    method: str
+    settings: Any
+    says: str = ""
+
+
+def protocol_names() -> list[str]:
+    """The protocols that come with wordsight."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def read_protocol(spec: Path | str, methods: Mapping[str, Method]) -> Protocol:
+    """Read a protocol.
+
+    Args:
+        spec: A name in :func:`protocol_names`, or a YAML file of one's own, which is named after its file.
+        methods: The methods that there are.
+
+    Raises:
+        InputError: When there is no such protocol or method, a setting is missing, unknown or of the wrong type, or the
+            file has the name of a protocol that it is not.
+    """
+    file = _protocol_file(spec)
+    content, says = _read(file)
+    if file.parent != FOLDER and file.stem in protocol_names() and content != _read(FOLDER / file.name)[0]:
+        raise InputError(
+            f"{file.stem!r} is the name of a protocol that comes with wordsight, and this is another",
+            where=file,
+            mend="give the file a name of its own: its results are filed under it",
+        )
+    method = str(content.pop("method", ""))
+    if method not in methods:
+        raise unknown("method", method, methods, where=f"{file}: method")
+    kind = methods[method].settings
+    missing = [field.name for field in fields(kind) if field.name not in content]
+    if missing:
+        raise InputError(f"has no {', '.join(missing)}", where=file, expected="a value for every setting of its method")
+    return Protocol(file.stem, method, from_mapping(kind, content, str(file)), says)
+
+
+def _protocol_file(spec: Path | str) -> Path:
+    if str(spec) in protocol_names():
+        return FOLDER / f"{spec}.yaml"
+    file = Path(spec)
+    if file.suffix in (".yaml", ".yml") or file.parent != Path():
+        if not file.is_file():
+            raise InputError("no such file", where=file, expected="a protocol's YAML file")
+        return file
+    raise unknown("protocol", str(spec), protocol_names(), where="--protocol")
+
+
+def _read(file: Path) -> tuple[dict[str, Any], str]:
+    """Keys and values, and the comment that stands above them."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"can't be read as YAML ({error})", where=file) from error
+    if not isinstance(content, dict):
+        raise InputError("holds no settings", where=file, expected="lines such as `method: probe`")
+    header = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        header.append(line.lstrip("# ").rstrip())
+    return {str(key): value for key, value in content.items()}, " ".join(header)

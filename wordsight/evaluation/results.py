@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from rich.table import Table
 
 from wordsight.atomic import write_json
 from wordsight.errors import InputError
+from wordsight.evaluation.outcomes import Outcomes, write_outcomes
 
 _PACKAGES = ("wordsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 
@@ -67,9 +68,11 @@ class Result:
         baselines: What else the value is to be read beside (``chance``, ``text only``, ...), in percent.
         more: Further metrics, in percent.
         standard_error: Uncertainty of the value from the number of test images or words, in points; None where unknown.
+        interval: Between what the value lies in 95 of 100 draws of as many test images, in percent; None where unknown.
         per_class: The metric for each class, in percent.
         groups: The metric for groups of what was asked, each beside its own baselines.
         penalty: The penalty that was chosen.
+        class_penalties: The penalty that was chosen for each class, where each has its own.
         sweep: All penalties that were tried.
         counts: How many images, classes, words, ...
         settings: The protocol's settings, and the view's.
@@ -80,7 +83,9 @@ class Result:
         seconds: How long it took.
         warnings: What a reader should know, a sentence each.
         versions: Of the packages that took part.
-        reusable: Baselines that need not be computed again while their key is the same.
+        key: Hash of all that the result depends on: another measurement with the same key need not be made.
+        parts: How many results the measurement gave.
+        outcomes: What became of each test image, kept in a file of its own beside the result; None where it is not.
     """
 
     task: str
@@ -91,9 +96,11 @@ class Result:
     baselines: dict[str, float] = field(default_factory=dict)
     more: dict[str, float] = field(default_factory=dict)
     standard_error: float | None = None
+    interval: tuple[float, float] | None = None
     per_class: dict[str, float] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
     penalty: float | None = None
+    class_penalties: dict[str, float] = field(default_factory=dict)
     sweep: list[SweepPoint] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -104,7 +111,9 @@ class Result:
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=lambda: installed_versions())
-    reusable: dict[str, dict[str, Any]] = field(default_factory=dict)
+    key: str = ""
+    parts: int = 1
+    outcomes: Outcomes | None = field(default=None, compare=False, repr=False)
 
     def beside(self, metric: str) -> dict[str, float]:
         """The baselines of one metric by name: those of the main one have plain names, others end in ``, METRIC``.
@@ -133,7 +142,11 @@ class Result:
             The file.
         """
         file = result_file(results_folder, self.task, self.protocol, self.part)
-        write_json(file, asdict(self))
+        content = asdict(replace(self, outcomes=None))
+        del content["outcomes"]
+        if self.outcomes is not None:
+            write_outcomes(file.with_suffix(".npz"), self.outcomes)
+        write_json(file, content)
         return file
 
     @classmethod
@@ -149,6 +162,7 @@ class Result:
             values = {name: value for name, value in content.items() if name in known}
             values["sweep"] = [SweepPoint(**point) for point in values.get("sweep", [])]
             values["groups"] = [Group(**group) for group in values.get("groups", [])]
+            values["interval"] = tuple(values["interval"]) if values.get("interval") else None
             return cls(**values)
         except FileNotFoundError as error:
             raise InputError("is not there", where=file, mend="make it with: wordsight evaluate") from error
@@ -164,27 +178,6 @@ def result_file(results_folder: Path, task: str, protocol: str, part: str = "") 
 def read_results(results_folder: Path) -> list[Result]:
     """All results of a run, ordered by task and protocol; none where nothing was measured yet."""
     return [Result.read(file) for file in sorted(results_folder.glob("*/*.json")) if not file.name.startswith(".")]
-
-
-def reusable(results_folder: Path, task: str, protocol: str, name: str, key: str) -> dict[str, Any] | None:
-    """A baseline of an earlier result on the same task, protocol and settings; None where there is none that fits.
-
-    Args:
-        results_folder: The run's folder of results.
-        task: Name of the task.
-        protocol: Name of the protocol.
-        name: Which baseline.
-        key: What it depends on; another key makes it unusable.
-    """
-    file = result_file(results_folder, task, protocol)
-    if not file.is_file():
-        return None
-    try:
-        found = Result.read(file).reusable.get(name)
-    except InputError:
-        # Another program's file, or an older version's: it is about to be replaced by a whole one.
-        return None
-    return found if found is not None and found.get("key") == key else None
 
 
 def installed_versions() -> dict[str, str]:

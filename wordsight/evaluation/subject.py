@@ -51,6 +51,8 @@ class Subject:
         device: Where to compute.
         trained_on: Fingerprint of the corpus it was trained on, "" where unknown.
         trained_split: The split of that corpus.
+        settings: Hash of the settings that its heads were made with, which their weights don't tell; "" where unknown,
+            and then what was asked of the heads before is asked again.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Subject:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     trained_on: str = ""
     trained_split: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True)

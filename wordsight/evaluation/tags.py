@@ -22,6 +22,7 @@ from wordsight.concepts.applied import concepts_of
 from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
 from wordsight.evaluation.metrics import chance_average_precision, mean_of_known
+from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CorpusSplit, LearnedConcepts, Subject, weights_fingerprint
 from wordsight.evaluation.tag_probabilities import distance_to, nearness
@@ -38,7 +39,6 @@ from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tags import TagHeads
 from wordsight.precision import precision_on
 
-NAME = "tags"
 RANKS = (1, 5, 10)
 CHANCE, FREQUENCY = "chance", "training frequencies"
 DISTANCE = "distance of probabilities"
@@ -65,7 +65,7 @@ class TagsSettings:
     crop_share: float = 1.0
 
 
-def measure(subject: Subject, question: CorpusSplit, settings: TagsSettings) -> list[Result]:
+def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:
     """Ask every tag head about the images of a split.
 
     An image that has no concept of a set is not asked about it.
@@ -73,7 +73,7 @@ def measure(subject: Subject, question: CorpusSplit, settings: TagsSettings) -> 
     Args:
         subject: Its tag heads are asked.
         question: Images with the texts (or labels) that say which concepts hold.
-        settings: The protocol's settings.
+        protocol: The protocol.
 
     Returns:
         A result for each concept set.
@@ -81,6 +81,7 @@ def measure(subject: Subject, question: CorpusSplit, settings: TagsSettings) -> 
     Raises:
         InputError: When the subject has no tag head, or no image has a concept.
     """
+    settings: TagsSettings = protocol.settings
     heads = tag_heads(subject)
     examples = sample_rows(question.corpus.indices(question.split), settings.most_images)
     truths = {name: concepts_of(one.concepts, question.corpus, examples) for name, one in subject.concepts.items()}
@@ -100,7 +101,7 @@ def measure(subject: Subject, question: CorpusSplit, settings: TagsSettings) -> 
         else:
             found = _of_probabilities(asked, exclusive=not TAG_LOSSES[heads.losses[name]].one_by_one)
         part = name if len(held) > 1 else ""
-        results.append(_result(subject, question, settings, asked, found, part, len(examples)))
+        results.append(_result(subject, question, protocol, asked, found, part, len(examples)))
     return results
 
 
@@ -264,7 +265,7 @@ def _band(number: int) -> str:
 def _result(
     subject: Subject,
     question: CorpusSplit,
-    settings: TagsSettings,
+    protocol: Protocol,
     asked: Asked,
     found: Found,
     part: str,
@@ -277,7 +278,7 @@ def _result(
         notes.append("the corpus that the run was trained on is not at hand: no baseline of its frequencies")
     return Result(
         task=question.name,
-        protocol=NAME,
+        protocol=protocol.name,
         part=part,
         metric=found.metric,
         value=found.value,
@@ -296,7 +297,7 @@ def _result(
             "of_concepts": len(concepts),
         },
         settings={
-            **asdict(settings),
+            **asdict(protocol.settings),
             "image_size": subject.image_size,
             "precision": str(precision_on(subject.device)).removeprefix("torch."),
             "split": question.split,

@@ -7,7 +7,7 @@ ones are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -89,24 +89,42 @@ class Backbone(nn.Module):
         Raises:
             InputError: When there is no such layer.
         """
-        with self._listen(layer) as heard:
+        return self.tap_all(images_BCHW, [layer])[layer]
+
+    def tap_all(self, images_BCHW: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """The grids of several named layers, in one pass.
+
+        Args:
+            images_BCHW: Normalised images.
+            layers: Some of :attr:`layers`.
+
+        Raises:
+            InputError: When there is no such layer.
+        """
+        with self._listen(layers) as heard:
             self.network(images_BCHW)
-        return heard[0]
+        return {layer: heard[layer] for layer in layers}
 
     @contextmanager
-    def _listen(self, layer: str) -> Iterator[list[Tensor]]:
-        if layer not in self._taps:
-            raise unknown("layer", layer, self.layers)
-        heard: list[Tensor] = []
+    def _listen(self, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+        heard: dict[str, Tensor] = {}
 
-        def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            heard[:] = [output]
+        def keeper(layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
+            def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+                heard[layer] = output
 
-        handle = self.network.get_submodule(self._taps[layer]).register_forward_hook(keep)
+            return keep
+
+        for layer in layers:
+            if layer not in self._taps:
+                raise unknown("layer", layer, self.layers)
+        modules = [(layer, self.network.get_submodule(self._taps[layer])) for layer in layers]
+        handles = [module.register_forward_hook(keeper(layer)) for layer, module in modules]
         try:
             yield heard
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
 
 
 def build_backbone(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 from wordsight.errors import InputError, unknown
+from wordsight.evaluation.tasks.coco import CocoLabelsTask
 from wordsight.evaluation.tasks.corpus import CorpusTask
 from wordsight.evaluation.tasks.folder import FolderTask
+from wordsight.evaluation.tasks.multilabel import MultilabelTask
 from wordsight.evaluation.tasks.table import TableTask
 from wordsight.evaluation.tasks.task import Labelled, Part, Task, build_task
+from wordsight.evaluation.tasks.torchvision_datasets import TorchvisionTask
 from wordsight.evaluation.tasks.voc import VocTask
 
 __all__ = ["TASKS", "Labelled", "Part", "Task", "build_task", "open_task"]
@@ -31,17 +34,22 @@ TASKS: dict[str, type[Any]] = {
     "folder": FolderTask,
     "voc": VocTask,
     "table": TableTask,
+    "multilabel": MultilabelTask,
+    "coco-labels": CocoLabelsTask,
+    "torchvision": TorchvisionTask,
     "corpus": CorpusTask,
 }
 
 
-def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path | None) -> Task:
+def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path | bool | None) -> Task:
     """Open a task by what a person writes for it.
 
     Args:
-        spec: ``folder:DIR``, ``voc:DIR``, ``table:FILE`` or ``corpus:FOLDER``; for a corpus its folder alone will do.
+        spec: ``folder:DIR``, ``voc:DIR``, ``table:FILE``, ``multilabel:FILE``, ``coco-labels:FILE``,
+            ``torchvision:NAME`` or ``corpus:FOLDER``; for a corpus its folder alone will do.
         name: What to file its results under, where the folder's name won't do.
-        flags: What the layout needs to be told besides: for tables ``image``, ``label``, ``images``. None is not said.
+        flags: What the layout needs to be told besides: the fields of its class in ``TASKS`` (for tables ``image``,
+            ``label``, ``images``, ``separator``; for torchvision ``root``, ``download``; ...). None is not said.
 
     Raises:
         InputError: When there is no such layout, it has no such flag, or the labelled images can't be used.
@@ -59,9 +67,9 @@ def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path 
         if flag not in known:
             expected = f"one of: {', '.join('--' + each for each in sorted(known))}" if known else "no flags"
             raise InputError(f"{kind} tasks have no --{flag}", where=f"--task {spec}", expected=expected)
-    if "images" in said:
-        said["images"] = Path(said["images"])
-    source: TaskSource = source_type(Path(place), **said)
+    hints = get_type_hints(source_type)
+    read = {flag: Path(str(value)) if hints[flag] == Path | None else value for flag, value in said.items()}
+    source: TaskSource = source_type(Path(place), **read)
     return build_task(_as_folder_name(name or source.name), spec, source.read())
 
 
@@ -71,7 +79,8 @@ def _no_such_task(spec: str, kind: str, has_kind: bool) -> InputError:
     return InputError(
         "names no labelled images",
         where=f"--task {spec}",
-        expected="folder:DIR, voc:DIR, table:FILE, corpus:FOLDER, or the folder of a corpus",
+        expected="folder:DIR, voc:DIR, table:FILE, multilabel:FILE, coco-labels:FILE, torchvision:NAME, "
+        "corpus:FOLDER, or the folder of a corpus",
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wordsight.corpus.readers.folder import Folder
+from wordsight.evaluation.tasks.class_names import read_class_names
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 
@@ -16,9 +17,12 @@ class FolderTask:
     Args:
         path: The folder. With ``train/``, ``val/`` and ``test/`` in it, the classifier learns from train and val and is
             tested on test; without ``test/`` val is the test; without any of them a fixed fifth is.
+        names: A file with the names of the classes, where the folders are called by ids: JSON, CSV, or an id and its
+            name a line.
     """
 
     path: Path
+    names: Path | None = None
 
     @property
     def name(self) -> str:
@@ -28,4 +32,13 @@ class FolderTask:
     def read(self) -> Labelled:
         """The labelled images."""
         reader = Folder(self.path)
-        return labelled_from(str(self.path), reader, class_names=reader.label_names(), multilabel=False)
+        classes = reader.label_names()
+        found = labelled_from(str(self.path), reader, class_names=classes, multilabel=False)
+        if self.names is None:
+            return found
+        names = read_class_names(self.names, classes)
+        return replace(
+            found,
+            class_names=[names.get(each, each) for each in classes],
+            labels=[tuple(names.get(each, each) for each in labels) for labels in found.labels],
+        )

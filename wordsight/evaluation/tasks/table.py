@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wordsight.corpus.example import Example
 from wordsight.corpus.readers.table import Table
 from wordsight.errors import InputError
+from wordsight.evaluation.tasks.beside import images_beside
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 
 @dataclass(frozen=True)
 class TableTask:
-    """A CSV, TSV, JSONL or Parquet table; a cell with several labels (``a|b``) makes it a task of several an image.
+    """A CSV, TSV, JSONL or Parquet table; several labels in a cell (a list, or ``a|b``) are a task of several an image.
 
     Args:
         path: The table. A column ``split`` says which images are for learning and which for the test.
         image: The column of image files.
         label: The column of labels.
-        images: The folder that the image files are in; by default the table's.
+        images: The folder that the image files are in; by default the table's, or ``images`` in that.
+        separator: What stands between the labels in a cell, where that is something else than ``|``: a comma, ...
     """
 
     path: Path
     image: str | None = None
     label: str | None = None
     images: Path | None = None
+    separator: str | None = None
 
     @property
     def name(self) -> str:
@@ -36,4 +40,27 @@ class TableTask:
         reader = Table(self.path, image=self.image, label=self.label, images=self.images)
         if "label" not in reader.columns:
             raise InputError("no column is plainly the label", where=self.path, mend="name it: --label COLUMN")
-        return labelled_from(str(self.path), reader)
+        folder = self._folder_of(reader)
+        if folder != self.path.parent:
+            reader = replace(reader, images=folder)
+        found = labelled_from(str(self.path), reader)
+        if self.separator is None:
+            return found
+        if not self.separator:
+            raise InputError("is empty", where="--separator", expected="what stands between the labels in a cell")
+        return replace(found, labels=[_parted(labels, self.separator) for labels in found.labels])
+
+    def _folder_of(self, reader: Table) -> Path:
+        """Where its images are; one of them is looked for."""
+        if self.images is not None:
+            return images_beside(self.path, self.images, None)
+        first = next((item for item in reader if isinstance(item, Example)), None)
+        image = first.image if first is not None else None
+        if not isinstance(image, Path) or not image.is_relative_to(self.path.parent):
+            return self.path.parent
+        return images_beside(self.path, None, image.relative_to(self.path.parent).as_posix())
+
+
+def _parted(labels: tuple[str, ...], separator: str) -> tuple[str, ...]:
+    parts = (part.strip() for label in labels for part in label.split(separator))
+    return tuple(dict.fromkeys(part for part in parts if part))

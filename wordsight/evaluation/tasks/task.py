@@ -131,7 +131,7 @@ def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) 
     """
     examples: list[Example] = []
     rejected: list[Rejected] = []
-    for item in items:
+    for item in track(items, "listing images"):
         if isinstance(item, Example):
             examples.append(item)
         elif item.kind != "caption":

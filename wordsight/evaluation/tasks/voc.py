@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from wordsight.corpus.readers.voc import Voc
+from wordsight.errors import InputError
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
+
+_LISTS = Path("ImageSets", "Main")
 
 
 @dataclass(frozen=True)
 class VocTask:
-    """A folder such as ``VOCdevkit/VOC2007``: the classifier learns from trainval and is tested on test.
+    """VOC 2007 (learned from trainval, tested on test) or 2012 (from train, tested on val: its test has no labels).
+
+    Any folder with lists of that layout will do; difficult objects are to be ignored.
 
     Args:
-        path: The folder that holds ``JPEGImages`` (or ``images``) and ``ImageSets/Main``.
+        path: The folder that holds ``JPEGImages`` (or ``images``) and ``ImageSets/Main``; or a folder above it
+            (``VOCdevkit``), where one year alone is in it.
     """
 
     path: Path
@@ -22,9 +29,44 @@ class VocTask:
     @property
     def name(self) -> str:
         """What results are filed under."""
-        return self.path.resolve().name
+        return self._folder.resolve().name
 
     def read(self) -> Labelled:
         """The labelled images."""
-        reader = Voc(self.path)
-        return labelled_from(str(self.path), reader, class_names=reader.label_names(), multilabel=True)
+        reader = Voc(self._folder)
+        found = labelled_from(str(self._folder), reader, class_names=reader.label_names(), multilabel=True)
+        return _labelled_splits(found)
+
+    @cached_property
+    def _folder(self) -> Path:
+        if (self.path / _LISTS).is_dir():
+            return self.path
+        years = sorted(
+            folder
+            for pattern in ("VOC*", "VOCdevkit/VOC*")
+            for folder in self.path.glob(pattern)
+            if (folder / _LISTS).is_dir()
+        )
+        if len(years) > 1:
+            listed = ", ".join(folder.name for folder in years)
+            raise InputError(f"holds {listed}", where=self.path, mend=f"say which: voc:{years[0]}")
+        return years[0] if years else self.path
+
+
+def _labelled_splits(found: Labelled) -> Labelled:
+    """Without the splits whose lists name images alone: VOC 2012 lists its test images, and keeps their labels."""
+    rows_of: dict[str, list[int]] = {}
+    for row, split in enumerate(found.splits):
+        rows_of.setdefault(split, []).append(row)
+    told = [rows for rows in rows_of.values() if any(found.labels[row] or found.ignored[row] for row in rows)]
+    if not told or len(told) == len(rows_of):
+        return found
+    rows = sorted(row for each in told for row in each)
+    return replace(
+        found,
+        ids=[found.ids[row] for row in rows],
+        images=[found.images[row] for row in rows],
+        labels=[found.labels[row] for row in rows],
+        ignored=[found.ignored[row] for row in rows],
+        splits=[found.splits[row] for row in rows],
+    )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 
-from wordsight.evaluation import PROTOCOLS
+from wordsight.evaluation import open_protocol, protocol_names
 from wordsight.evaluation.results import GroupColumn, Result, group_columns
 from wordsight.explain.formats import count, percent, plain
 from wordsight.explain.report.contents import Bar, GroupsTable, Headline, Protocol, ResultRow
@@ -104,8 +103,5 @@ def protocols(results: Sequence[Result]) -> list[Protocol]:
 
 
 def protocol_says(name: str) -> str:
-    """What a protocol's own file says of it in its first paragraph; empty for one that this version doesn't know."""
-    module = inspect.getmodule(PROTOCOLS[name].measure) if name in PROTOCOLS else None
-    said = (inspect.getdoc(module) or "").split("\n\n")[0]
-    said = " ".join(said.replace("``", "").split()).removeprefix(f"The protocol {name}: ")
-    return said[:1].upper() + said[1:]
+    """What a protocol's file says of it in its header; empty for one that comes from a person's own file."""
+    return open_protocol(name).says if name in protocol_names() else ""

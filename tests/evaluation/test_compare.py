@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from rich.console import Console
+
+from wordsight.api import compare
+from wordsight.cli import main
+from wordsight.errors import InputError
+from wordsight.evaluation import Result
+from wordsight.evaluation.compare import compare_runs
+from wordsight.evaluation.compare_formats import print_compared, to_csv, to_html, to_markdown
+from wordsight.evaluation.outcomes import Outcomes, write_outcomes
+from wordsight.evaluation.results import result_file
+
+CONFIG = {"objective": "icmlm", "backbone": "resnet18", "image_size": 64, "lr": 0.001, "seed": 0, "workers": 2}
+RESULT = Result("flowers", "logistic", "top-1 accuracy", 50.0, 30.0, {"chance": 10.0}, data="d1", settings={"pool": 1})
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Writes a run folder: settings, and results by (task, protocol) or as they are."""
+
+    def make(name: str, values: dict[tuple[str, str], float] | list[Result], **settings: Any) -> Path:
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump({**CONFIG, **settings}), "utf-8")
+        (folder / "run.json").write_text('{"corpus_fingerprint": "c", "split": "train"}', "utf-8")
+        for key in values:
+            result = key if isinstance(key, Result) else replace(RESULT, task=key[0], protocol=key[1])
+            value = result.value if isinstance(values, list) else values[key]  # type: ignore[index]
+            replace(result, value=value).write(folder / "results")
+        return folder
+
+    return make
+
+
+def _keep(folder: Path, correct: np.ndarray[Any, np.dtype[np.float64]], task: str = "flowers") -> None:
+    file = result_file(folder / "results", task, "logistic")
+    ids = np.array([f"{i:04d}" for i in range(len(correct))])
+    outcomes = Outcomes(ids, correct)
+    replace(Result.read(file), value=outcomes.value).write(folder / "results")
+    write_outcomes(file.with_suffix(".npz"), outcomes)
+
+
+def test_a_column_is_one_protocol_on_one_task_and_its_best_are_marked(make_run: MakeRun) -> None:
+    a = make_run("a", {("flowers", "logistic"): 50, ("flowers", "ridge"): 40})
+    b = make_run("b", {("flowers", "logistic"): 60, ("birds", "logistic"): 20}, lr=0.1)
+    c = make_run("c", {("flowers", "logistic"): 55}, lr=0.2)
+    table = compare_runs([a, b, c])
+    assert [column.title for column in table.columns] == ["birds, logistic", "flowers, logistic", "flowers, ridge"]
+    assert [row.name for row in table.rows] == ["a", "b", "c"]
+    places = [[cell.place if cell else None for cell in row.cells] for row in table.rows]
+    # Alone in its column nothing is best.
+    assert places == [[None, 0, 0], [0, 1, None], [None, 2, None]]
+
+
+def test_two_that_are_equal_are_both_best_and_leave_no_second(make_run: MakeRun) -> None:
+    runs = [
+        make_run(name, {("flowers", "logistic"): value}, lr=value) for name, value in zip("abc", (5, 5, 4), strict=True)
+    ]
+    assert [row.cells[0].place for row in compare_runs(runs).rows if row.cells[0]] == [1, 1, 0]
+
+
+def test_where_less_is_better_the_least_is_best(make_run: MakeRun) -> None:
+    runs = [
+        make_run(name, [replace(RESULT, metric="median rank", value=value)], lr=value)
+        for name, value in zip("ab", (3, 9), strict=True)
+    ]
+    assert [row.cells[0].place for row in compare_runs(runs).rows if row.cells[0]] == [1, 2]
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_row(make_run: MakeRun) -> None:
+    values = (50.0, 52.0, 57.0)
+    runs = [
+        make_run(f"tags-seed{i}", [replace(RESULT, value=value, random_weights=30.0 + i)], seed=i, workers=i)
+        for i, value in enumerate(values)
+    ]
+    other = make_run("tags-lr2", {("flowers", "logistic"): 51}, lr=2)
+    table = compare_runs([*runs, other])
+    assert [(row.name, len(row.runs)) for row in table.rows] == [("tags", 3), ("tags-lr2", 1)]
+    cell = table.rows[0].cells[0]
+    assert cell is not None
+    assert (cell.mean, cell.spread) == pytest.approx((53.0, np.std(values, ddof=1)))
+    assert cell.place == 1
+    random = table.baselines[0].cells[0]
+    assert table.baselines[0].name == "random weights"
+    assert random is not None
+    assert (random.mean, random.spread) == pytest.approx((31, 1), abs=0.3)
+
+
+def test_other_data_or_the_same_seed_again_is_another_row(make_run: MakeRun) -> None:
+    runs = [make_run(name, {("flowers", "logistic"): 50}) for name in ("x-seed0", "y-seed0", "z-seed0")]
+    (runs[2] / "run.json").write_text('{"corpus_fingerprint": "other", "split": "train"}', "utf-8")
+    assert [len(row.runs) for row in compare_runs(runs).rows] == [1, 1, 1]
+
+
+def test_a_row_says_where_not_all_its_seeds_were_measured(make_run: MakeRun) -> None:
+    first = make_run("a-seed0", {("flowers", "logistic"): 50, ("birds", "logistic"): 20})
+    second = make_run("a-seed1", {("flowers", "logistic"): 52}, seed=1)
+    assert "| a | 2 | 20.0 (1 of 2) | 51.0 ± 1.4 |" in to_markdown(compare([first, second]))
+
+
+def test_networks_of_two_kinds_have_two_rows_of_random_weights(make_run: MakeRun) -> None:
+    view = {"features": {"image_size": 64}}
+    a = make_run("a", [replace(RESULT, settings=view)])
+    b = make_run("b", [replace(RESULT, settings={"features": {"image_size": 112}})], image_size=112)
+    table = compare_runs([a, b])
+    names = [row.name for row in table.baselines]
+    assert names == ["random weights, resnet18 at 64 px", "random weights, resnet18 at 112 px", "chance"]
+    assert table.notes == ("flowers, logistic: views of 64, 112 px, each as its network learned",)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"data": "d2"}, r"flowers, logistic is of other data \(d1 and d2\)"),
+        ({"settings": {"pool": 2}}, r"flowers, logistic is another protocol \(pool: 1 and 2\)"),
+        ({"settings": {"pool": 1, "features": {"layers": ["x"]}}}, r"another protocol \(features\.layers: absent and"),
+        ({"metric": "mAP"}, r"another metric \(top-1 accuracy and mAP\)"),
+    ],
+)
+def test_two_measurements_under_one_name_are_refused_in_one_column(
+    make_run: MakeRun, changed: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = make_run("a", {("flowers", "logistic"): 50, ("birds", "logistic"): 50})
+    b = make_run("b", [replace(RESULT, **changed), replace(RESULT, task="birds")])
+    with pytest.raises(InputError, match=message) as caught:
+        compare_runs([a, b])
+    assert "runs/a and in" in str(caught.value)
+    assert "can't be one column" in str(caught.value)
+    assert main(["compare", str(a), str(b)]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert len(compare_runs([a, b], tasks=["birds"]).rows) == 2
+
+
+def test_what_is_the_machines_or_the_networks_is_no_other_protocol(make_run: MakeRun) -> None:
+    runs = [
+        make_run(name, [replace(RESULT, settings={"pool": 1, "precision": each, "source": each})])
+        for name, each in zip("ab", ("bfloat16", "float32"), strict=True)
+    ]
+    assert len(compare_runs(runs).columns) == 1
+
+
+def test_what_has_no_results_is_named_and_left_out(make_run: MakeRun, tmp_path: Path) -> None:
+    run, empty = make_run("a", {("flowers", "logistic"): 50}), make_run("b", {})
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "file").write_text("x", "utf-8")
+    (tmp_path / "other" / "in").mkdir(parents=True)
+    (tmp_path / "other" / "in" / "words.json").write_text("[1]", "utf-8")
+    table = compare_runs([run, empty, tmp_path / "corpus", tmp_path / "file", tmp_path / "other"])
+    assert [row.name for row in table.rows] == ["a"]
+    assert table.notes == (
+        f"{empty} has no results yet: left out",
+        f"{tmp_path / 'corpus'} is no run: left out",
+        f"{tmp_path / 'file'} is no folder: left out",
+        f"{tmp_path / 'other'} is no run: left out",
+    )
+
+
+def test_folders_that_give_nothing_are_one_clear_line(make_run: MakeRun, tmp_path: Path) -> None:
+    empty = make_run("b", {})
+    with pytest.raises(InputError, match="no such folder; expected a run"):
+        compare_runs([tmp_path / "absent"])
+    with pytest.raises(InputError, match="no folder with results; expected runs that were evaluated"):
+        compare_runs([empty])
+    with pytest.raises(InputError, match="none of the 2 folders has results"):
+        compare_runs([empty, tmp_path])
+    with pytest.raises(InputError, match="wordsight compare: no folder with results"):
+        compare_runs([])
+    run = make_run("a", {("flowers", "logistic"): 50, ("birds", "ridge"): 50})
+    with pytest.raises(InputError, match="--task: unknown task in these results 'flower'.*did you mean 'flowers'"):
+        compare_runs([run], tasks=["flower"])
+    with pytest.raises(InputError, match="no run has a result of flowers and ridge"):
+        compare_runs([run], tasks=["flowers"], protocols=["ridge"])
+    (run / "results" / "flowers" / "logistic.json").write_text("{", "utf-8")
+    with pytest.raises(InputError, match="is no result"):
+        compare_runs([run])
+
+
+def test_results_of_what_is_no_run_are_compared_too(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("a", {("flowers", "logistic"): 50})
+    replace(RESULT, value=70).write(tmp_path / "evaluated" / "timm-resnet18")
+    table = compare_runs([run, tmp_path / "evaluated" / "timm-resnet18"])
+    assert [row.name for row in table.rows] == ["a", "timm-resnet18"]
+
+
+def test_the_best_is_tested_against_the_second_best(make_run: MakeRun) -> None:
+    random = np.random.default_rng(0)
+    runs = []
+    for name, share in (("good-seed0", 0.8), ("good-seed1", 0.78), ("bad", 0.5)):
+        run = make_run(name, {("flowers", "logistic"): 0}, seed=int(name[-1] == "1"), lr=share > 0.6)
+        _keep(run, (random.random(500) < share).astype(np.float64))
+        runs.append(run)
+    compared = compare(runs)
+    (test,) = compared.tests
+    assert (test.first, test.second, test.column.title) == ("good", "bad", "flowers, logistic")
+    assert test.test.difference == pytest.approx(29, abs=5)
+    assert test.test.p_value < 0.01
+    turned = compare(runs, test=["bad", "good-seed1"]).tests[0]
+    assert turned.test.difference == pytest.approx(-test.test.difference)
+    for names, message in ((["bad"], "names 1 of the rows"), (["bad", "bed"], "unknown run 'bed'.*'bad'")):
+        with pytest.raises(InputError, match=message):
+            compare(runs, test=names)
+
+
+def test_without_outcomes_or_with_those_of_an_earlier_measurement_there_is_no_test(make_run: MakeRun) -> None:
+    a, b = (make_run(name, {("flowers", "logistic"): 50 + k}, lr=k) for k, name in enumerate("ab"))
+    _keep(a, np.ones(10))
+    compared = compare([a, b])
+    assert not compared.tests
+    assert compared.notes == ("flowers, logistic: no test, no outcomes of each image were kept of b",)
+    _keep(b, np.zeros(10))
+    assert len(compare([a, b]).tests) == 1
+    RESULT.write(b / "results")
+    assert not compare([a, b]).tests
+
+
+def test_markdown_marks_the_best_bold_and_the_second_in_italics(make_run: MakeRun) -> None:
+    a, b = (make_run(name, {("flowers", "logistic"): 50 + k}, lr=k) for k, name in enumerate("ab"))
+    lines = to_markdown(compare([a, b])).splitlines()
+    assert lines[0] == "| run | seeds | flowers<br>logistic<br>top-1 accuracy |"
+    assert lines[2:6] == [
+        "| a | 1 | *50.0* |",
+        "| b | 1 | **51.0** |",
+        "| random weights |  | 30.0 |",
+        "| chance |  | 10.0 |",
+    ]
+
+
+def test_csv_has_a_line_for_each_number(make_run: MakeRun) -> None:
+    a = make_run("a", [replace(RESULT, value=50.25, interval=(48.0, 52.5))])
+    rows = list(csv.DictReader(io.StringIO(to_csv(compare([a])))))
+    assert [(row["row"], row["value"]) for row in rows] == [
+        ("a", "50.25"),
+        ("random weights", "30.0"),
+        ("chance", "10.0"),
+    ]
+    first = rows[0]
+    assert (first["task"], first["protocol"], first["metric"]) == ("flowers", "logistic", "top-1 accuracy")
+    assert (first["low"], first["high"], first["seeds"], first["data"]) == ("48.0", "52.5", "1", "d1")
+
+
+def test_html_is_one_file_that_names_and_numbers_cannot_break(make_run: MakeRun) -> None:
+    a = make_run("<b>a&", {("flowers", "logistic"): 50})
+    text = to_html(compare([a]))
+    assert "&lt;b&gt;a&amp;" in text
+    assert "<b>a&" not in text
+    assert "http" not in text
+    assert ">50.0<" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_terminal_is_never_too_narrow(make_run: MakeRun, width: int) -> None:
+    tasks = ["imagenette", "voc_animals", "cifar10", "ucm-labels", "flickr8k-test", "oxford-iiit-pet"]
+    values = {(task, protocol): 50.0 for task in tasks for protocol in ("logistic", "voc07-svm-vissl")}
+    runs = [
+        make_run(f"icmlm-attfc-a-name-that-is-rather-long-for-a-table-seed{seed}", values, seed=seed) for seed in (0, 1)
+    ]
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    print_compared(compare(runs), console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    assert text.count("50.0 ± 0.0") == len(values)
+    assert all(text.count(task) == 2 for task in tasks)
+
+
+@pytest.mark.parametrize("ending", [".md", ".csv", ".html"])
+def test_the_ending_names_the_format_and_what_is_there_is_replaced(
+    make_run: MakeRun, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("a", {("flowers", "logistic"): 50})
+    out = tmp_path / "tables" / f"table{ending}"
+    out.parent.mkdir()
+    out.write_text("old", "utf-8")
+    assert main(["compare", str(run), "--out", str(out)]) == 0
+    assert "50.0" in out.read_text("utf-8")
+    assert [file.name for file in out.parent.iterdir()] == [out.name]
+    shown = capsys.readouterr().out
+    assert "logistic" in shown
+    assert f"wrote {out}" in shown
+
+
+def test_an_unknown_ending_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("table.xlsx", "table"):
+        assert main(["compare", str(tmp_path / "absent"), "--out", str(tmp_path / name)]) == 2
+        assert "expected a name that ends in .md, .csv, .html" in capsys.readouterr().err
+    (tmp_path / "folder.md").mkdir()
+    with pytest.raises(InputError, match="is a folder; expected a file"):
+        compare([tmp_path], out=tmp_path / "folder.md")

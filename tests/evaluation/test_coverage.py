@@ -1,0 +1,113 @@
+"""Coverage: what each matcher takes for naming a class, counted by hand, and the picture against accuracy."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from tests.conftest import MakeCorpus
+from wordsight import api
+from wordsight.corpus import Corpus
+from wordsight.errors import InputError
+from wordsight.evaluation.coverage import accuracy_of, coverage, print_coverage, read_classes
+from wordsight.evaluation.coverage_plot import plot_coverage
+from wordsight.evaluation.results import Result
+
+CAPTIONS = [
+    ["two dogs and a cattle guard", "the dog runs over grass"],
+    ["a chain saw on the table", "another photo of the saw"],
+    ["chain saws are loud here", "loud saws in the wood"],
+    ["CHURCH on a hill today", "hot dog with some mustard"],
+]
+CLASSES = ["dog", "cat", "chain_saw", "church", "parachute"]
+
+
+@pytest.fixture
+def corpus(make_corpus: MakeCorpus) -> Corpus:
+    return make_corpus(CAPTIONS, ["train", "train", "test", "test"])
+
+
+def test_matchers_count_images_by_hand(corpus: Corpus) -> None:
+    pytest.importorskip("spacy")
+    found = coverage(corpus, CLASSES)
+    counts = {name: one.images_K.tolist() for name, one in found.found.items()}
+    assert counts == {"exact": [2, 0, 1, 1, 0], "lemma": [2, 0, 2, 1, 0], "substring": [2, 1, 2, 1, 0]}
+    assert [found.found[name].share for name in counts] == [60, 60, 80]
+    assert found.found["lemma"].images_per_class == pytest.approx(5 / 3)
+    assert (found.images, found.captions) == (4, 8)
+    assert found.vocabulary == len({word for texts in CAPTIONS for text in texts for word in text.lower().split()})
+    assert found.class_vocabulary == 6
+    assert found.concepts is not None
+    assert 10 < found.concepts < found.vocabulary
+
+
+def test_a_split_and_some_matchers_alone(corpus: Corpus) -> None:
+    found = coverage(corpus, {"n1": ("saw", "chain saw"), "n2": ("church",)}, split="test", matchers=["exact"])
+    assert found.found["exact"].images_K.tolist() == [0, 1]
+    assert found.concepts is None
+
+
+def test_classes_are_read_from_lists_and_tables(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("# a list\ndog\n\nFrench_horn\ntench, Tinca tinca\n")
+    assert read_classes(tmp_path / "names.txt") == {
+        "dog": ("dog",),
+        "French_horn": ("French horn",),
+        "tench, Tinca tinca": ("tench", "Tinca tinca"),
+    }
+    (tmp_path / "names.csv").write_text("file_name,label,name\na.jpg,n1,dog\nb.jpg,n1,dog\nc.jpg,n2,gas pump\n")
+    assert read_classes(tmp_path / "names.csv") == {"n1": ("dog",), "n2": ("gas pump",)}
+
+
+def result_of(**values: float) -> Result:
+    return Result("imagenette", "zero-shot", "top-1 accuracy", 50.0, per_class=values, subject="a")
+
+
+def test_accuracy_is_found_by_the_class_or_its_name(corpus: Corpus) -> None:
+    found = coverage(corpus, {"n1": ("dog",), "n2": ("church",), "n3": ("cat",)}, matchers=["exact"])
+    np.testing.assert_array_equal(accuracy_of(found, result_of(n1=10.0, church=20.0)), [10, 20, np.nan])
+    with pytest.raises(InputError, match="has a value for none of the classes; expected classes such as x"):
+        accuracy_of(found, result_of(x=1.0))
+
+
+def test_pictures_and_numbers_are_written(corpus: Corpus, tmp_path: Path) -> None:
+    result = result_of(dog=90.0, cat=5.0, church=40.0)
+    result.write(tmp_path / "results")
+    file = tmp_path / "results" / "imagenette" / "zero-shot.json"
+    found = api.coverage(corpus, CLASSES, matchers=["exact", "substring"], results=file, out=tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as drawn:
+        assert drawn.size[0] > 500
+    plot_coverage(found, tmp_path / "alone.svg")
+    assert "<svg" in (tmp_path / "alone.svg").read_text()
+    api.coverage(corpus, CLASSES, matchers=["exact"], out=tmp_path / "numbers.json")
+    assert '"percent_of_classes": 60.0' in (tmp_path / "numbers.json").read_text()
+
+
+def test_the_table_is_printed(corpus: Corpus) -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_coverage(coverage(corpus, CLASSES, matchers=["exact", "substring"]), console)
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert any(line.startswith("corpus, all: 4 images, 8 captions") for line in lines)
+    assert "exact 60.0 1.3" in lines
+    assert any(line.startswith("named in the fewest images (exact): cat 0, parachute 0") for line in lines)
+
+
+def test_what_can_t_be_counted_is_refused(corpus: Corpus, make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown matcher 'lemmas'.*did you mean 'lemma'"):
+        coverage(corpus, CLASSES, matchers=["lemmas"])
+    bare = make_corpus([[], []], name="bare", labels=[["a"], ["b"]])
+    with pytest.raises(InputError, match="bare: the split 'all' has no captions"):
+        coverage(bare, CLASSES, matchers=["exact"])
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(InputError, match="empty.txt: holds no class name"):
+        api.coverage(corpus, tmp_path / "empty.txt")
+    with pytest.raises(InputError, match="nowhere.txt: can't be read"):
+        api.coverage(corpus, tmp_path / "nowhere.txt")
+    with pytest.raises(InputError, match="--results: is drawn into a picture; name the picture"):
+        api.coverage(corpus, CLASSES, results=tmp_path / "x.json")
+    with pytest.raises(InputError, match="the ending '.txt' is of no picture"):
+        api.coverage(corpus, CLASSES, matchers=["exact"], out=tmp_path / "plot.txt")

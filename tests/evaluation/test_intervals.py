@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from wordsight.errors import InputError
+from wordsight.evaluation import intervals
+from wordsight.evaluation.intervals import bootstrap_interval, drawn_values, paired_test
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, average_precisions, mean_of_known
+from wordsight.evaluation.outcomes import Outcomes
+
+
+def _ids(count: int) -> NDArray[np.str_]:
+    return np.array([f"{i:05d}" for i in range(count)])
+
+
+def _right(count: int, share: float, seed: int = 0) -> Outcomes:
+    return Outcomes(_ids(count), (np.random.default_rng(seed).random(count) < share).astype(np.float64))
+
+
+def _ranked(count: int, classes: int, *, rule: str = "sklearn", strength: float = 1.0, seed: int = 0) -> Outcomes:
+    random = np.random.default_rng(seed)
+    targets = (random.random((count, classes)) < 0.2).astype(np.int8)
+    # Rounded, so that some scores are equal.
+    scores = np.round(strength * targets + random.normal(size=targets.shape), 1)
+    targets[random.random(targets.shape) < 0.05] = -1
+    return Outcomes(_ids(count), None, scores, targets, rule)
+
+
+def test_the_interval_of_an_accuracy_is_that_of_scipy() -> None:
+    outcomes = _right(300, 0.6)
+    low, high = bootstrap_interval(outcomes, draws=5000)
+    theirs = stats.bootstrap((outcomes.correct,), np.mean, n_resamples=5000, method="percentile", rng=1)
+    assert (low, high) == pytest.approx([100 * each for each in theirs.confidence_interval], abs=0.4)
+
+
+def test_the_interval_of_a_mean_average_precision_is_that_of_scipy() -> None:
+    outcomes = _ranked(120, 2)
+    assert outcomes.scores is not None
+    assert outcomes.targets is not None
+    scores, targets = outcomes.scores, outcomes.targets
+
+    def statistic(rows: NDArray[np.int64]) -> float:
+        return mean_of_known(average_precisions(scores[rows], targets[rows]))
+
+    theirs = stats.bootstrap(
+        (np.arange(120),), statistic, n_resamples=2000, vectorized=False, method="percentile", rng=1
+    ).confidence_interval
+    assert bootstrap_interval(outcomes, draws=4000) == pytest.approx([theirs.low, theirs.high], abs=1.2)
+
+
+@pytest.mark.parametrize("rule", AVERAGE_PRECISIONS)
+def test_every_draw_is_the_metric_of_the_images_that_were_drawn(rule: str) -> None:
+    outcomes = _ranked(40, 3, rule=rule)
+    assert outcomes.scores is not None
+    assert outcomes.targets is not None
+    found = drawn_values(outcomes, draws=30, seed=7)
+    (chosen_DN,) = intervals._draws(40, 30, 7)
+    for value, rows in zip(found, chosen_DN, strict=True):
+        expected = mean_of_known(average_precisions(outcomes.scores[rows], outcomes.targets[rows], rule))
+        assert value == pytest.approx(expected)
+
+
+def test_blocks_change_nothing_but_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = _ranked(50, 2)
+    whole = drawn_values(outcomes, draws=100)
+    monkeypatch.setattr(intervals, "_HELD", 50 * 7)
+    np.testing.assert_array_equal(drawn_values(outcomes, draws=100), whole)
+
+
+def test_draws_depend_on_the_seed_alone() -> None:
+    outcomes = _right(50, 0.5)
+    np.testing.assert_array_equal(drawn_values(outcomes, seed=3), drawn_values(outcomes, seed=3))
+    assert not np.array_equal(drawn_values(outcomes, seed=3), drawn_values(outcomes, seed=4))
+
+
+def test_a_class_whose_positives_are_not_drawn_is_left_out_of_the_mean() -> None:
+    targets = np.zeros((6, 2), dtype=np.int8)
+    targets[:3, 0], targets[5, 1] = 1, 1
+    scores = np.stack([np.arange(6, 0, -1), np.arange(6)], 1).astype(np.float64)
+    found = drawn_values(Outcomes(_ids(6), None, scores, targets), draws=200)
+    # Some draws hold no positive of either class: they have no value, and the interval is of the others.
+    assert set(found[~np.isnan(found)].tolist()) == {100.0}
+    assert bootstrap_interval(Outcomes(_ids(6), None, scores, targets), draws=200) == (100, 100)
+
+
+def test_two_equal_runs_do_not_differ() -> None:
+    test = paired_test([_right(200, 0.5)], [_right(200, 0.5)])
+    assert (test.difference, test.interval, test.p_value) == (0, (0, 0), 1)
+
+
+def test_a_clear_difference_is_found_and_noise_is_not() -> None:
+    clear = paired_test([_right(800, 0.7, 1)], [_right(800, 0.5, 2)])
+    assert clear.difference == pytest.approx(20, abs=5)
+    assert clear.interval[0] > 0
+    assert clear.p_value < 0.01
+    noise = paired_test([_right(800, 0.5, 1)], [_right(800, 0.505, 2)])
+    assert noise.interval[0] < 0 < noise.interval[1]
+    assert noise.p_value > 0.05
+
+
+def test_the_paired_test_agrees_with_the_exact_test_of_mcnemar() -> None:
+    first, second = _right(400, 0.60, 1), _right(400, 0.53, 2)
+    assert first.correct is not None
+    assert second.correct is not None
+    only_first = int(((first.correct == 1) & (second.correct == 0)).sum())
+    only_second = int(((first.correct == 0) & (second.correct == 1)).sum())
+    exact = stats.binomtest(only_first, only_first + only_second).pvalue
+    assert paired_test([first], [second], draws=10_000).p_value == pytest.approx(exact, rel=0.5, abs=0.01)
+
+
+def test_seeds_of_one_recipe_are_averaged_and_order_of_images_is_none_of_its_business() -> None:
+    first, second, third = _ranked(100, 2, seed=1), _ranked(100, 2, seed=2, strength=2), _ranked(100, 2, seed=3)
+    test = paired_test([first, second], [third], draws=300)
+    assert test.difference == pytest.approx((first.value + second.value) / 2 - third.value)
+    turned = third.ordered_as(third.ids[::-1])
+    assert paired_test([first, second], [turned], draws=300) == test
+
+
+def test_outcomes_that_do_not_fit_together_are_refused() -> None:
+    with pytest.raises(InputError, match="other images"):
+        paired_test([_right(10, 0.5)], [_right(11, 0.5)])
+    with pytest.raises(InputError, match="two metrics"):
+        paired_test([_right(10, 0.5)], [_ranked(10, 2)])
+    with pytest.raises(InputError, match="two metrics"):
+        paired_test([_ranked(10, 2)], [_ranked(10, 2, rule="voc-area")])
+    with pytest.raises(InputError, match="no image"):
+        bootstrap_interval(Outcomes(np.array([], dtype=np.str_), np.zeros(0)))

@@ -1,0 +1,160 @@
+"""The verb `evaluate`: how good a backbone is, whoever trained it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from wordsight.api.corpora import open_corpus
+from wordsight.api.runs import open_run
+from wordsight.corpus import Corpus
+from wordsight.errors import InputError
+from wordsight.joining import corpus_question
+from wordsight.subjects import is_network, module_subject, network_subject, subject_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from wordsight.evaluation import Protocol, Question, Result, Subject
+    from wordsight.training.run import Run
+
+# Where results of what is no run go by default.
+EVALUATED = Path("evaluated")
+
+
+def evaluate(
+    subject: Run | Path | str | nn.Module,
+    *,
+    task: str | Sequence[str] | None = None,
+    corpus: Corpus | Path | str | None = None,
+    split: str | Sequence[str] | None = None,
+    protocols: Sequence[str] = (),
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    image_size: int = 0,
+    out: Path | str | None = None,
+    again: bool = False,
+    **flags: str | Path | bool | None,
+) -> list[Result]:
+    """Measure how good a backbone is, and write each result into ``results/<task>/<protocol>.json``.
+
+    What was measured before, on the same weights and data with the same settings and versions, is not measured again.
+
+    Args:
+        subject: A run, or its folder; a network of timm or torchvision: ``timm:resnet18`` (random weights),
+            ``timm:resnet18@pretrained``, ``torchvision:vgg16@weights.pth``; or a module of one's own, normalised images
+            ``[B, 3, H, W]`` to a grid ``[B, C, H', W']`` or to vectors ``[B, C]``.
+        task: Labelled images for probes of the backbone, one or several: ``folder:DIR``, ``voc:DIR``, ``table:FILE``,
+            ``corpus:FOLDER``, ...
+        corpus: Captioned images for what is asked of the heads: masked words, pointing, tags, retrieval.
+        split: The split of the corpus, or several, each with results of its own; ``test`` where there are splits, else
+            all.
+        protocols: Names of protocols, or YAML files of one's own; by default ``logistic`` for a task, and for a corpus
+            ``masked-words``, or ``tags`` for a run that masks no words.
+        device: Where to compute.
+        image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
+            224 for other networks.
+        out: Folder of the results; by default ``results`` in the run, and ``evaluated/NAME`` for what is no run.
+        again: Measure also what was measured before.
+        flags: What a kind of task needs to be told besides: of tables ``image``, ``label``, ``images``.
+
+    Raises:
+        InputError: When neither or both of task and corpus are given, a name is unknown, or a protocol asks otherwise.
+    """
+    from wordsight.evaluation import METHODS, CaptionedSplit, Task, asked_protocols
+    from wordsight.evaluation import evaluate as measure
+
+    if (task is None) == (corpus is None):
+        raise InputError(
+            "give either a task (labelled images) or a corpus (captioned images)",
+            where="wordsight evaluate",
+            expected="for example --task folder:imagenette, or --corpus corpora/flickr8k --protocol masked-words",
+        )
+    run = open_run(subject) if _is_run(subject) else None  # type: ignore[arg-type]
+    asked = asked_protocols(
+        list(protocols) or [_usual(run, task is not None)], CaptionedSplit if task is None else Task
+    )
+    heads = any(METHODS[protocol.method].heads for protocol in asked)
+    measured = _subject(run, subject, device, heads=heads, image_size=image_size, out=out)
+    results = []
+    for question in _questions(run, measured, task, corpus, split, asked, flags):
+        results += measure(measured, question, asked, again=again)
+    return results
+
+
+def results_folder(subject: Any, out: Path | str | None = None) -> Path:
+    """Where results of a subject are written: ``out`` where that is given.
+
+    Args:
+        subject: As :func:`evaluate` takes it.
+        out: Folder of the results.
+    """
+    if out is not None:
+        return Path(out)
+    if _is_run(subject):
+        return Path(getattr(subject, "path", subject)) / "results"
+    name = subject if isinstance(subject, str) else type(subject).__name__
+    return EVALUATED / "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _is_run(subject: Any) -> bool:
+    from torch import nn
+
+    return not is_network(subject) and not isinstance(subject, nn.Module)
+
+
+def _usual(run: Run | None, labelled: bool) -> str:
+    if labelled:
+        return "logistic"
+    return "tags" if run is None or run.info.language is None else "masked-words"
+
+
+def _subject(
+    run: Run | None,
+    given: Any,
+    device: Literal["auto", "cpu", "cuda"],
+    *,
+    heads: bool,
+    image_size: int,
+    out: Path | str | None,
+) -> Subject:
+    from dataclasses import replace
+
+    if run is not None:
+        found = subject_of(run, device, heads=heads, image_size=image_size)
+        return found if out is None else replace(found, results_folder=Path(out))
+    if heads:
+        raise InputError(
+            "these protocols ask the heads of a run", where=str(given)[:100], mend="give a run's folder, or a probe"
+        )
+    folder = results_folder(given, out)
+    if isinstance(given, str):
+        return network_subject(given, device, image_size=image_size, out=folder)
+    return module_subject(given, device, image_size=image_size, out=folder)
+
+
+def _questions(
+    run: Run | None,
+    subject: Subject,
+    task: str | Sequence[str] | None,
+    corpus: Corpus | Path | str | None,
+    split: str | Sequence[str] | None,
+    protocols: Sequence[Protocol],
+    flags: dict[str, Any],
+) -> list[Question]:
+    from wordsight.evaluation import open_task
+
+    if corpus is None:
+        named = [task] if isinstance(task, str) else list(task or ())
+        return [open_task(each, **flags) for each in named]
+    assert run is not None
+    opened = open_corpus(corpus)
+    return [corpus_question(run, subject, opened, one, protocols) for one in _splits(opened, split)]
+
+
+def _splits(corpus: Corpus, asked: str | Sequence[str] | None) -> list[str]:
+    """The splits that were asked for, each known to be there before anything is computed; ``test`` by default."""
+    named = [asked] if isinstance(asked, str) else list(dict.fromkeys(asked or ()))
+    for name in named:
+        corpus.indices(name)
+    return named or [corpus.default_split("test")]

@@ -1,0 +1,158 @@
+"""What classes are called in words: from a file, from a table beside the task's images, or from the folders' own names.
+
+Class folders are often named by a number (``n01440764``) that no text side has ever read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wordsight.corpus.tabular import Row, TableFile
+from wordsight.errors import InputError
+
+# Files beside a task's images that may say what its classes are called, and the columns that would hold it.
+_BESIDE = ("names.csv", "classes.csv", "class_names.csv", "labels.csv")
+_NAMES = ("name", "names", "class_name", "classname", "title", "text")
+_DESCRIPTIONS = ("description", "descriptions", "attribute", "attributes", "text", "name")
+_WORDNET_ID = re.compile(r"[nvar]\d{8}\Z")
+
+
+@dataclass(frozen=True)
+class ClassNames:
+    """The names of K classes, one or several each.
+
+    Args:
+        names: The names of each class.
+        source: Where they came from, for a result's settings.
+    """
+
+    names: Sequence[tuple[str, ...]]
+    source: str
+
+
+def names_of_classes(class_names: Sequence[str], file: Path | None = None, beside: Path | None = None) -> ClassNames:
+    """What the classes of a task are called.
+
+    Args:
+        class_names: The task's own names of them.
+        file: A table of classes and names; one that has not all of them leaves the others their own.
+        beside: A folder in which a table may lie that has all of them, such as ``labels.csv``.
+
+    Raises:
+        InputError: When the file can't be read or has none of the classes.
+    """
+    own = [(as_words(name),) for name in class_names]
+    if file is not None:
+        known = read_lines_of(file, class_names, _NAMES)
+        return ClassNames([known.get(name, other) for name, other in zip(class_names, own, strict=True)], str(file))
+    for name in _BESIDE if beside is not None and beside.is_dir() else ():
+        table = beside / name if beside is not None else Path(name)
+        if not table.is_file():
+            continue
+        try:
+            known = read_lines_of(table, class_names, _NAMES, named=True)
+        except InputError:
+            # Nobody said that this file holds names: one that doesn't is none of our business.
+            continue
+        if all(each in known for each in class_names) and any(known[each] != (each,) for each in class_names):
+            return ClassNames([known[each] for each in class_names], str(table))
+    return ClassNames(own, "the task's own")
+
+
+def descriptions_of_classes(class_names: Sequence[str], file: Path) -> dict[str, tuple[str, ...]]:
+    """Descriptions of classes by class, several lines each where a class stands in several rows.
+
+    Args:
+        class_names: The task's names of its classes.
+        file: A table of classes and descriptions.
+
+    Raises:
+        InputError: When the file can't be read or has none of the classes.
+    """
+    return read_lines_of(file, class_names, _DESCRIPTIONS, whole=True)
+
+
+def unreadable(names: Iterable[str]) -> list[str]:
+    """Those of some names that are numbers of WordNet, and no words."""
+    return [name for name in names if _WORDNET_ID.match(name)]
+
+
+def as_words(name: str) -> str:
+    """A folder's or a list's name as words: ``French_horn`` and ``FrenchHorn`` are French horns; numbers stay."""
+    if _WORDNET_ID.match(name):
+        return name
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.replace("_", " "))
+    return " ".join(apart.split())
+
+
+def read_lines_of(
+    file: Path, class_names: Sequence[str], columns: Sequence[str], *, whole: bool = False, named: bool = False
+) -> dict[str, tuple[str, ...]]:
+    """What a table says of classes: by class, all different cells of one column.
+
+    The column of classes is the one that holds the most of them. The other is the first of ``columns`` that there is,
+    or the only other one. A table of two columns without a first line of names will do, as will a JSON object.
+
+    Args:
+        file: A CSV, TSV, JSONL or Parquet table, or a JSON object of classes with a text or a list of texts.
+        class_names: The classes.
+        columns: Likely names of the column that is wanted.
+        whole: Whether a cell is one text; else it may hold several names with ``,`` or ``|`` between them, as
+            ImageNet's lists do.
+        named: Whether the column has to be called by one of ``columns``.
+
+    Raises:
+        InputError: When it can't be read, has none of the classes, or no column is plainly the one that is wanted.
+    """
+    wanted = frozenset(class_names)
+    pairs = _of_json(file) if file.suffix.lower() == ".json" else _of_table(file, wanted, columns, named)
+    found: dict[str, dict[str, None]] = {}
+    for name, cell in pairs:
+        if name in wanted:
+            texts = [cell] if whole else re.split(r"[,|]", cell)
+            found.setdefault(name, {}).update(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))
+    found = {name: texts for name, texts in found.items() if texts}
+    if not found:
+        some = ", ".join(class_names[:3])
+        raise InputError("has none of the classes", where=file, expected=f"a column with {some}, ... and one of texts")
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
+def _of_json(file: Path) -> list[tuple[str, str]]:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't be read as JSON ({error})", where=file) from error
+    if not isinstance(content, dict):
+        raise InputError("is no JSON object", where=file, expected='{"n01440764": "tench", ...}')
+    return [
+        (str(name), str(one)) for name, said in content.items() for one in (said if isinstance(said, list) else [said])
+    ]
+
+
+def _of_table(file: Path, wanted: frozenset[str], columns: Sequence[str], named: bool) -> list[tuple[str, str]]:
+    table = TableFile(file)
+    head = table.columns
+    rows: list[Mapping[str, str]] = [
+        {name: "" if cell is None else str(cell).strip() for name, cell in row.cells.items()}
+        for row in table.rows(head)
+        if isinstance(row, Row)
+    ]
+    bare = len(head) == 2 and bool(wanted & {name.strip() for name in head})
+    if bare:
+        rows.insert(0, {name: name.strip() for name in head})
+    held = {name: len(wanted & {row[name] for row in rows}) for name in head}
+    classes = max(head, key=lambda name: held[name])
+    others = [name for name in head if name != classes]
+    lower = {name.lower().strip(): name for name in others}
+    only = others[0] if len(others) == 1 and (bare or not named) else None
+    said = next((lower[name] for name in columns if name in lower), only)
+    if said is None:
+        raise InputError(
+            "no column is plainly the text of the classes", where=file, expected=f"a column called {columns[0]}"
+        )
+    return [(row[classes], row[said]) for row in rows]

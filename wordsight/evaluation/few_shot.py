@@ -1,0 +1,195 @@
+"""The method ``few-shot``: how good is a classifier that learns from a few images of each class?
+
+Ridge regression in closed form, as big_vision's few-shot evaluator has it, on several draws of the images; the draws
+are the same for every backbone. What is reported is their mean, and how far they spread.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError, unknown
+from wordsight.evaluation import guards
+from wordsight.evaluation.draws import draw_shots, most_shots
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS
+from wordsight.evaluation.probe import measured
+from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results import Group, Result
+from wordsight.evaluation.shot_ridge import fit_shots
+from wordsight.evaluation.subject import Subject
+from wordsight.evaluation.task_result import task_result, twin_values
+from wordsight.evaluation.tasks import Task
+from wordsight.progress import track
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class FewShotSettings:
+    """Settings of the method.
+
+    Args:
+        features: What of the backbone is read.
+        shots: Images a class, each number with a result of its own; those that a class does not have are left out.
+        draws: How often images are drawn.
+        penalties: What is tried, as shares of the features' own spread (:func:`~.shot_ridge.fit_shots`).
+        average_precision: Which, for several labels an image.
+    """
+
+    features: FeatureSettings
+    shots: tuple[int, ...]
+    draws: int
+    penalties: tuple[float, ...]
+    average_precision: str
+
+    def __post_init__(self) -> None:
+        if not self.shots or min(self.shots) < 1 or self.draws < 1:
+            raise InputError(f"shots {list(self.shots)}, draws {self.draws}", expected="numbers from 1")
+        if not self.penalties or min(self.penalties) <= 0:
+            raise InputError(f"penalties are {list(self.penalties)}", expected="one or more, all above zero")
+        if self.average_precision not in AVERAGE_PRECISIONS:
+            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was learned from one draw.
+
+    Args:
+        images: How many were drawn.
+        value: The metric on the test images, in percent.
+        per_class: The same for each class ``[K]``; NaN where there is none.
+        penalty: The one that was chosen.
+        scores: Scores of the test images ``[m, K]``.
+    """
+
+    images: int
+    value: float
+    per_class: NDArray[np.float64]
+    penalty: float
+    scores: NDArray[np.float64]
+
+
+def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
+    """Learn from a few images by a backbone's features, and by its random twin's.
+
+    Args:
+        subject: The backbone.
+        task: Labelled images.
+        protocol: The protocol.
+
+    Returns:
+        A result for each layer and number of images a class.
+
+    Raises:
+        InputError: When the task or the features can't be measured.
+    """
+    settings: FewShotSettings = protocol.settings
+    guards.check_overlap(task)
+    notes = [*task.notes, *guards.check_counts(task)]
+    possible = most_shots(task.train.hashes, task.train.targets, len(task.class_names))
+    numbers = [shots for shots in sorted(set(settings.shots)) if shots <= possible]
+    if not numbers:
+        raise InputError(
+            f"a class has {possible:,} training images", where=task.spec, expected=f"{min(settings.shots):,} or more"
+        )
+    if len(numbers) < len(set(settings.shots)):
+        notes.append(f"a class has {possible:,} training images: more shots were left out")
+
+    def values_of(backbone: Backbone) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for features in task_features(subject, backbone, task, settings.features, "random weights"):
+            for shots in numbers:
+                drawn = learn_from_few(features, task, settings, shots, subject.device, "random weights")
+                found |= {_name(features.layer, shots, draw): each.value for draw, each in enumerate(drawn)}
+        return found
+
+    twin = twin_values(subject, task, protocol, values_of)
+    results = []
+    every = task_features(subject, subject.backbone, task, settings.features, "trained")
+    for features in every:
+        for shots in numbers:
+            drawn = learn_from_few(features, task, settings, shots, subject.device, "trained")
+            random = [twin[_name(features.layer, shots, draw)] for draw in range(settings.draws)]
+            result = _result(subject, task, protocol, drawn, random, features.train.shape[1])
+            layer = features.layer if len(every) > 1 else ""
+            said = [*notes, *features.notes, *guards.compare_with_random(result.value, float(np.mean(random)))]
+            results.append(replace(result, part="-".join(filter(None, (layer, f"{shots}-shot"))), warnings=said))
+    return results
+
+
+def learn_from_few(
+    features: TaskFeatures, task: Task, settings: FewShotSettings, shots: int, device: torch.device, what: str
+) -> list[Drawn]:
+    """Learn from each draw, and score the test images.
+
+    Args:
+        features: Features of the task's images.
+        task: Their targets.
+        settings: The protocol's settings.
+        shots: Images a class.
+        device: Where to compute.
+        what: Whose features they are, for bars.
+    """
+    targets, classes = task.train.targets, len(task.class_names)
+    tested = torch.from_numpy(features.test).to(device)
+    found = []
+    for draw in track(range(settings.draws), f"{what}, {shots}-shot"):
+        rows = draw_shots(task.train.hashes, targets, classes, shots, draw)
+        learned = targets[rows]
+        sides_nK = learned.astype(np.int64)
+        if learned.ndim == 1:
+            sides_nK = (learned[:, None] == np.arange(classes)).astype(np.int64)
+        # 1, 0, -1 (ignored) to +1, -1, 0.
+        sides_nK = np.where(sides_nK < 0, 0, 2 * sides_nK - 1)
+        fitted = fit_shots(
+            torch.from_numpy(features.train[rows]).to(device), torch.from_numpy(sides_nK).to(device), settings.penalties
+        )
+        scores = np.array(fitted.scores(tested).cpu().numpy())
+        # A class without a positive was not learned.
+        scores[:, ~(sides_nK == 1).any(0)] = -np.inf
+        per_class, value = measured(scores, task.test.targets, classes, settings.average_precision)
+        found.append(Drawn(len(rows), value, per_class, fitted.penalty, scores))
+    return found
+
+
+def _result(
+    subject: Subject, task: Task, protocol: Protocol, drawn: list[Drawn], random: list[float], width: int
+) -> Result:
+    settings: FewShotSettings = protocol.settings
+    values = [each.value for each in drawn]
+    if any(math.isnan(value) for value in values):
+        raise InputError("no class has test images that hold it and images that don't", where=task.spec)
+    with warnings.catch_warnings():
+        # A class without a test image has no value in any draw.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        per_class = np.nanmean([each.per_class for each in drawn], axis=0)
+    result = task_result(
+        subject,
+        task,
+        protocol,
+        float(np.mean(values)),
+        per_class,
+        side=settings.features.side(subject),
+        counts={"features": width, "drawn_images": round(np.mean([each.images for each in drawn]))},
+    )
+    return replace(
+        result,
+        random_weights=float(np.mean(random)),
+        standard_error=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        penalty=float(np.median([each.penalty for each in drawn])),
+        groups=[
+            Group("draw", f"draw {number + 1}", each.images, each.value, baselines={"random weights": beside})
+            for number, (each, beside) in enumerate(zip(drawn, random, strict=True))
+        ],
+    )
+
+
+def _name(layer: str, shots: int, draw: int) -> str:
+    return "-".join(filter(None, (layer, f"{shots}-shot", str(draw))))

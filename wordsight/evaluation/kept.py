@@ -1,0 +1,96 @@
+"""What was computed before and need not be again: features and baselines, found by a hash of all they depend on.
+
+They lie in one folder for all runs of a person (``WORDSIGHT_CACHE``, else ``wordsight`` in the folder that the system
+has for caches), so that the network with random weights is looked at once and not again by every run. The folder is
+kept below a bound (``WORDSIGHT_CACHE_GB``, 20 by default): what was not used for the longest goes first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.atomic import atomic_file, write_json
+from wordsight.errors import InputError
+
+_DEFAULT_GB = 20.0
+
+
+def kept_folder() -> Path:
+    """Where it is kept."""
+    if os.environ.get("WORDSIGHT_CACHE"):
+        return Path(os.environ["WORDSIGHT_CACHE"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "wordsight"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wordsight"
+
+
+def key_of(*depends: Any) -> str:
+    """A hash of all that something depends on, given as what JSON can hold."""
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def kept_features(key: str) -> NDArray[np.float16] | None:
+    """Features that were kept, memory-mapped; None where there are none."""
+    file = kept_folder() / "features" / f"{key}.npy"
+    try:
+        found: NDArray[np.float16] = np.load(file, mmap_mode="r", allow_pickle=False)
+        os.utime(file)
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def keep_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Keep features; gives them back memory-mapped, or as they are where there is no room on the disk."""
+    folder = kept_folder() / "features"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_file(folder / f"{key}.npy") as beside, beside.open("wb") as file:
+            np.save(file, features, allow_pickle=False)
+        _stay_below(folder)
+    except (OSError, InputError):
+        # A full or read-only disk costs time at the next call, and nothing else.
+        return features
+    found = kept_features(key)
+    return features if found is None else found
+
+
+def kept_baseline(key: str) -> dict[str, Any] | None:
+    """A baseline that was kept; None where there is none."""
+    try:
+        found = json.loads((kept_folder() / "baselines" / f"{key}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def keep_baseline(key: str, baseline: dict[str, Any]) -> None:
+    """Keep a baseline."""
+    try:
+        write_json(kept_folder() / "baselines" / f"{key}.json", baseline)
+    except (OSError, InputError):
+        return
+
+
+def _stay_below(folder: Path) -> None:
+    """Remove the files that were not used for the longest, until the rest is below the bound."""
+    try:
+        bound = float(os.environ.get("WORDSIGHT_CACHE_GB", _DEFAULT_GB)) * 1e9
+    except ValueError as error:
+        raise InputError(
+            f"{os.environ['WORDSIGHT_CACHE_GB']!r} is no number", where="WORDSIGHT_CACHE_GB", expected="gigabytes"
+        ) from error
+    files = sorted(((file.stat().st_mtime, file) for file in folder.glob("*.npy")), reverse=True)
+    total = 0.0
+    for _, file in files:
+        total += file.stat().st_size
+        if total > bound:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,208 @@
+"""The method ``knn``: the labels of the most similar training images vote on a test image. Nothing is learned.
+
+Similarity is the cosine of features (Wu et al. 2018, Section 3.4). How many neighbours vote is chosen on the training
+images, each asked as if it were not among them; what every number of neighbours gives stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.errors import InputError, unknown
+from wordsight.evaluation import guards
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, accuracies, accuracy
+from wordsight.evaluation.neighbours import answers, nearest, unit_length
+from wordsight.evaluation.probe import measured
+from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results import Result, SweepPoint
+from wordsight.evaluation.subject import Subject
+from wordsight.evaluation.task_result import task_result, twin_values
+from wordsight.evaluation.tasks import Task
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class KnnSettings:
+    """Settings of the method.
+
+    Args:
+        features: What of the backbone is read. They are brought to length one after that.
+        neighbours: Numbers of neighbours that are tried.
+        vote: ``majority``: each neighbour counts once. ``similarity``: by exp(similarity / temperature).
+        temperature: Of that.
+        average_precision: Which, for several labels an image.
+    """
+
+    features: FeatureSettings
+    neighbours: tuple[int, ...]
+    vote: Literal["majority", "similarity"]
+    temperature: float
+    average_precision: str
+
+    def __post_init__(self) -> None:
+        if not self.neighbours or min(self.neighbours) < 1:
+            raise InputError(f"neighbours are {list(self.neighbours)}", expected="one number or more, all above zero")
+        if self.temperature <= 0:
+            raise InputError(f"temperature is {self.temperature}", expected="above zero")
+        if self.average_precision not in AVERAGE_PRECISIONS:
+            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+
+
+@dataclass(frozen=True)
+class KnnScore:
+    """What the neighbours gave.
+
+    Args:
+        chosen: The number of neighbours that was chosen.
+        values: For each number of neighbours the metric on the test images, in percent.
+        left_out: The same on training images, each left out of those that are known.
+        per_class: The metric for each class with the chosen number ``[K]``; NaN where there is none.
+        answers: What :func:`~wordsight.evaluation.neighbours.answers` gave for the test images with the chosen number.
+    """
+
+    chosen: int
+    values: dict[int, float]
+    left_out: dict[int, float]
+    per_class: NDArray[np.float64]
+    answers: NDArray[Any]
+
+
+def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
+    """Ask the neighbours by a backbone's features, and by its random twin's.
+
+    Args:
+        subject: The backbone.
+        task: Labelled images.
+        protocol: The protocol.
+
+    Returns:
+        A result for each layer.
+
+    Raises:
+        InputError: When the task or the features can't be measured.
+    """
+    settings: KnnSettings = protocol.settings
+    guards.check_overlap(task)
+    notes = [*task.notes, *guards.check_counts(task)]
+
+    def values_of(backbone: Backbone) -> dict[str, float]:
+        found = {}
+        for features in task_features(subject, backbone, task, settings.features, "random weights"):
+            score = ask_neighbours(features, task, settings, subject.device, "random weights")
+            found[_name(features.layer)] = score.values[score.chosen]
+            found |= {_name(features.layer, k): value for k, value in score.values.items()}
+        return found
+
+    twin = twin_values(subject, task, protocol, values_of)
+    results = []
+    every = task_features(subject, subject.backbone, task, settings.features, "trained")
+    for features in every:
+        found = ask_neighbours(features, task, settings, subject.device, "trained")
+        result = task_result(
+            subject,
+            task,
+            protocol,
+            found.values[found.chosen],
+            found.per_class,
+            side=settings.features.side(subject),
+            counts={"features": features.train.shape[1], "neighbours": found.chosen},
+        )
+        random = twin[_name(features.layer)]
+        too_many = [str(k) for k in settings.neighbours if k not in found.values]
+        fewer = [f"too few training images for {', '.join(too_many)} neighbours"] if too_many else []
+        results.append(
+            replace(
+                result,
+                random_weights=random,
+                more={_named(k): value for k, value in found.values.items()},
+                baselines=result.baselines
+                | {f"random weights, {_named(k)}": twin[_name(features.layer, k)] for k in found.values},
+                sweep=[SweepPoint(float(k), value) for k, value in found.left_out.items()],
+                warnings=[
+                    *notes,
+                    *features.notes,
+                    *fewer,
+                    *guards.compare_with_random(result.value, random),
+                ],
+                part=features.layer if len(every) > 1 else "",
+            )
+        )
+    return results
+
+
+def ask_neighbours(
+    features: TaskFeatures, task: Task, settings: KnnSettings, device: torch.device, what: str
+) -> KnnScore:
+    """Choose the number of neighbours on the training images, then ask them about the test images.
+
+    Args:
+        features: Features of the task's images.
+        task: Their targets.
+        settings: The protocol's settings.
+        device: Where to compute.
+        what: Whose features they are, for bars.
+
+    Raises:
+        InputError: When there are not as many training images as the fewest neighbours, and one more.
+    """
+    # Copies of an image would vote for each other.
+    _, groups = np.unique(np.array(task.train.hashes), return_inverse=True)
+    largest_group = int(np.bincount(groups).max())
+    numbers = [k for k in sorted(set(settings.neighbours)) if k <= len(task.train) - largest_group]
+    if not numbers:
+        raise InputError(
+            f"{len(task.train):,} training images for {min(settings.neighbours):,} neighbours",
+            where=task.spec,
+            expected="more of them",
+        )
+    known = unit_length(torch.from_numpy(features.train))
+    same = torch.from_numpy(groups.astype(np.int64))
+    classes = len(task.class_names)
+    temperature = settings.temperature if settings.vote == "similarity" else None
+
+    def found(asked: Tensor, targets: NDArray[Any], excluded: Tensor | None, side: str) -> dict[int, _Found]:
+        similar, rows = nearest(asked, known, max(numbers), device, excluded, f"{what}, neighbours of {side} images")
+        every = {}
+        for k in numbers:
+            answered = answers(similar[:, :k], rows[:, :k], task.train.targets, classes, temperature)
+            every[k] = _Found(answered, *_metric(answered, targets, classes, settings.average_precision))
+        return every
+
+    left_out = {k: each.value for k, each in found(known, task.train.targets, same, "training").items()}
+    known_values = {k: value for k, value in left_out.items() if not math.isnan(value)}
+    # Of equals the one that listens to most neighbours.
+    chosen = max(known_values, key=lambda k: (known_values[k], k), default=min(numbers))
+    tested = found(unit_length(torch.from_numpy(features.test)), task.test.targets, None, "test")
+    best = tested[chosen]
+    return KnnScore(chosen, {k: each.value for k, each in tested.items()}, known_values, best.per_class, best.answers)
+
+
+@dataclass(frozen=True)
+class _Found:
+    answers: NDArray[Any]
+    per_class: NDArray[np.float64]
+    value: float
+
+
+def _metric(
+    answered: NDArray[Any], targets: NDArray[Any], classes: int, precision: str
+) -> tuple[NDArray[np.float64], float]:
+    if targets.ndim == 2:
+        return measured(answered, targets, classes, precision)
+    return accuracies(answered, targets, classes), accuracy(answered, targets)
+
+
+def _named(neighbours: int) -> str:
+    return f"k = {neighbours}"
+
+
+def _name(layer: str, neighbours: int | None = None) -> str:
+    return layer if neighbours is None else f"{layer}, {_named(neighbours)}"

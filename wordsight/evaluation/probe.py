@@ -1,0 +1,343 @@
+"""The method ``probe``: a linear classifier on features of the frozen backbone, its penalty chosen without the test.
+
+The penalty is chosen on a validation split of the training images or by folds of them, for all classes together or for
+each by itself; then all training images are fitted and the test images scored. One label an image: top-1 accuracy.
+Several: mean average precision, of the kind that the protocol names. Beside it the same network with random weights.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError, unknown
+from wordsight.evaluation import guards
+from wordsight.evaluation.classifiers import CLASSIFIERS, Classifier, Examples
+from wordsight.evaluation.holdout import folds_of, held_out, strata_of
+from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
+from wordsight.evaluation.metrics import (
+    AVERAGE_PRECISIONS,
+    accuracies,
+    accuracy,
+    average_precisions,
+    mean_of_known,
+    standard_error,
+)
+from wordsight.evaluation.outcomes import outcomes_of
+from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results import Result, SweepPoint, installed_versions
+from wordsight.evaluation.solvers import Plan, Settings
+from wordsight.evaluation.subject import Subject, weights_fingerprint
+from wordsight.evaluation.tasks import Task
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """Settings of the method.
+
+    Args:
+        features: What of the backbone is read.
+        classifier: ``logistic``, ``svm`` or ``ridge``.
+        penalties: Penalties that are tried: of ``logistic`` the weight of ||W||² / 2 beside the mean loss, of ``svm``
+            the weight C of the summed loss, of ``ridge`` the weight alpha of ||w||² beside the summed squares.
+        choose_by: ``validation``: on one split of the training images. ``folds``: on each of several in turn.
+        validation_share: Share of the training images that the split keeps aside. Read by ``validation``.
+        folds: How many. Read by ``folds``.
+        penalty_of_each_class: Whether each class has a penalty of its own.
+        positive_weight: Weight of positives in one class against the rest.
+        ignored_in_training: Labels that are to be ignored: ``left out``, or taken as ``negative``. In the test they are
+            always left out.
+        average_precision: Which, for several labels an image.
+        tolerance: A fit is finished when its gradient is this share of that at zero.
+        max_steps: Newton steps of a fit.
+    """
+
+    features: FeatureSettings
+    classifier: str
+    penalties: tuple[float, ...]
+    choose_by: Literal["validation", "folds"]
+    validation_share: float
+    folds: int
+    penalty_of_each_class: bool
+    positive_weight: float
+    ignored_in_training: Literal["left out", "negative"]
+    average_precision: str
+    tolerance: float
+    max_steps: int
+
+    def __post_init__(self) -> None:
+        if self.classifier not in CLASSIFIERS:
+            raise unknown("classifier", self.classifier, CLASSIFIERS)
+        if self.average_precision not in AVERAGE_PRECISIONS:
+            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+        if not self.penalties or min(self.penalties) <= 0:
+            raise InputError(f"penalties are {list(self.penalties)}", expected="one or more, all above zero")
+        if self.choose_by == "folds" and self.folds < 2:
+            raise InputError(f"folds is {self.folds}", expected="2 or more")
+
+    def plan(self, subject: Subject) -> Plan:
+        """How problems are solved."""
+        return Plan(str(subject.device), settings=Settings(tolerance=self.tolerance, max_steps=self.max_steps))
+
+
+@dataclass(frozen=True)
+class ProbeScore:
+    """What one probe gave.
+
+    Args:
+        value: The metric in percent.
+        per_class: The metric for each class in percent; NaN where there is none.
+        penalties: The penalty that was chosen for each class, or the one for all.
+        sweep: What every penalty gave on what it was chosen by.
+        scores: Scores of the test images, ``[m, K]``.
+        notes: What a reader should know.
+    """
+
+    value: float
+    per_class: NDArray[np.float64]
+    penalties: tuple[float, ...]
+    sweep: tuple[SweepPoint, ...]
+    scores: NDArray[np.float64]
+    notes: tuple[str, ...]
+
+
+def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
+    """Probe a backbone and its random twin on a task.
+
+    Args:
+        subject: The backbone.
+        task: Labelled images.
+        protocol: The protocol.
+
+    Returns:
+        A result for each layer.
+
+    Raises:
+        InputError: When the task or the features can't be probed.
+    """
+    settings: ProbeSettings = protocol.settings
+    guards.check_overlap(task)
+    notes = [*task.notes, *guards.check_counts(task)]
+    plan = settings.plan(subject)
+    results = []
+    features = task_features(subject, subject.backbone, task, settings.features, "trained")
+    for each in features:
+        found = probe(each, task, settings, plan, "trained")
+        twin = random_twin(subject, task, settings, each.layer, plan)
+        result = _result(subject, task, protocol, found, each)
+        warnings = [*notes, *each.notes, *found.notes, *guards.compare_with_random(found.value, twin)]
+        part = each.layer if len(features) > 1 else ""
+        results.append(replace(result, random_weights=twin, warnings=warnings, part=part))
+    return results
+
+
+def probe(features: TaskFeatures, task: Task, settings: ProbeSettings, plan: Plan, what: str) -> ProbeScore:
+    """Choose the penalty, fit all training images, score the test images.
+
+    Args:
+        features: Features of the task's images.
+        task: Their targets.
+        settings: The protocol's settings.
+        plan: How problems are solved.
+        what: Whose features they are, for messages.
+
+    Raises:
+        InputError: When no class can be measured.
+    """
+    targets = task.train.targets
+    if targets.ndim == 2 and settings.ignored_in_training == "negative":
+        targets = np.maximum(targets, 0)
+    examples = Examples(features.train, targets, len(task.class_names))
+    sweep_PK, unfinished = sweep(examples, task, settings, plan)
+    chosen, notes = choose(sweep_PK, settings)
+    penalties = sorted(set(chosen.tolist()))
+    fitted = CLASSIFIERS[settings.classifier].fit(examples, penalties, settings.positive_weight, plan)
+    scores = np.full((len(features.test), examples.classes), -np.inf)
+    for place, penalty in enumerate(penalties):
+        found = fitted.scores(place, features.test)
+        scores[:, chosen == penalty] = found[:, chosen == penalty]
+    per_class, value = measured(scores, task.test.targets, examples.classes, settings.average_precision)
+    if math.isnan(value):
+        raise InputError(
+            "no class has images that hold it and images that don't in both training and test", where=task.spec
+        )
+    unfinished += fitted.unfinished
+    if unfinished:
+        notes.append(f"{unfinished} fits of {what} stopped at {settings.max_steps:,} steps")
+    points = tuple(
+        SweepPoint(penalty, mean_of_known(values))
+        for penalty, values in zip(settings.penalties, sweep_PK, strict=True)
+        if not np.isnan(values).all()
+    )
+    shown = tuple(chosen.tolist()) if settings.penalty_of_each_class else (float(chosen[0]),)
+    return ProbeScore(value, per_class, shown, points, scores, tuple(notes))
+
+
+def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -> tuple[NDArray[np.float64], int]:
+    """What every penalty gives on training images that it did not learn from.
+
+    Args:
+        examples: The training images.
+        task: The task.
+        settings: The protocol's settings.
+        plan: How problems are solved.
+
+    Returns:
+        For each penalty and class the metric ``[P, K]``, the mean over folds, NaN where there is none; with one penalty
+        for all classes the value of all stands in every column. And how many fits did not finish.
+    """
+    strata = strata_of(task.train.targets)
+    if settings.choose_by == "folds":
+        fold_N = folds_of(task.train.hashes, strata, settings.folds, "folds")
+        parts = [fold_N == fold for fold in range(settings.folds)]
+    else:
+        parts = [held_out(task.train.hashes, strata, settings.validation_share, "validation")]
+    found = np.full((len(parts), len(settings.penalties), examples.classes), np.nan)
+    unfinished = 0
+    if len(settings.penalties) == 1:
+        return found[0], 0
+    for part, held in enumerate(parts):
+        if not _can_choose(examples.targets, held):
+            continue
+        learned = examples.some(~held)
+        fitted = CLASSIFIERS[settings.classifier].fit(learned, settings.penalties, settings.positive_weight, plan)
+        unfinished += fitted.unfinished
+        for place in range(len(settings.penalties)):
+            scores = fitted.scores(place, examples.features[held])
+            # What counts as ignored does so here as in the test, whatever training takes it for.
+            per_class, value = measured(scores, task.train.targets[held], examples.classes, settings.average_precision)
+            found[part, place] = per_class if settings.penalty_of_each_class else value
+    known = ~np.isnan(found)
+    mean = np.where(known, found, 0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(known.any(0), mean, np.nan), unfinished
+
+
+def choose(sweep_PK: NDArray[np.float64], settings: ProbeSettings) -> tuple[NDArray[np.float64], list[str]]:
+    """For each class the penalty with the best value, the strongest of equals; the one for all where that is asked.
+
+    Args:
+        sweep_PK: What each penalty gave.
+        settings: The protocol's settings.
+
+    Returns:
+        A penalty for each class; and a sentence where it lies at the sweep's edge, or there was nothing to choose by.
+    """
+    penalties = np.array(settings.penalties)
+    order = _strongest_first(penalties, CLASSIFIERS[settings.classifier])
+    middle = float(np.sort(penalties)[len(penalties) // 2])
+    values_PK = np.where(np.isnan(sweep_PK), -np.inf, sweep_PK)[order]
+    best = penalties[order][values_PK.argmax(0)]
+    unknown_K = np.isnan(sweep_PK).all(0)
+    best[unknown_K] = middle
+    if len(penalties) == 1:
+        return best, []
+    if unknown_K.all():
+        return best, [f"too few training images to choose a penalty by: {middle:g} was taken"]
+    low, high = float(penalties.min()), float(penalties.max())
+    at_edge = np.isin(best, (low, high)) & ~unknown_K
+    if settings.penalty_of_each_class:
+        count = int(at_edge.sum())
+        return best, [f"{count} of {len(best)} classes chose a penalty at the edge of those tried"] if count else []
+    if at_edge[0]:
+        side = "weakest" if best[0] == penalties[order][-1] else "strongest"
+        return best, [f"the best penalty, {best[0]:g}, is the {side} tried: a wider sweep may do better"]
+    return best, []
+
+
+def measured(
+    scores: NDArray[np.float64], targets: NDArray[Any], classes: int, precision: str
+) -> tuple[NDArray[np.float64], float]:
+    """The metric for each class and over all, in percent; NaN where there is none.
+
+    Args:
+        scores: ``[m, K]``; minus infinity for a class that was not learned.
+        targets: Classes ``[m]``, or 1, 0, -1 (left out) ``[m, K]``.
+        classes: Number K of classes.
+        precision: Which average precision.
+    """
+    if targets.ndim == 1:
+        predicted = scores.argmax(1)
+        return accuracies(predicted, targets, classes), accuracy(predicted, targets)
+    learned = np.isfinite(scores).all(0)
+    per_class = np.full(classes, np.nan)
+    per_class[learned] = average_precisions(scores[:, learned], targets[:, learned], precision)
+    return per_class, mean_of_known(per_class)
+
+
+def chance(task: Task) -> float:
+    """What the labels alone give: always guessing the most frequent class; for several, the share of positives."""
+    if not task.multilabel:
+        guess = int(np.bincount(task.train.targets).argmax())
+        return 100 * float((task.test.targets == guess).mean())
+    counted = task.test.targets >= 0
+    shares = (task.test.targets == 1).sum(0) / np.maximum(counted.sum(0), 1)
+    return 100 * float(shares[(task.test.targets == 1).any(0)].mean())
+
+
+def random_twin(subject: Subject, task: Task, settings: ProbeSettings, layer: str, plan: Plan) -> float:
+    """What the same probe of the network with random weights gives; found again where it was computed before."""
+    backbone: Backbone = subject.random_backbone()
+    depends = [asdict(settings), layer, settings.features.side(subject), task.fingerprint]
+    key = key_of(*depends, weights_fingerprint(backbone), str(backbone.network), installed_versions())
+    kept = kept_baseline(key)
+    if kept is not None and isinstance(kept.get("value"), float):
+        return float(kept["value"])
+    one = replace(settings.features, layers=(layer,) if layer else ())
+    (features,) = task_features(subject, backbone, task, one, "random weights")
+    found = probe(features, task, settings, plan, "random weights")
+    keep_baseline(key, {"value": found.value, "task": task.name, "layer": layer})
+    return found.value
+
+
+def _result(subject: Subject, task: Task, protocol: Protocol, found: ProbeScore, features: TaskFeatures) -> Result:
+    settings: ProbeSettings = protocol.settings
+    targets, names = task.test.targets, task.class_names
+    each = dict(zip(names, found.penalties, strict=True)) if len(found.penalties) == len(names) > 1 else {}
+    per_class = {
+        name: float(value) for name, value in zip(names, found.per_class, strict=True) if not math.isnan(value)
+    }
+    return Result(
+        task=task.name,
+        protocol=protocol.name,
+        metric="mAP" if task.multilabel else "top-1 accuracy",
+        value=found.value,
+        baselines={"chance": chance(task)},
+        standard_error=None if task.multilabel else standard_error(found.value, len(targets)),
+        per_class=per_class,
+        penalty=None if each else found.penalties[0],
+        class_penalties=each,
+        sweep=list(found.sweep),
+        counts={
+            "classes": len(names),
+            "train_images": len(task.train),
+            "test_images": len(task.test),
+            "features": features.train.shape[1],
+        },
+        settings={
+            **asdict(settings),
+            "penalties": list(settings.penalties),
+            "features": settings.features.view(subject),
+            "split": task.split_rule,
+            "source": task.spec,
+        },
+        weights=weights_fingerprint(subject.backbone),
+        data=task.fingerprint,
+        outcomes=outcomes_of(task.test.hashes, found.scores, targets, settings.average_precision),
+    )
+
+
+def _strongest_first(penalties: NDArray[np.float64], classifier: Classifier) -> NDArray[np.int64]:
+    """The order in which of equals the strongest comes first."""
+    return np.argsort(-penalties if classifier.stronger else penalties, kind="stable")
+
+
+def _can_choose(targets: NDArray[Any], held: NDArray[np.bool_]) -> bool:
+    """Whether there is something to choose on, and two classes to tell apart in the rest."""
+    rest = targets[~held]
+    return bool(held.any()) and (rest.ndim == 2 or len(np.unique(rest)) > 1)

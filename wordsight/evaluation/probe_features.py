@@ -1,0 +1,207 @@
+"""Features as probes read them: extracted once for a backbone, a layer and a view, and kept in half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError, unknown
+from wordsight.evaluation import guards
+from wordsight.evaluation.features import pooled_layers
+from wordsight.evaluation.kept import keep_features, kept_features, key_of
+from wordsight.evaluation.subject import Subject, weights_fingerprint
+from wordsight.evaluation.tasks import Part, Task
+from wordsight.precision import precision_on
+from wordsight.vision.backbones import Backbone
+
+# Larger numbers are no half-precision ones.
+_LARGEST_HALF = 60_000.0
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """What of a backbone a probe reads, and of which view.
+
+    Args:
+        layers: Names of layers, those of several kinds of network together (``conv13`` of VGG16, ``res5`` of ResNets):
+            those that the network has are probed, each with a result of its own. None for the last.
+        pool: Cells a side that the grid is average-pooled to; they are laid end to end.
+        image_size: Side of the view in pixels; 0 for the side that the network was trained with.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        normalise: ``l2``: every image's features have length one. ``standardise``: zero mean and unit spread over the
+            training images. ``none``.
+    """
+
+    layers: tuple[str, ...]
+    pool: int
+    image_size: int
+    crop_share: float
+    normalise: Literal["none", "l2", "standardise"]
+
+    def __post_init__(self) -> None:
+        if self.pool < 1 or self.image_size < 0 or not 0 < self.crop_share <= 1:
+            raise InputError(
+                f"pool {self.pool}, image_size {self.image_size}, crop_share {self.crop_share}",
+                where="features",
+                expected="pool from 1, image_size from 0, crop_share above 0 and at most 1",
+            )
+
+    def side(self, subject: Subject) -> int:
+        """Side of the view in pixels."""
+        return self.image_size or subject.image_size
+
+    def view(self, subject: Subject) -> dict[str, Any]:
+        """What a result says of the view."""
+        return {
+            **asdict(self),
+            "layers": list(self.layers),
+            "image_size": self.side(subject),
+            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+        }
+
+
+@dataclass(frozen=True)
+class TaskFeatures:
+    """Features of one layer for both parts of a task.
+
+    Args:
+        layer: The layer; "" for the last.
+        train: ``[n, D]``, normalised, float32.
+        test: ``[m, D]``.
+        notes: What a reader should know.
+    """
+
+    layer: str
+    train: NDArray[np.float32]
+    test: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+def task_features(
+    subject: Subject, backbone: Backbone, task: Task, settings: FeatureSettings, what: str
+) -> list[TaskFeatures]:
+    """Features of both parts of a task, layer by layer.
+
+    Args:
+        subject: What is measured.
+        backbone: Its backbone, or the twin of that.
+        task: The task.
+        settings: What is read.
+        what: Whose features they are, for bars and messages.
+
+    Raises:
+        InputError: When the network has none of the layers, or the features hold no information.
+    """
+    layers = present_layers(backbone, settings.layers)
+    train, test = (
+        _features(subject, backbone, part, layers, settings, f"{what}, {side}")
+        for side, part in (("training images", task.train), ("test images", task.test))
+    )
+    found = []
+    for number, layer in enumerate(layers or [""]):
+        name = f"{what}, {layer}" if len(layers) > 1 else what
+        learned, tested = np.asarray(train[number], np.float32), np.asarray(test[number], np.float32)
+        notes = guards.check_features(learned, name)
+        guards.check_features(tested, f"{name} (test)")
+        found.append(TaskFeatures(layer, *normalised(learned, tested, settings.normalise), tuple(notes)))
+    return found
+
+
+def present_layers(backbone: Backbone, layers: Sequence[str]) -> list[str]:
+    """Those of some layers that a network has, as it orders them; none for the last alone.
+
+    Raises:
+        InputError: When it has none of them.
+    """
+    if not layers:
+        return []
+    found = [layer for layer in backbone.layers if layer in layers]
+    if not found:
+        if len(layers) == 1:
+            raise unknown("layer", layers[0], backbone.layers, where="features: layers")
+        raise InputError(
+            f"the network has none of the layers {', '.join(layers)}",
+            where="features: layers",
+            expected=f"some of: {', '.join(backbone.layers)}",
+            mend="copy the protocol's file, name the layers in it, and give it a name of its own",
+        )
+    return found
+
+
+def normalised(
+    train: NDArray[np.float32], test: NDArray[np.float32], how: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both parts' features as a classifier reads them.
+
+    Args:
+        train: ``[n, D]``.
+        test: ``[m, D]``.
+        how: As in :class:`FeatureSettings`.
+    """
+    if how == "l2":
+        length = [np.linalg.norm(features, axis=1, keepdims=True) for features in (train, test)]
+        return train / np.maximum(length[0], 1e-12), test / np.maximum(length[1], 1e-12)
+    if how == "standardise":
+        flat = guards.constant(train)
+        scale = np.where(flat, 0.0, 1 / np.where(flat, 1.0, train.std(0, dtype=np.float64))).astype(np.float32)
+        mean = train.mean(0, dtype=np.float64).astype(np.float32)
+        return (train - mean) * scale, (test - mean) * scale
+    return train, test
+
+
+def _features(
+    subject: Subject, backbone: Backbone, part: Part, layers: Sequence[str], settings: FeatureSettings, what: str
+) -> list[NDArray[Any]]:
+    """Features of some images for each layer, kept ones where there are."""
+    first = part.images[0]
+    depends = [
+        weights_fingerprint(backbone),
+        # Strides are in no weight.
+        str(backbone.network),
+        # A corpus keeps images smaller than the files that it knows them by.
+        len(first) if isinstance(first, memoryview) else 0,
+        settings.pool,
+        settings.side(subject),
+        settings.crop_share,
+        str(precision_on(subject.device)),
+        list(part.hashes),
+    ]
+    keys = [key_of(*depends, layer) for layer in layers or [""]]
+    kept = [kept_features(key) for key in keys]
+    found: list[NDArray[Any]] = [each for each in kept if each is not None]
+    if len(found) == len(keys):
+        return found
+    batches = pooled_layers(
+        backbone,
+        part.images,
+        settings.side(subject),
+        layers=layers,
+        pool=settings.pool,
+        crop_share=settings.crop_share,
+        device=subject.device,
+        what=what,
+    )
+    return [_keep(key, features) for key, features in zip(keys, _gathered(batches, len(part)), strict=True)]
+
+
+def _gathered(batches: Any, count: int) -> list[NDArray[Any]]:
+    """Batches of several layers as one half-precision array a layer; float32 where a number is too large for that."""
+    arrays: list[NDArray[Any]] = []
+    first = 0
+    for batch in batches:
+        if not arrays:
+            arrays = [np.empty((count, features.shape[1]), np.float16) for features in batch]
+        for number, features in enumerate(batch):
+            if arrays[number].dtype == np.float16 and float(features.abs().max()) > _LARGEST_HALF:
+                arrays[number] = arrays[number].astype(np.float32)
+            arrays[number][first : first + len(features)] = features.numpy()
+        first += len(batch[0])
+    return arrays
+
+
+def _keep(key: str, features: NDArray[Any]) -> NDArray[Any]:
+    return keep_features(key, features) if features.dtype == np.float16 else features

@@ -1,0 +1,110 @@
+"""What results of tasks have in common: their fields, and the random twin's numbers, which are computed once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
+from wordsight.evaluation.metrics import standard_error
+from wordsight.evaluation.probe import chance
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results import Result, installed_versions
+from wordsight.evaluation.subject import Subject, weights_fingerprint
+from wordsight.evaluation.tasks import Task
+from wordsight.precision import precision_on
+from wordsight.vision.backbones import Backbone
+
+
+def task_result(
+    subject: Subject,
+    task: Task,
+    protocol: Protocol,
+    value: float,
+    per_class: NDArray[np.float64],
+    *,
+    side: int,
+    counts: dict[str, int],
+) -> Result:
+    """A result with everything that is known before its baselines.
+
+    Args:
+        subject: What was measured.
+        task: On what.
+        protocol: How.
+        value: The number in percent.
+        per_class: The same for each class ``[K]``; NaN where there is none.
+        side: Side of the view in pixels.
+        counts: How many of what, besides classes and images.
+    """
+    return Result(
+        task=task.name,
+        protocol=protocol.name,
+        metric="mAP" if task.multilabel else "top-1 accuracy",
+        value=value,
+        baselines={"chance": chance(task)},
+        standard_error=None if task.multilabel else standard_error(value, len(task.test)),
+        per_class={
+            name: float(each)
+            for name, each in zip(task.class_names, per_class, strict=True)
+            if not math.isnan(float(each))
+        },
+        counts={
+            "classes": len(task.class_names),
+            "train_images": len(task.train),
+            "test_images": len(task.test),
+            **counts,
+        },
+        settings={
+            **as_written(protocol.settings),
+            "view": side,
+            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+            "split": task.split_rule,
+            "source": task.spec,
+        },
+        weights=weights_fingerprint(subject.backbone),
+        data=task.fingerprint,
+    )
+
+
+def as_written(settings: Any) -> dict[str, Any]:
+    """A dataclass of settings as JSON gives it back: lists in place of tuples."""
+    found: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    return found
+
+
+def twin_values(
+    subject: Subject, task: Task, protocol: Protocol, measure: Callable[[Backbone], dict[str, float]]
+) -> dict[str, float]:
+    """The numbers that the same network with random weights gives; found again where they were computed before.
+
+    Args:
+        subject: What is measured.
+        task: On what.
+        protocol: How; its name does not matter, its method and settings do.
+        measure: Gives a backbone's numbers, by name.
+    """
+    twin = subject.random_backbone()
+    key = key_of(
+        protocol.method,
+        asdict(protocol.settings),
+        subject.image_size,
+        subject.device.type,
+        task.fingerprint,
+        weights_fingerprint(twin),
+        # Strides are in no weight.
+        str(twin.network),
+        installed_versions(),
+    )
+    kept = (kept_baseline(key) or {}).get("values")
+    if isinstance(kept, dict) and all(isinstance(value, float) for value in kept.values()):
+        return kept
+    values = measure(twin)
+    keep_baseline(key, {"values": values, "task": task.name, "method": protocol.method})
+    return values

@@ -1,0 +1,159 @@
+"""``coco-labels:FILE``: the objects of COCO's instances as labels, several an image."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.paths import inside
+from wordsight.errors import InputError
+from wordsight.evaluation.tasks.task import Labelled, labelled_from
+
+_LAYOUT = "COCO instances: {'images': [...], 'annotations': [{'image_id', 'category_id'}], 'categories': [...]}"
+
+
+@dataclass(frozen=True)
+class CocoLabelsTask:
+    """Which of COCO's 80 classes are in an image; one that is there as a crowd alone is to be ignored.
+
+    An image without any object counts as one without any of the classes.
+
+    Args:
+        path: An instances file (``instances_val2017.json``), split by content where it names no splits; or the folder
+            that COCO unpacks to, with ``annotations/``: then train is learned from and val is the test.
+        images: The folder of the images; by default the one that belongs to the file (``val2017`` beside
+            ``annotations``), else ``images`` beside it, else the file's own. With the folder, what holds ``train2017``
+            and ``val2017``.
+        test: An instances file of test images; the other one's are learned from then.
+    """
+
+    path: Path
+    images: Path | None = None
+    test: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What results are filed under."""
+        return self.path.resolve().name if self.path.is_dir() else self.path.stem
+
+    def read(self) -> Labelled:
+        """The labelled images."""
+        parts = [_Instances(file, _images_of(file, self.images), split) for file, split in self._files()]
+        names = list(parts[0].names.values())
+        for other in parts[1:]:
+            if list(other.names.values()) != names:
+                raise InputError(f"has other classes than {parts[0].path}", where=other.path)
+        items = (item for part in parts for item in part)
+        return labelled_from(str(self.path), items, class_names=names, multilabel=True)
+
+    def _files(self) -> list[tuple[Path, str]]:
+        """The files, each with the split of its images; "" for the file's own."""
+        if self.test is not None:
+            return [(self.path, "train"), (self.test, "test")]
+        if not self.path.is_dir():
+            return [(self.path, "")]
+        files = []
+        for split in ("train", "val"):
+            found = sorted((self.path / "annotations").glob(f"instances_{split}*.json"))
+            if len(found) != 1:
+                what = f"holds {', '.join(file.name for file in found)}" if found else f"no instances_{split}*.json"
+                raise InputError(
+                    what,
+                    where=self.path / "annotations",
+                    expected="one file of train and one of val",
+                    mend="or name the files: coco-labels:TRAIN.json --test VAL.json",
+                )
+            files.append((found[0], split))
+        return files
+
+
+def _images_of(file: Path, given: Path | None) -> Path:
+    """The folder of a file's images."""
+    part = re.fullmatch(r"instances_(\w+)", file.stem)
+    above = [given] if given is not None else [file.parent.parent, file.parent.parent / "images"]
+    of_part = [folder / part[1] for folder in above] if part is not None else []
+    plain = [given] if given is not None else [file.parent / "images", file.parent]
+    for folder in (*of_part, *plain):
+        if folder.is_dir():
+            return folder
+    raise InputError("no such folder", where=given, expected="the folder of the images")
+
+
+@dataclass(frozen=True)
+class _Instances:
+    """One instances file."""
+
+    path: Path
+    images: Path
+    split: str
+
+    @cached_property
+    def names(self) -> dict[int | str, str]:
+        """The classes by their number in the file, in the order of the file."""
+        found: dict[int | str, str] = {}
+        for entry in self.content["categories"]:
+            if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("name"), str):
+                raise InputError(f"the category {str(entry)[:100]} has no id or name", where=self.path)
+            found[entry["id"]] = entry["name"]
+        if len(set(found.values())) < len(self.content["categories"]):
+            raise InputError("two categories have one id or one name", where=self.path)
+        return found
+
+    def __iter__(self) -> Iterator[Example | Rejected]:
+        labels, crowds = self._objects
+        for number, entry in enumerate(self.content["images"], start=1):
+            fields = entry if isinstance(entry, dict) else {}
+            name, key = fields.get("file_name"), fields.get("id")
+            if not isinstance(name, str) or not isinstance(key, int | str):
+                yield Rejected(f"image {number}", "example", "no file name or id", str(entry)[:200])
+                continue
+            file = inside(self.images, name)
+            if file is None:
+                yield Rejected(name, "image", "outside the folder", f"the name leads out of {self.images}")
+                continue
+            found = labels.get(key, {})
+            crowded = tuple(each for each in crowds.get(key, {}) if each not in found)
+            split = self.split or str(fields.get("split") or "")
+            yield Example(name, file, labels=tuple(found), ignored_labels=crowded, split=split)
+
+    @cached_property
+    def _objects(self) -> tuple[dict[int | str, dict[str, None]], dict[int | str, dict[str, None]]]:
+        """The classes of each image by its id: those of single objects, and those of crowds."""
+        labels: dict[int | str, dict[str, None]] = defaultdict(dict)
+        crowds: dict[int | str, dict[str, None]] = defaultdict(dict)
+        for number, entry in enumerate(self.content["annotations"], start=1):
+            fields = entry if isinstance(entry, dict) else {}
+            image, category = fields.get("image_id"), fields.get("category_id")
+            if image is None or category not in self.names:
+                found = "no image_id" if image is None else f"the category_id {category!r}, which is no category's"
+                raise InputError(f"annotation {number:,} has {found}", where=self.path, expected=_LAYOUT)
+            (crowds if fields.get("iscrowd") else labels)[image][self.names[category]] = None
+        return labels, crowds
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What the file holds, its layout checked.
+
+        Raises:
+            InputError: When it can't be read, or has another layout.
+        """
+        try:
+            # The outlines of objects are most of the file. Nobody asks for them here, and their numbers are worth
+            # gigabytes of memory for COCO's train: as `True` they are worth none.
+            content = json.loads(self.path.read_bytes(), parse_float=bool)
+        except FileNotFoundError as error:
+            raise InputError("no such file", where=self.path, expected="a COCO instances JSON file") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"can't be read ({error})", where=self.path, expected="COCO instances JSON") from error
+        keys = ("images", "annotations", "categories")
+        if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
+            found = f"has the keys {', '.join(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
+            raise InputError(found, where=self.path, expected=_LAYOUT)
+        return content

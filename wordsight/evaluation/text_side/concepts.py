@@ -1,0 +1,220 @@
+"""Text sides of concepts: an image has a probability for each concept, a text has some of them.
+
+Scores, for the probabilities p of the image and the shares t of the text's concepts (which sum to one):
+
+- ``log-probability``: sum t log p, the mean log-probability of the text's concepts.
+- ``pmi``: sum t log(p / q), their mean pointwise mutual information with the image, q being the concept's share in
+  training: a frequent concept is no longer the likeliest answer for every image.
+- ``kl``: -sum t log(t / p), the Kullback-Leibler divergence from text to image, negated (Patel et al. 2019, Section
+  5.2, rank by it; the paper leaves its direction open, and this is the one that training minimises).
+- ``cosine``: the cosine of p and t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from wordsight.concepts import CONCEPT_SETS
+from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.rows import Caption
+from wordsight.concepts.spoken import captions_to_read
+from wordsight.corpus.store import Corpus
+from wordsight.evaluation.subject import LearnedConcepts
+from wordsight.evaluation.text_side.side import UNKNOWN, Asked, Made, Text, half
+from wordsight.heads.tp import TagHead
+from wordsight.objectives.tag_losses import TAG_LOSSES
+
+
+@dataclass(frozen=True)
+class ShareVectors:
+    """The shares of the concepts of texts, sparse until a block is wanted.
+
+    Args:
+        share_TK: Rows that sum to one, or are empty.
+        device: Where blocks go.
+        unit: Whether rows are brought to length one.
+    """
+
+    share_TK: scipy.sparse.csr_matrix
+    device: torch.device
+    unit: bool = False
+
+    def __len__(self) -> int:
+        return int(self.share_TK.shape[0])
+
+    def block(self, rows: slice) -> Tensor:
+        """Some of them, ``[n, K]``."""
+        shares = torch.from_numpy(self.share_TK[rows].toarray().astype(np.float32)).to(self.device)
+        return functional.normalize(shares, dim=1) if self.unit else shares
+
+
+def shares_of(values_TK: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+    """Rows brought to a sum of one; empty ones stay."""
+    total = np.asarray(values_TK.sum(1), dtype=np.float64).ravel()
+    scale = scipy.sparse.diags(1 / np.where(total > 0, total, 1.0))
+    return scipy.sparse.csr_matrix(scale @ values_TK.astype(np.float64))
+
+
+def mean_shares(share_TK: scipy.sparse.csr_matrix, group_T: NDArray[np.int64]) -> scipy.sparse.csr_matrix:
+    """The mean of the shares of each group of texts, of those that have a concept.
+
+    Args:
+        share_TK: Shares of the texts.
+        group_T: The group of each, from 0.
+    """
+    groups = int(group_T.max()) + 1 if len(group_T) else 0
+    where = (np.ones(len(group_T)), (group_T, np.arange(len(group_T))))
+    return shares_of(scipy.sparse.csr_matrix(where, shape=(groups, len(group_T))) @ share_TK)
+
+
+def asked_of_shares(
+    share_TK: scipy.sparse.csr_matrix,
+    similarity: str,
+    see: Callable[[Tensor], Tensor],
+    log_probability: Callable[[Tensor], Tensor],
+    device: torch.device,
+    prior_K: NDArray[np.float64] | None = None,
+) -> Asked:
+    """The scores of this module's header, for texts whose shares are known.
+
+    Args:
+        share_TK: Shares of the texts' concepts.
+        similarity: ``log-probability``, ``pmi``, ``kl`` or ``cosine``.
+        see: From prepared images to what is kept of each, ``[B, D]``.
+        log_probability: From what is kept to log-probabilities ``[n, K]``.
+        device: Where to compute.
+        prior_K: Share of each concept in training, for ``pmi``.
+    """
+
+    def vectors(kept_ND: Tensor) -> Made:
+        if similarity == "cosine":
+            return Made(kept_ND, lambda some: functional.normalize(log_probability(some).exp(), dim=1))
+        return Made(kept_ND, log_probability)
+
+    offset_T = np.zeros(share_TK.shape[0])
+    if similarity == "kl":
+        offset_T = -np.asarray(share_TK.multiply(_logarithm(share_TK)).sum(1)).ravel()
+    elif similarity == "pmi":
+        assert prior_K is not None, "pmi is offered where the training shares are known"
+        offset_T = -(share_TK @ np.log(prior_K))
+    offset_T = np.where(np.diff(share_TK.indptr) > 0, offset_T, UNKNOWN)
+    return Asked(
+        texts=ShareVectors(share_TK, device, unit=similarity == "cosine"),
+        offset_T=torch.from_numpy(offset_T.astype(np.float32)).to(device),
+        see=see,
+        images=vectors,
+        similarity=similarity,
+    )
+
+
+def _logarithm(matrix: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+    """The logarithm of what stands in a matrix; what is zero stays so."""
+    found = matrix.copy()
+    found.eliminate_zeros()
+    found.data = np.log(found.data)
+    return found
+
+
+@dataclass(frozen=True)
+class TagSide:
+    """A tag head and the concept set that it learned from.
+
+    Args:
+        set_name: The concept set's name in the run.
+        learned: The concept set.
+        head: The head.
+        loss: What it learned by, one of ``TAG_LOSSES``.
+        backbone: From prepared images to a grid.
+        device: Where to compute.
+    """
+
+    set_name: str
+    learned: LearnedConcepts
+    head: TagHead
+    loss: str
+    backbone: Callable[[Tensor], Tensor]
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return f"tags of the concept set {self.set_name!r}"
+
+    @property
+    def similarities(self) -> Sequence[str]:
+        """``kl`` by default for topics; for labels ``pmi`` where the training shares are known."""
+        if self.learned.concepts.target == "probabilities":
+            return ("kl", "cosine", "log-probability")
+        plain = ("log-probability", "cosine", "kl")
+        return plain if self.learned.train_K is None else ("pmi", *plain)
+
+    def captions(self, corpus: Corpus, examples: Iterable[int]) -> Iterator[Caption]:
+        """Captions in the languages that the concepts were made from."""
+        return captions_to_read(self.learned.concepts, corpus, examples)
+
+    def ask(self, texts: Sequence[Text], similarity: str, group_T: NDArray[np.int64] | None = None) -> Asked:
+        """Make ready to compare images with the concepts of texts."""
+        share_TK = shares_of(concepts_in(self.learned.concepts, texts))
+        if group_T is not None:
+            share_TK = mean_shares(share_TK, group_T)
+        exclusive = not TAG_LOSSES[self.loss].one_by_one
+        weight_KD, bias_K = (
+            one.detach().float().to(self.device) for one in (self.head.last.weight, self.head.last.bias)
+        )
+
+        def log_probability(hidden_nD: Tensor) -> Tensor:
+            logits_nK = torch.addmm(bias_K, hidden_nD, weight_KD.T)
+            if exclusive:
+                return logits_nK.log_softmax(1)
+            alone_nK = functional.logsigmoid(logits_nK)
+            # A divergence is one of distributions: what was asked for each concept alone is brought to a sum of one.
+            return alone_nK - alone_nK.logsumexp(1, keepdim=True) if similarity == "kl" else alone_nK
+
+        def see(images_BCHW: Tensor) -> Tensor:
+            with half(self.device):
+                grid_BCHW = self.backbone(images_BCHW)
+            return self.head.hidden(grid_BCHW.float())
+
+        return asked_of_shares(share_TK, similarity, see, log_probability, self.device, self._prior_K())
+
+    def _prior_K(self) -> NDArray[np.float64] | None:
+        if self.learned.train_K is None:
+            return None
+        # A concept that no training example has counts as half of one.
+        counts = np.maximum(self.learned.train_K, 0.5)
+        return np.asarray(counts / counts.sum())
+
+
+def concepts_in(concepts: ConceptSet, texts: Sequence[Text]) -> scipy.sparse.csr_matrix:
+    """Which concepts of a set texts have, ``[T, K]``.
+
+    Of a class in a template these are the ones of the whole text, less those that the template has without the class's
+    name, unless the name itself has them: every photo is "a photo of". Topics and other probabilities can't be taken
+    away from each other: there the name is asked about alone.
+
+    Args:
+        concepts: The concept set.
+        texts: The texts.
+    """
+    kind = CONCEPT_SETS[concepts.kind]
+    if kind.reads == "labels" or concepts.settings.get("of") == "labels" or concepts.target == "probabilities":
+        return kind.apply(concepts, [text.captions if text.name is None else (text.name,) for text in texts])
+    held = kind.apply(concepts, [text.captions for text in texts])
+    framed = np.array([text.frame is not None for text in texts], dtype=bool)
+    if not framed.any():
+        return held
+    of_frame = kind.apply(concepts, [() if text.frame is None else (text.frame,) for text in texts])
+    of_name = kind.apply(concepts, [() if text.name is None else (text.name,) for text in texts])
+    only_frame = (of_frame > 0).astype(np.float32)
+    only_frame = only_frame - only_frame.multiply(of_name > 0)
+    kept = scipy.sparse.csr_matrix(held - held.multiply(only_frame))
+    kept.eliminate_zeros()
+    return kept

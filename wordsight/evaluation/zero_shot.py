@@ -1,0 +1,331 @@
+"""The method ``zero-shot``: which class is it, by the name alone? No image of the task is learned from.
+
+Class names go through templates to the objective's own text side, the texts of a class are averaged, and the class
+whose text scores highest is the guess (Radford et al. 2021, Section 3.1). Classes can also be asked about by
+descriptions, one or several lines each (fruit, red, round: an apple). Read beside chance, and beside the same heads on
+the backbone with random weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.evaluation.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
+from wordsight.evaluation.intervals import bootstrap_interval
+from wordsight.evaluation.metrics import average_precisions, mean_of_known, standard_error
+from wordsight.evaluation.outcomes import Outcomes
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results import Result
+from wordsight.evaluation.subject import Subject, weights_fingerprint
+from wordsight.evaluation.tasks import Task
+from wordsight.evaluation.text_side import (
+    AUTO,
+    Asked,
+    Compared,
+    Text,
+    TextSide,
+    asking,
+    chosen_similarity,
+    see_images,
+    text_sides,
+    with_backbone,
+)
+from wordsight.precision import precision_on
+
+TOP1, TOP5, TOP1_KNOWN = "top-1 accuracy", "top-5 accuracy", "top-1 accuracy, images of known classes"
+# Classes that a warning names.
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class ZeroShotSettings:
+    """Settings of the method.
+
+    Args:
+        templates: Sentences with a class's name in place of ``{}``; a class's texts are averaged.
+        names: A table of classes and names, where the task's own names are no words; "" looks for one beside the
+            images (``labels.csv`` with a column ``name``), and then takes the task's own.
+        descriptions: A table of classes and descriptions, a line or several each; classes that it has are asked about
+            by these in place of their names. "" for none.
+        text_side: ``auto``, or which of an objective's text sides is asked: towers, tags, masked-words.
+        similarity: ``auto`` for the text side's own, or cosine, log-probability, pmi, kl.
+        random_twin: Whether the heads are asked on a backbone with random weights too.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+    """
+
+    templates: tuple[str, ...] = ("a photo of a {}.",)
+    names: str = ""
+    descriptions: str = ""
+    text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
+    similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
+    random_twin: bool = True
+    crop_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        wrong = next((each for each in self.templates if each.count("{}") != 1), None)
+        if wrong is not None or not self.templates:
+            found = "there is none" if wrong is None else f"found {wrong!r}"
+            raise InputError(found, where="templates", expected='sentences with one {}, such as "a photo of a {}."')
+
+
+@dataclass(frozen=True)
+class ClassTexts:
+    """The texts that stand for K classes.
+
+    Args:
+        texts: The texts of all classes, class by class.
+        group_T: The class of each.
+        names: What each class is called, for messages.
+        source: Where the names came from.
+        notes: What a reader should know.
+    """
+
+    texts: Sequence[Text]
+    group_T: NDArray[np.int64]
+    names: Sequence[str]
+    source: str
+    notes: Sequence[str]
+
+
+def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
+    """Ask about the test images of a task by the names of its classes.
+
+    Args:
+        subject: Its objective's text side is asked.
+        task: Labelled images; those to learn from are not looked at.
+        protocol: Its settings are :class:`ZeroShotSettings`.
+
+    Returns:
+        A result; of several tag heads one for each.
+
+    Raises:
+        InputError: When the objective has no text side, or it knows none of the classes.
+    """
+    settings: ZeroShotSettings = protocol.settings
+    sides = text_sides(subject, settings.text_side)
+    chosen = {name: chosen_similarity(side, settings.similarity) for name, side in sides.items()}
+    said = class_texts(task, settings)
+    results = []
+    for name, side in sides.items():
+        part = name if len(sides) > 1 else ""
+        results.append(_of_side(subject, task, protocol, side, chosen[name], said, part))
+    return results
+
+
+def class_texts(task: Task, settings: ZeroShotSettings) -> ClassTexts:
+    """The texts of each class: its names in every template, or its descriptions.
+
+    Args:
+        task: Its classes.
+        settings: Templates and files.
+
+    Raises:
+        InputError: When a file can't be read or has none of the classes.
+    """
+    place = Path(task.spec.partition(":")[2] or task.spec)
+    beside = place if place.is_dir() else place.parent
+    called = names_of_classes(task.class_names, Path(settings.names) if settings.names else None, beside)
+    described: dict[str, tuple[str, ...]] = {}
+    if settings.descriptions:
+        described = descriptions_of_classes(task.class_names, Path(settings.descriptions))
+    texts: list[Text] = []
+    groups: list[int] = []
+    for k, (own, names) in enumerate(zip(task.class_names, called.names, strict=True)):
+        of_class = [Text((line,)) for line in described.get(own, ())] or [
+            Text((template.format(name),), name, template.format(""))
+            for name in names
+            for template in settings.templates
+        ]
+        texts += of_class
+        groups += [k] * len(of_class)
+    first = [each[0] for each in called.names]
+    notes = _notes(task, called, described)
+    return ClassTexts(texts, np.array(groups, dtype=np.int64), first, called.source, notes)
+
+
+def _notes(task: Task, called: ClassNames, described: dict[str, tuple[str, ...]]) -> list[str]:
+    notes = []
+    if described and len(described) < len(task.class_names):
+        notes.append(f"{len(described):,} of {len(task.class_names):,} classes have a description; others go by name")
+    asked = [names[0] for own, names in zip(task.class_names, called.names, strict=True) if own not in described]
+    if numbers := unreadable(asked):
+        notes.append(
+            f"{len(numbers):,} classes are called by a number ({numbers[0]}, ...): say what they are with a table of "
+            "classes and names (names: FILE)"
+        )
+    return notes
+
+
+def _of_side(
+    subject: Subject, task: Task, protocol: Protocol, side: TextSide, similarity: str, said: ClassTexts, part: str
+) -> Result:
+    assert subject.objective is not None, "a text side is an objective's"
+    settings: ZeroShotSettings = protocol.settings
+    with asking(subject):
+        asked = side.ask(said.texts, similarity, said.group_T)
+        if not asked.known_T.any():
+            named = ", ".join(said.names[:3])
+            raise InputError(
+                f"the {side.name} know none of the {len(said.names)} classes ({named}, ...)",
+                where=task.spec,
+                mend="say what the classes are called with a table of classes and names (names: FILE)",
+            )
+        scores_NK = _scores(subject, task, asked, settings, "images")
+    found = score(scores_NK, task, asked.known_T)
+    random = None
+    if settings.random_twin:
+        with with_backbone(subject, subject.random_backbone()), asking(subject):
+            random = score(_scores(subject, task, asked, settings, "images, random weights"), task, asked.known_T).value
+    return Result(
+        task=task.name,
+        protocol=protocol.name,
+        part=part,
+        metric=found.metric,
+        value=found.value,
+        random_weights=random,
+        baselines=found.baselines,
+        more=found.more,
+        standard_error=None if task.multilabel else standard_error(found.value, len(task.test)),
+        interval=bootstrap_interval(found.outcomes),
+        per_class={
+            name: float(value)
+            for name, value in zip(task.class_names, found.per_class, strict=True)
+            if not math.isnan(value)
+        },
+        counts={
+            "classes": len(task.class_names),
+            "known_classes": int(asked.known_T.sum()),
+            "test_images": len(task.test),
+            "texts": len(said.texts),
+        },
+        settings={
+            **asdict(settings),
+            "names": said.source,
+            "text_side": side.name,
+            "similarity": asked.similarity,
+            "image_size": subject.image_size,
+            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+            "split": task.split_rule,
+            "source": task.spec,
+        },
+        weights=weights_fingerprint(subject.objective),
+        data=task.fingerprint,
+        warnings=[*task.notes, *said.notes, *asked.notes, *_unknown(said, asked), *_alike(said, asked)],
+    )
+
+
+def _scores(subject: Subject, task: Task, asked: Asked, settings: ZeroShotSettings, what: str) -> NDArray[np.float64]:
+    """Scores of every test image for every class ``[N, K]``; a class is one text, so they are few."""
+    images = see_images(subject, asked, task.test.images, settings.crop_share, what)
+    compared = Compared(images, asked.texts, asked.offset_T)
+    size = max(1, (1 << 24) // max(1, len(asked.texts)))
+    parts = [
+        compared.scores(images.block(slice(first, first + size)), slice(0, len(asked.texts))).double().cpu()
+        for first in range(0, len(images), size)
+    ]
+    return np.asarray(torch.cat(parts).numpy())
+
+
+@dataclass(frozen=True)
+class Score:
+    """What scores of classes come to.
+
+    Args:
+        outcomes: What became of each image.
+        metric: The name of the value.
+        value: In percent.
+        per_class: In percent; NaN for a class without a test image.
+        more: Further metrics, in percent.
+        baselines: Chance, for each metric.
+    """
+
+    metric: str
+    value: float
+    per_class: NDArray[np.float64]
+    more: dict[str, float]
+    baselines: dict[str, float]
+    outcomes: Outcomes
+
+
+def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]) -> Score:
+    """From the scores of the test images to the metrics of a task.
+
+    A class that the text side knows nothing of is never the guess, and its images count as wrong ones.
+
+    Args:
+        scores_NK: Scores.
+        task: Its targets: top-1 and top-5 accuracy for one label an image, mean average precision for several.
+        known_K: Which classes the text side knows.
+    """
+    targets: NDArray[Any] = task.test.targets
+    classes, ids = len(task.class_names), np.array(task.test.hashes, dtype=np.str_)
+    if task.multilabel:
+        precision_K = average_precisions(scores_NK, targets)
+        counted = targets >= 0
+        share_K = (targets == 1).sum(0) / np.maximum(counted.sum(0), 1)
+        chance = 100 * float(share_K[(targets == 1).any(0)].mean())
+        outcomes = Outcomes(ids, scores=scores_NK, targets=targets)
+        return Score("mAP", mean_of_known(precision_K), precision_K, {}, {"chance": chance}, outcomes)
+    right_N = within(scores_NK, targets, 1)
+    counts_K = np.bincount(targets, minlength=classes)
+    per_class = np.where(
+        counts_K > 0, 100 * np.bincount(targets, right_N, minlength=classes) / np.maximum(counts_K, 1), np.nan
+    )
+    more, baselines = {}, {"chance": 100 / classes}
+    if classes > 5:
+        more[TOP5] = 100 * float(within(scores_NK, targets, 5).mean())
+        baselines[f"chance, {TOP5}"] = 500 / classes
+    asked_about = known_K[targets]
+    if not known_K.all() and asked_about.any():
+        more[TOP1_KNOWN] = 100 * float(right_N[asked_about].mean())
+        baselines[f"chance, {TOP1_KNOWN}"] = 100 / int(known_K.sum())
+    return Score(TOP1, 100 * float(right_N.mean()), per_class, more, baselines, Outcomes(ids, correct=right_N))
+
+
+def within(scores_NK: NDArray[np.float64], targets_N: NDArray[np.int64], most: int) -> NDArray[np.float64]:
+    """The chance that the right class is among the first few, ties broken by lot, ``[N]``: mostly 0 or 1.
+
+    Args:
+        scores_NK: Scores.
+        targets_N: The right classes.
+        most: How many are the first few.
+    """
+    own_N1 = np.take_along_axis(scores_NK, targets_N[:, None], 1)
+    above_N = (scores_NK > own_N1).sum(1)
+    tied_N = (scores_NK == own_N1).sum(1)
+    unknown_N = own_N1[:, 0] < -1e29
+    return np.where(unknown_N, 0.0, np.clip((most - above_N) / tied_N, 0.0, 1.0))
+
+
+def _unknown(said: ClassTexts, asked: Asked) -> list[str]:
+    unknown = [name for name, known in zip(said.names, asked.known_T, strict=True) if not known]
+    if not unknown:
+        return []
+    named = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
+    return [
+        f"{len(unknown):,} of {len(said.names):,} classes have no word that it knows, and are never guessed: {named}"
+    ]
+
+
+def _alike(said: ClassTexts, asked: Asked) -> list[str]:
+    """Classes that are the same to the text side: between them it guesses by lot."""
+    of_text: dict[bytes, list[str]] = defaultdict(list)
+    vectors = asked.texts.block(slice(0, len(asked.texts))).cpu().numpy().round(6)
+    for name, vector, known in zip(said.names, vectors, asked.known_T, strict=True):
+        if known:
+            of_text[vector.tobytes()].append(name)
+    groups = [" = ".join(names) for names in of_text.values() if len(names) > 1]
+    if not groups:
+        return []
+    named = "; ".join(groups[:_NAMED]) + ("; ..." if len(groups) > _NAMED else "")
+    return [f"some classes have the same words, and are guessed by lot: {named}"]

@@ -1,0 +1,204 @@
+"""What is measured, whatever a person has: a run, a network of timm or torchvision, a file of weights, a module."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from wordsight.errors import InputError
+
+# torch takes seconds to import; each function imports what it needs.
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from wordsight.evaluation import LearnedConcepts, Subject
+    from wordsight.training.run import Run
+    from wordsight.vision.backbones import Backbone
+
+Device = Literal["auto", "cpu", "cuda"]
+# Side of the view of a network that was not trained here: what published ones are trained with.
+USUAL_SIDE = 224
+_NETWORK = re.compile(r"(?P<library>timm|torchvision):(?P<name>[^@]+)(@(?P<weights>.+))?")
+
+
+def is_network(spec: object) -> bool:
+    """Whether a person named a network, and no run: ``timm:NAME``, ``torchvision:NAME``, either with ``@WEIGHTS``."""
+    return isinstance(spec, str) and _NETWORK.fullmatch(spec) is not None
+
+
+def network_subject(spec: str, device: Device, *, image_size: int, out: Path) -> Subject:
+    """A network by name, its random twin drawn with seed 0.
+
+    Args:
+        spec: ``timm:resnet18``: random weights; ``timm:resnet18@pretrained``: published ones;
+            ``torchvision:vgg16@FILE``: those of a file.
+        device: Where to compute.
+        image_size: Side of the view in pixels; 0 for 224.
+        out: Where results are written.
+
+    Raises:
+        InputError: When there is no such network or file, or the device is not at hand.
+    """
+    import torch
+
+    from wordsight.evaluation import Subject
+    from wordsight.vision.backbones import build_backbone
+    from wordsight.vision.weights import load_weights
+
+    match = _NETWORK.fullmatch(spec)
+    if match is None:
+        raise InputError(f"{spec!r} names no network", expected="timm:NAME or torchvision:NAME, @pretrained or @FILE")
+    name, weights = f"{match['library']}:{match['name']}", match["weights"]
+    side = image_size or USUAL_SIDE
+
+    def build(pretrained: bool) -> Backbone:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return build_backbone(name, image_size=side, pretrained=pretrained).eval()
+
+    backbone = build(weights == "pretrained")
+    if weights not in (None, "pretrained"):
+        load_weights(backbone, Path(weights))
+    return Subject(
+        name=spec,
+        backbone=backbone,
+        random_backbone=lambda: build(False),
+        image_size=side,
+        results_folder=out,
+        device=chosen_device(device),
+    )
+
+
+def module_subject(module: nn.Module, device: Device, *, image_size: int, out: Path) -> Subject:
+    """A person's own network; its random twin is a copy whose layers are initialised anew with seed 0.
+
+    Args:
+        module: Normalised images ``[B, 3, H, W]`` to a grid ``[B, C, H', W']`` or to vectors ``[B, C]``.
+        device: Where to compute.
+        image_size: Side of the view in pixels; 0 for 224.
+        out: Where results are written.
+
+    Raises:
+        InputError: When the module gives something else, or the device is not at hand.
+    """
+    from wordsight.evaluation import Subject
+
+    side = image_size or USUAL_SIDE
+    return Subject(
+        name=type(module).__name__,
+        backbone=as_backbone(module, side),
+        random_backbone=lambda: as_backbone(_initialised(module), side),
+        image_size=side,
+        results_folder=out,
+        device=chosen_device(device),
+    )
+
+
+def as_backbone(module: nn.Module, image_size: int = USUAL_SIDE) -> Backbone:
+    """A module as a backbone of one layer, ``last``.
+
+    Args:
+        module: Normalised images ``[B, 3, H, W]`` to a grid or to vectors.
+        image_size: Side of the images that it is tried on.
+
+    Raises:
+        InputError: When it gives something else.
+    """
+    import torch
+
+    from wordsight.vision.backbones import Backbone
+    from wordsight.vision.whole import WholeNetwork
+
+    if isinstance(module, Backbone):
+        return module
+    network = WholeNetwork(module)
+    training = module.training
+    home = next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
+    with torch.no_grad():
+        channels = network.eval()(torch.zeros(1, 3, image_size, image_size, device=home)).shape[1]
+    module.train(training)
+    return Backbone(network, {"last": ""}, int(channels))
+
+
+def _initialised(module: nn.Module) -> nn.Module:
+    import torch
+
+    twin = copy.deepcopy(module)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for part in twin.modules():
+            reset: Any = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()
+    return twin.eval()
+
+
+def chosen_device(device: Device) -> torch.device:
+    """Where to compute.
+
+    Raises:
+        InputError: When the device is not at hand.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
+def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) -> Subject:
+    """A run as evaluation sees it.
+
+    Args:
+        run: The run.
+        device: Where to compute.
+        heads: Whether its heads are asked too, and so its language model and concept sets are wanted.
+        image_size: Side of the view in pixels; 0 for what it was trained with.
+
+    Raises:
+        InputError: When the device is not at hand, or the run has no weights yet.
+    """
+    from wordsight.evaluation import Subject
+
+    language = run.language_model() if heads else None
+    return Subject(
+        name=run.name,
+        backbone=run.backbone(),
+        random_backbone=lambda: run.backbone("random"),
+        image_size=image_size or run.settings.image_size,
+        results_folder=run.results_folder,
+        objective=run.objective(language) if heads else None,
+        language=language,
+        concepts=_learned_concepts(run) if heads else {},
+        device=chosen_device(device),
+        trained_on=run.info.corpus_fingerprint,
+        trained_split=run.info.split,
+        settings=hashlib.sha256(repr((run.settings, run.info.concepts, run.info.language)).encode()).hexdigest()[:16],
+    )
+
+
+def _learned_concepts(run: Run) -> dict[str, LearnedConcepts]:
+    """The run's concept sets, with how many of its training examples have each concept, where that can be counted."""
+    from wordsight.evaluation import LearnedConcepts
+
+    try:
+        rows = run.corpus().indices(run.info.split)
+    except InputError:
+        # A run can be asked about another corpus where its own has gone; the result says what is missing then.
+        rows = None
+    found = {}
+    for name in run.info.concepts:
+        concepts = run.concept_set(name)
+        counts = None
+        if rows is not None:
+            matrix = concepts.matrix[rows]
+            counted = matrix.getnnz(axis=0) if concepts.target == "labels" else matrix.sum(axis=0)
+            counts = np.asarray(counted, dtype=np.float64).ravel()
+        found[name] = LearnedConcepts(concepts, counts)
+    return found

@@ -139,6 +139,8 @@ def test_a_result_for_each_number_of_images_has_the_mean_and_spread_of_draws(
     assert "a class has 12 training images: more shots were left out" in results[0].warnings
     for result in results:
         values = [group.value for group in result.groups]
+        assert result.outcomes is not None
+        assert result.outcomes.value == pytest.approx(result.value)
         assert len(values) == 5
         assert result.value == pytest.approx(np.mean(values))
         assert result.standard_error == pytest.approx(np.std(values, ddof=1))

@@ -93,6 +93,8 @@ def test_the_baseline_is_learned_from_scratch_once(subject: Subject, task: Task)
     (first,) = evaluate(seen, task, [brief])
     assert first.metric == "top-1 accuracy"
     assert first.random_weights == fine_tune(subject, make(), task, BRIEF, "made").value
+    assert first.outcomes is not None
+    assert first.outcomes.value == first.value
     assert first.counts["labelled_images"] == 24
     assert first.settings["views"]["flip"] == 0.5
     again = evaluate(seen, task, [brief])

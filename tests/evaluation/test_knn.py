@@ -156,5 +156,7 @@ def test_a_result_shows_every_number_of_neighbours_beside_random_weights(subject
     assert result.beside(result.metric) == {"chance": 50}
     assert [point.penalty for point in result.sweep] == [1, 5, 10, 20]
     assert result.counts["neighbours"] == 20, "of equals the most"
+    assert result.outcomes is not None
+    assert result.outcomes.value == result.value
     weighted = Protocol("knn-weighted", "knn", replace(KNN, vote="similarity"))
     assert evaluate(subject, task, [weighted])[0].value == 100

@@ -190,7 +190,7 @@ def test_each_layer_has_a_result_beside_random_weights(subject: Subject, colour_
     results = evaluate(seen, open_task(f"folder:{colour_folder}"), [Protocol("brief", "sgd-probe", settings)])
     assert [(result.part, result.counts["features"]) for result in results] == [("res4", 256 * 16), ("res5", 512 * 4)]
     assert all(result.random_weights is not None for result in results)
-    assert sorted(file.name for file in (subject.results_folder / "colours").iterdir()) == [
+    assert sorted(file.name for file in (subject.results_folder / "colours").glob("*.json")) == [
         "brief-res4.json",
         "brief-res5.json",
     ]

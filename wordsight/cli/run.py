@@ -241,7 +241,7 @@ def _evaluate(values: Values) -> None:
     print_results(results)
     folder = results_folder(run, values["out"])
     files = ", ".join(str(result_file(folder, one.task, one.protocol, one.part)) for one in results)
-    following = f"wordsight report {run}" if Path(run).is_dir() else f"wordsight compare {run}"
+    following = f"wordsight report {run}" if Path(run).is_dir() else f"wordsight compare {folder} runs/*"
     print(f"wrote {files}; next: {following}")
 
 

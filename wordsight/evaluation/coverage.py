@@ -1,6 +1,6 @@
 """Coverage: how many of a task's classes do the captions of a corpus name, and in how many images?
 
-The table of the tutorial "Recent advances in vision-and-language pre-training" (CVPR 2022): number of concepts, size of
+The table of the tutorial "Vision-Language Learning for Visual Recognition" (Jianwei Yang): number of concepts, size of
 the vocabulary, share of the class names covered, images per concept. What counts as naming a class is a matcher, and a
 number is never shown without its matcher's name.
 """

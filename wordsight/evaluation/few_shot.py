@@ -18,6 +18,7 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
 from wordsight.evaluation.draws import draw_shots, most_shots
 from wordsight.evaluation.metrics import AVERAGE_PRECISIONS
+from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.probe import measured
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
@@ -178,6 +179,7 @@ def _result(
         per_class,
         side=settings.features.side(subject),
         counts={"features": width, "drawn_images": round(np.mean([each.images for each in drawn]))},
+        outcomes=_outcomes(drawn, task),
     )
     return replace(
         result,
@@ -189,6 +191,14 @@ def _result(
             for number, (each, beside) in enumerate(zip(drawn, random, strict=True))
         ],
     )
+
+
+def _outcomes(drawn: list[Drawn], task: Task) -> Outcomes | None:
+    """The share of draws in which each test image was right; a mean of average precisions is no image's."""
+    if task.multilabel:
+        return None
+    right = np.mean([each.scores.argmax(1) == task.test.targets for each in drawn], axis=0)
+    return Outcomes(np.array(list(task.test.hashes), dtype=np.str_), correct=right.astype(np.float64))
 
 
 def _name(layer: str, shots: int, draw: int) -> str:

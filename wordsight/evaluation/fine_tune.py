@@ -25,6 +25,7 @@ from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.image_views import LearnedImages
 from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.metrics import AVERAGE_PRECISIONS
+from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe import measured
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
@@ -143,6 +144,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> Result:
         found.per_class,
         side=settings.image_size or subject.image_size,
         counts={"labelled_images": found.images, "steps": found.steps},
+        outcomes=outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision),
     )
     return replace(result, random_weights=twin, warnings=[*notes, *guards.compare_with_random(found.value, twin)])
 

@@ -19,6 +19,7 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
 from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, accuracies, accuracy
 from wordsight.evaluation.neighbours import answers, nearest, unit_length
+from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe import measured
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
@@ -114,6 +115,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
             found.per_class,
             side=settings.features.side(subject),
             counts={"features": features.train.shape[1], "neighbours": found.chosen},
+            outcomes=_outcomes(found, task, settings),
         )
         random = twin[_name(features.layer)]
         too_many = [str(k) for k in settings.neighbours if k not in found.values]
@@ -198,6 +200,13 @@ def _metric(
     if targets.ndim == 2:
         return measured(answered, targets, classes, precision)
     return accuracies(answered, targets, classes), accuracy(answered, targets)
+
+
+def _outcomes(found: KnnScore, task: Task, settings: KnnSettings) -> Outcomes:
+    if task.multilabel:
+        return outcomes_of(task.test.hashes, found.answers, task.test.targets, settings.average_precision)
+    right = (found.answers == task.test.targets).astype(np.float64)
+    return Outcomes(np.array(list(task.test.hashes), dtype=np.str_), correct=right)
 
 
 def _named(neighbours: int) -> str:

@@ -21,6 +21,7 @@ from wordsight.evaluation.image_views import TEN, LearnedImages, crop_batches
 from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.layer_heads import Grids, Head
 from wordsight.evaluation.metrics import AVERAGE_PRECISIONS
+from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe import measured
 from wordsight.evaluation.probe_features import present_layers
 from wordsight.evaluation.protocol import Protocol
@@ -153,6 +154,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
             score.per_class,
             side=settings.image_size or subject.image_size,
             counts={"features": score.features},
+            outcomes=outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision),
         )
         warnings = [*notes, *guards.compare_with_random(score.value, twin[layer])]
         part = layer if len(scores) > 1 else ""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
 from wordsight.evaluation.metrics import standard_error
+from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.probe import chance
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result, installed_versions
@@ -31,6 +32,7 @@ def task_result(
     *,
     side: int,
     counts: dict[str, int],
+    outcomes: Outcomes | None,
 ) -> Result:
     """A result with everything that is known before its baselines.
 
@@ -42,6 +44,7 @@ def task_result(
         per_class: The same for each class ``[K]``; NaN where there is none.
         side: Side of the view in pixels.
         counts: How many of what, besides classes and images.
+        outcomes: What became of each test image; None where a number of several draws can't say so.
     """
     return Result(
         task=task.name,
@@ -70,6 +73,7 @@ def task_result(
         },
         weights=weights_fingerprint(subject.backbone),
         data=task.fingerprint,
+        outcomes=outcomes,
     )
 
 

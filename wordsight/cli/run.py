@@ -240,9 +240,10 @@ def _evaluate(values: Values) -> None:
     results = api.evaluate(run, task=task or None, protocols=given.pop("protocol"), **given)
     print_results(results)
     folder = results_folder(run, values["out"])
-    files = ", ".join(str(result_file(folder, one.task, one.protocol, one.part)) for one in results)
+    files = [str(result_file(folder, one.task, one.protocol, one.part)) for one in results]
+    wrote = ", ".join(files) if len(files) < 4 else f"{len(files)} results in {folder}"
     following = f"wordsight report {run}" if Path(run).is_dir() else f"wordsight compare {folder} runs/*"
-    print(f"wrote {files}; next: {following}")
+    print(f"wrote {wrote}; next: {following}")
 
 
 def _explain_photo_sources() -> list[Source]:

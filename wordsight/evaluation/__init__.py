@@ -6,9 +6,12 @@ is a file and a line in ``tasks.TASKS``.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.evaluation import (
@@ -100,6 +103,7 @@ def evaluate(
             subject.device.type,
             protocol.method,
             asdict(protocol.settings),
+            [_content(value) for value in asdict(protocol.settings).values()],
             installed_versions(),
         )
         fresh = again or (method.heads and not subject.settings)
@@ -130,6 +134,13 @@ def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | typ
     return opened
 
 
+def _content(setting: Any) -> str:
+    """Hash of the file that a setting names; "" where it names none."""
+    if not isinstance(setting, str) or not setting or not Path(setting).is_file():
+        return ""
+    return hashlib.sha256(Path(setting).read_bytes()).hexdigest()
+
+
 def _known(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
     """All results of the same measurement, where they are there already."""
     folder = subject.results_folder / question.name
@@ -142,7 +153,7 @@ def _known(subject: Subject, question: Question, protocol: Protocol, key: str) -
             continue
         if (result.protocol, result.key) == (protocol.name, key):
             found.append(result)
-    return found if found and len(found) == found[0].parts else []
+    return sorted(found, key=lambda result: result.place) if found and len(found) == found[0].parts else []
 
 
 def _measured(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
@@ -151,8 +162,8 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
     seconds = round(time.perf_counter() - started, 3)
     several = found if isinstance(found, list) else [found]
     results = []
-    for each in several:
-        result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several))
+    for place, each in enumerate(several):
+        result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several), place=place)
         if result.interval is None and result.outcomes is not None:
             result = replace(result, interval=bootstrap_interval(result.outcomes))
         result.write(subject.results_folder)

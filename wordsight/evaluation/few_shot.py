@@ -22,7 +22,7 @@ from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.probe import measured
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.results import Group, Result
+from wordsight.evaluation.results import DRAW, Group, Result
 from wordsight.evaluation.shot_ridge import fit_shots
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
@@ -187,7 +187,7 @@ def _result(
         standard_error=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         penalty=float(np.median([each.penalty for each in drawn])),
         groups=[
-            Group("draw", f"draw {number + 1}", each.images, each.value, baselines={"random weights": beside})
+            Group(DRAW, f"draw {number + 1}", each.images, each.value, baselines={"random weights": beside})
             for number, (each, beside) in enumerate(zip(drawn, random, strict=True))
         ],
     )

@@ -21,6 +21,10 @@ from wordsight.atomic import write_json
 from wordsight.errors import InputError
 from wordsight.evaluation.outcomes import Outcomes, write_outcomes
 
+# Groups that are told by the value's ± already.
+DRAW = "draw"
+# Metrics that are numbers of their own, not percentages.
+NO_PERCENT = frozenset({"median rank"})
 _PACKAGES = ("wordsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 
 
@@ -66,7 +70,7 @@ class Result:
         value: The number, in percent.
         random_weights: What the same network with random weights reaches, in percent; None where none was asked.
         baselines: What else the value is to be read beside (``chance``, ``text only``, ...), in percent.
-        more: Further metrics, in percent.
+        more: Further metrics, in percent but for those in ``NO_PERCENT``.
         standard_error: Uncertainty of the value from the number of test images or words, in points; None where unknown.
         interval: Between what the value lies in 95 of 100 draws of as many test images, in percent; None where unknown.
         per_class: The metric for each class, in percent.
@@ -85,6 +89,7 @@ class Result:
         versions: Of the packages that took part.
         key: Hash of all that the result depends on: another measurement with the same key need not be made.
         parts: How many results the measurement gave.
+        place: Which of them it is, from 0.
         outcomes: What became of each test image, kept in a file of its own beside the result; None where it is not.
     """
 
@@ -113,6 +118,7 @@ class Result:
     versions: dict[str, str] = field(default_factory=lambda: installed_versions())
     key: str = ""
     parts: int = 1
+    place: int = 0
     outcomes: Outcomes | None = field(default=None, compare=False, repr=False)
 
     def beside(self, metric: str) -> dict[str, float]:
@@ -213,7 +219,8 @@ def results_table(results: Sequence[Result]) -> Table:
         for name, value in (beside | result.beside(result.metric)).items():
             table.add_row("", "", f"  {name}", f"{value:.1f}")
         for metric, value in result.more.items():
-            table.add_row("", "", metric, f"{value:.1f}")
+            label = f"{metric} (no percent)" if metric in NO_PERCENT else metric
+            table.add_row("", "", label, f"{value:.1f}")
             for name, other in result.beside(metric).items():
                 table.add_row("", "", f"  {name}", f"{other:.1f}")
     return table
@@ -279,7 +286,7 @@ def print_results(results: Sequence[Result], console: Console | None = None) -> 
     console = console or Console(highlight=False)
     console.print(results_table(results))
     for result in results:
-        if result.groups:
+        if any(group.by != DRAW for group in result.groups):
             console.print(f"\n[bold]{escape(f'{result.task}, {result.title}')}[/]", soft_wrap=True)
             console.print(groups_table(result))
     for result in results:

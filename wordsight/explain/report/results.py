@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wordsight.evaluation import open_protocol, protocol_names
-from wordsight.evaluation.results import GroupColumn, Result, group_columns
+from wordsight.evaluation.results import DRAW, NO_PERCENT, GroupColumn, Result, group_columns
 from wordsight.explain.formats import count, percent, plain
 from wordsight.explain.report.contents import Bar, GroupsTable, Headline, Protocol, ResultRow
 
@@ -37,18 +37,21 @@ def _row(result: Result, metric: str, value: float, random: float | None, note: 
         ("chance", blind, "chance"),
     ]
     known = [(name, number, kind) for name, number, kind in compared if number is not None]
+    written = plain if metric in NO_PERCENT else percent
+    # A bar shows a share of a hundred.
+    barred = [] if metric in NO_PERCENT else known
     return ResultRow(
         task=result.task,
         protocol=result.title,
         metric=metric,
-        value=percent(value),
+        value=written(value),
         error=f"± {result.standard_error:.1f}" if main and result.standard_error is not None else "",
-        random="" if random is None else percent(random),
-        text="" if text is None else percent(text),
-        chance="" if blind is None else percent(blind),
-        note="; ".join(filter(None, [*(f"{name} {percent(number)}" for name, number in beside.items()), note])),
-        bars=[Bar(name, percent(number), max(0.0, min(100.0, number)), kind) for name, number, kind in known],
-        alt="; ".join(f"{name} {percent(number)}" for name, number, _ in known),
+        random="" if random is None else written(random),
+        text="" if text is None else written(text),
+        chance="" if blind is None else written(blind),
+        note="; ".join(filter(None, [*(f"{name} {written(number)}" for name, number in beside.items()), note])),
+        bars=[Bar(name, written(number), max(0.0, min(100.0, number)), kind) for name, number, kind in barred],
+        alt="; ".join(f"{name} {written(number)}" for name, number, _ in known),
     )
 
 
@@ -64,7 +67,7 @@ def groups_tables(results: Sequence[Result]) -> list[GroupsTable]:
     """A table for each way in which a result was grouped: by part of speech, by frequency, best and least learned."""
     found = []
     for result in results:
-        for by in dict.fromkeys(group.by for group in result.groups):
+        for by in dict.fromkeys(group.by for group in result.groups if group.by != DRAW):
             groups = [group for group in result.groups if group.by == by]
             columns = group_columns(groups)
             rows = [

@@ -308,7 +308,8 @@ def main() -> None:
         from wordsight.corpus import build_corpus
 
         build_corpus(TextFiles(tuple(options.text), options.captions), folder)
-    Console().print(table_of(options.rows, options.rounds, folder))
+    # Into a file too every column is to be read.
+    Console(width=max(150, Console().width)).print(table_of(options.rows, options.rounds, folder))
 
 
 def table_of(rows: list[str], rounds: int, folder: Path) -> Table:

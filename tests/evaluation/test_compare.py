@@ -112,9 +112,9 @@ def test_a_row_says_where_not_all_its_seeds_were_measured(make_run: MakeRun) -> 
 
 
 def test_networks_of_two_kinds_have_two_rows_of_random_weights(make_run: MakeRun) -> None:
-    view = {"features": {"image_size": 64}}
+    view = {"view": 64}
     a = make_run("a", [replace(RESULT, settings=view)])
-    b = make_run("b", [replace(RESULT, settings={"features": {"image_size": 112}})], image_size=112)
+    b = make_run("b", [replace(RESULT, settings={"view": 112})], image_size=112)
     table = compare_runs([a, b])
     names = [row.name for row in table.baselines]
     assert names == ["random weights, resnet18 at 64 px", "random weights, resnet18 at 112 px", "chance"]

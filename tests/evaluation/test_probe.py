@@ -134,7 +134,7 @@ def test_a_result_holds_all_that_is_needed_to_read_it(subject: Subject, colour_f
     assert written["baselines"] == {"chance": 50}
     assert written["counts"] == {"classes": 2, "train_images": 24, "test_images": 8, "features": 3}
     assert written["penalty"] in written["settings"]["penalties"]
-    assert written["settings"]["features"]["image_size"] == 16
+    assert written["settings"]["view"] == 16
     assert len(written["sweep"]) == len(written["settings"]["penalties"])
     assert written["subject"] == "seer"
     assert written["weights"]

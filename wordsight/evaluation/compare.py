@@ -16,7 +16,7 @@ from wordsight.evaluation.compared_run import ComparedRun, read_run
 from wordsight.evaluation.results import Result
 
 # What of a result's settings is the network's or the machine's and not the protocol's.
-_NOT_THE_PROTOCOLS = ("image_size", "precision", "source", "grid", "corpus", "text_side", "similarity")
+_NOT_THE_PROTOCOLS = ("view", "precision", "source", "grid", "corpus", "text_side", "similarity")
 _LESS_IS_BETTER = ("rank", "error", "perplexity")
 
 
@@ -303,7 +303,7 @@ def _notes(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterator[s
         sizes = set()
         for run in runs:
             result = _result_of(run, column)
-            said = _flat(result.settings) if result is not None else {}
-            sizes |= {value for name, value in said.items() if name.split(".")[-1] == "image_size"}
+            if result is not None and "view" in result.settings:
+                sizes.add(result.settings["view"])
         if len(sizes) > 1:
             yield f"{column.title}: views of {', '.join(map(str, sorted(sizes)))} px, each as its network learned"

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
 from wordsight.evaluation.draws import draw_shots, most_shots
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, measured
 from wordsight.evaluation.outcomes import Outcomes
-from wordsight.evaluation.probe import measured
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import DRAW, Group, Result

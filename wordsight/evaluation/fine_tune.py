@@ -24,9 +24,8 @@ from wordsight.evaluation.draws import draw_share
 from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.image_views import LearnedImages
 from wordsight.evaluation.label_loss import label_loss
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, measured
 from wordsight.evaluation.outcomes import outcomes_of
-from wordsight.evaluation.probe import measured
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, accuracies, accuracy
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, accuracies, accuracy, measured
 from wordsight.evaluation.neighbours import answers, nearest, unit_length
 from wordsight.evaluation.outcomes import Outcomes, outcomes_of
-from wordsight.evaluation.probe import measured
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result, SweepPoint

@@ -88,7 +88,7 @@ def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> R
         },
         settings={
             **asdict(settings),
-            "image_size": subject.image_size,
+            "view": subject.image_size,
             "precision": str(precision_on(subject.device)).removeprefix("torch."),
             "split": question.split,
             "corpus": question.corpus.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,3 +201,23 @@ def clustered_error(right: NDArray[np.bool_], clusters: NDArray[np.int64]) -> fl
     _, cluster = np.unique(clusters, return_inverse=True)
     totals = np.bincount(cluster, weights=right - right.mean())
     return 100 * math.sqrt(float((totals**2).sum())) / len(right)
+
+
+def measured(
+    scores: NDArray[np.float64], targets: NDArray[Any], classes: int, precision: str
+) -> tuple[NDArray[np.float64], float]:
+    """The metric for each class and over all, in percent; NaN where there is none.
+
+    Args:
+        scores: ``[m, K]``; minus infinity for a class that was not learned.
+        targets: Classes ``[m]``, or 1, 0, -1 (left out) ``[m, K]``.
+        classes: Number K of classes.
+        precision: Which average precision.
+    """
+    if targets.ndim == 1:
+        predicted = scores.argmax(1)
+        return accuracies(predicted, targets, classes), accuracy(predicted, targets)
+    learned = np.isfinite(scores).all(0)
+    per_class = np.full(classes, np.nan)
+    per_class[learned] = average_precisions(scores[:, learned], targets[:, learned], precision)
+    return per_class, mean_of_known(per_class)

@@ -72,7 +72,7 @@ def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> R
         counts={"masked_words": len(rows), "of_masked_words": len(edges), "images": len(np.unique(example))},
         settings={
             **asdict(settings),
-            "image_size": subject.image_size,
+            "view": subject.image_size,
             "grid": list(answers.grid),
             "precision": str(precision_on(subject.device)).removeprefix("torch."),
             "split": question.split,

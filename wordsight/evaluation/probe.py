@@ -8,7 +8,7 @@ Several: mean average precision, of the kind that the protocol names. Beside it 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,21 +18,14 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
 from wordsight.evaluation.classifiers import CLASSIFIERS, Classifier, Examples
 from wordsight.evaluation.holdout import folds_of, held_out, strata_of
-from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
-from wordsight.evaluation.metrics import (
-    AVERAGE_PRECISIONS,
-    accuracies,
-    accuracy,
-    average_precisions,
-    mean_of_known,
-    standard_error,
-)
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, mean_of_known, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.results import Result, SweepPoint, installed_versions
+from wordsight.evaluation.results import Result, SweepPoint
 from wordsight.evaluation.solvers import Plan, Settings
-from wordsight.evaluation.subject import Subject, weights_fingerprint
+from wordsight.evaluation.subject import Subject
+from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
 from wordsight.vision.backbones import Backbone
 
@@ -125,15 +118,21 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     guards.check_overlap(task)
     notes = [*task.notes, *guards.check_counts(task)]
     plan = settings.plan(subject)
-    results = []
+
+    def values_of(backbone: Backbone) -> dict[str, float]:
+        seen = task_features(subject, backbone, task, settings.features, "random weights")
+        return {each.layer: probe(each, task, settings, plan, "random weights").value for each in seen}
+
     features = task_features(subject, subject.backbone, task, settings.features, "trained")
-    for each in features:
-        found = probe(each, task, settings, plan, "trained")
-        twin = random_twin(subject, task, settings, each.layer, plan)
-        result = _result(subject, task, protocol, found, each)
-        warnings = [*notes, *each.notes, *found.notes, *guards.compare_with_random(found.value, twin)]
+    found = [probe(each, task, settings, plan, "trained") for each in features]
+    twin = twin_values(subject, task, protocol, values_of)
+    results = []
+    for each, score in zip(features, found, strict=True):
+        result = _result(subject, task, protocol, score, each)
+        random_weights = twin[each.layer]
+        warnings = [*notes, *each.notes, *score.notes, *guards.compare_with_random(score.value, random_weights)]
         part = each.layer if len(features) > 1 else ""
-        results.append(replace(result, random_weights=twin, warnings=warnings, part=part))
+        results.append(replace(result, random_weights=random_weights, warnings=warnings, part=part))
     return results
 
 
@@ -250,86 +249,22 @@ def choose(sweep_PK: NDArray[np.float64], settings: ProbeSettings) -> tuple[NDAr
     return best, []
 
 
-def measured(
-    scores: NDArray[np.float64], targets: NDArray[Any], classes: int, precision: str
-) -> tuple[NDArray[np.float64], float]:
-    """The metric for each class and over all, in percent; NaN where there is none.
-
-    Args:
-        scores: ``[m, K]``; minus infinity for a class that was not learned.
-        targets: Classes ``[m]``, or 1, 0, -1 (left out) ``[m, K]``.
-        classes: Number K of classes.
-        precision: Which average precision.
-    """
-    if targets.ndim == 1:
-        predicted = scores.argmax(1)
-        return accuracies(predicted, targets, classes), accuracy(predicted, targets)
-    learned = np.isfinite(scores).all(0)
-    per_class = np.full(classes, np.nan)
-    per_class[learned] = average_precisions(scores[:, learned], targets[:, learned], precision)
-    return per_class, mean_of_known(per_class)
-
-
-def chance(task: Task) -> float:
-    """What the labels alone give: always guessing the most frequent class; for several, the share of positives."""
-    if not task.multilabel:
-        guess = int(np.bincount(task.train.targets).argmax())
-        return 100 * float((task.test.targets == guess).mean())
-    counted = task.test.targets >= 0
-    shares = (task.test.targets == 1).sum(0) / np.maximum(counted.sum(0), 1)
-    return 100 * float(shares[(task.test.targets == 1).any(0)].mean())
-
-
-def random_twin(subject: Subject, task: Task, settings: ProbeSettings, layer: str, plan: Plan) -> float:
-    """What the same probe of the network with random weights gives; found again where it was computed before."""
-    backbone: Backbone = subject.random_backbone()
-    depends = [asdict(settings), layer, settings.features.side(subject), task.fingerprint]
-    key = key_of(*depends, weights_fingerprint(backbone), str(backbone.network), installed_versions())
-    kept = kept_baseline(key)
-    if kept is not None and isinstance(kept.get("value"), float):
-        return float(kept["value"])
-    one = replace(settings.features, layers=(layer,) if layer else ())
-    (features,) = task_features(subject, backbone, task, one, "random weights")
-    found = probe(features, task, settings, plan, "random weights")
-    keep_baseline(key, {"value": found.value, "task": task.name, "layer": layer})
-    return found.value
-
-
 def _result(subject: Subject, task: Task, protocol: Protocol, found: ProbeScore, features: TaskFeatures) -> Result:
     settings: ProbeSettings = protocol.settings
-    targets, names = task.test.targets, task.class_names
+    names = task.class_names
     each = dict(zip(names, found.penalties, strict=True)) if len(found.penalties) == len(names) > 1 else {}
-    per_class = {
-        name: float(value) for name, value in zip(names, found.per_class, strict=True) if not math.isnan(value)
-    }
-    return Result(
-        task=task.name,
-        protocol=protocol.name,
-        metric="mAP" if task.multilabel else "top-1 accuracy",
-        value=found.value,
-        baselines={"chance": chance(task)},
-        standard_error=None if task.multilabel else standard_error(found.value, len(targets)),
-        per_class=per_class,
-        penalty=None if each else found.penalties[0],
-        class_penalties=each,
-        sweep=list(found.sweep),
-        counts={
-            "classes": len(names),
-            "train_images": len(task.train),
-            "test_images": len(task.test),
-            "features": features.train.shape[1],
-        },
-        settings={
-            **asdict(settings),
-            "penalties": list(settings.penalties),
-            "features": settings.features.view(subject),
-            "split": task.split_rule,
-            "source": task.spec,
-        },
-        weights=weights_fingerprint(subject.backbone),
-        data=task.fingerprint,
-        outcomes=outcomes_of(task.test.hashes, found.scores, targets, settings.average_precision),
+    result = task_result(
+        subject,
+        task,
+        protocol,
+        found.value,
+        found.per_class,
+        side=settings.features.side(subject),
+        counts={"features": features.train.shape[1]},
+        outcomes=outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision),
     )
+    penalty = None if each else found.penalties[0]
+    return replace(result, penalty=penalty, class_penalties=each, sweep=list(found.sweep))
 
 
 def _strongest_first(penalties: NDArray[np.float64], classifier: Classifier) -> NDArray[np.int64]:

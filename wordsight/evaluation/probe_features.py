@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -53,15 +53,6 @@ class FeatureSettings:
     def side(self, subject: Subject) -> int:
         """Side of the view in pixels."""
         return self.image_size or subject.image_size
-
-    def view(self, subject: Subject) -> dict[str, Any]:
-        """What a result says of the view."""
-        return {
-            **asdict(self),
-            "layers": list(self.layers),
-            "image_size": self.side(subject),
-            "precision": str(precision_on(subject.device)).removeprefix("torch."),
-        }
 
 
 @dataclass(frozen=True)

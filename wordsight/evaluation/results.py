@@ -219,8 +219,7 @@ def results_table(results: Sequence[Result]) -> Table:
         for name, value in (beside | result.beside(result.metric)).items():
             table.add_row("", "", f"  {name}", f"{value:.1f}")
         for metric, value in result.more.items():
-            label = f"{metric} (no percent)" if metric in NO_PERCENT else metric
-            table.add_row("", "", label, f"{value:.1f}")
+            table.add_row("", "", metric, f"{value:.1f}", "no %" if metric in NO_PERCENT else "")
             for name, other in result.beside(metric).items():
                 table.add_row("", "", f"  {name}", f"{other:.1f}")
     return table

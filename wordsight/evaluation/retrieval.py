@@ -291,7 +291,7 @@ def _frame(
             **asdict(protocol.settings),
             "text_side": side.name,
             "similarity": asked.similarity,
-            "image_size": subject.image_size,
+            "view": subject.image_size,
             "precision": str(precision_on(subject.device)).removeprefix("torch."),
             "split": question.split,
             "corpus": question.corpus.name,

@@ -20,9 +20,8 @@ from wordsight.evaluation import guards
 from wordsight.evaluation.image_views import TEN, LearnedImages, crop_batches
 from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.layer_heads import Grids, Head
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS
+from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, measured
 from wordsight.evaluation.outcomes import outcomes_of
-from wordsight.evaluation.probe import measured
 from wordsight.evaluation.probe_features import present_layers
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result

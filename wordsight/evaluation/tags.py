@@ -298,7 +298,7 @@ def _result(
         },
         settings={
             **asdict(protocol.settings),
-            "image_size": subject.image_size,
+            "view": subject.image_size,
             "precision": str(precision_on(subject.device)).removeprefix("torch."),
             "split": question.split,
             "corpus": question.corpus.name,

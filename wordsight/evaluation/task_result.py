@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
 from wordsight.evaluation.metrics import standard_error
 from wordsight.evaluation.outcomes import Outcomes
-from wordsight.evaluation.probe import chance
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result, installed_versions
 from wordsight.evaluation.subject import Subject, weights_fingerprint
@@ -112,3 +111,13 @@ def twin_values(
     values = measure(twin)
     keep_baseline(key, {"values": values, "task": task.name, "method": protocol.method})
     return values
+
+
+def chance(task: Task) -> float:
+    """What the labels alone give: always guessing the most frequent class; for several, the share of positives."""
+    if not task.multilabel:
+        guess = int(np.bincount(task.train.targets).argmax())
+        return 100 * float((task.test.targets == guess).mean())
+    counted = task.test.targets >= 0
+    shares = (task.test.targets == 1).sum(0) / np.maximum(counted.sum(0), 1)
+    return 100 * float(shares[(task.test.targets == 1).any(0)].mean())

@@ -213,7 +213,7 @@ def _of_side(
             "names": said.source,
             "text_side": side.name,
             "similarity": asked.similarity,
-            "image_size": subject.image_size,
+            "view": subject.image_size,
             "precision": str(precision_on(subject.device)).removeprefix("torch."),
             "split": task.split_rule,
             "source": task.spec,

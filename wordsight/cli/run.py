@@ -242,7 +242,8 @@ def _evaluate(values: Values) -> None:
     folder = results_folder(run, values["out"])
     files = [str(result_file(folder, one.task, one.protocol, one.part)) for one in results]
     wrote = ", ".join(files) if len(files) < 4 else f"{len(files)} results in {folder}"
-    following = f"wordsight report {run}" if Path(run).is_dir() else f"wordsight compare {folder} runs/*"
+    own = Path(run).is_dir() and values["out"] is None
+    following = f"wordsight report {run}" if own else f"wordsight compare {folder} runs/*"
     print(f"wrote {wrote}; next: {following}")
 
 

@@ -133,9 +133,14 @@ def _initialised(module: nn.Module) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for part in twin.modules():
-            reset: Any = getattr(part, "reset_parameters", None)
+            # Attention has its own under a private name.
+            reset: Any = getattr(part, "reset_parameters", None) or getattr(part, "_reset_parameters", None)
             if callable(reset):
                 reset()
+        # What no layer resets (position embeddings, class tokens) is drawn as transformers draw it.
+        for kept, new in zip(module.parameters(), twin.parameters(), strict=True):
+            if new.requires_grad and torch.equal(kept, new) and new.detach().unique().numel() > 1:
+                torch.nn.init.normal_(new, std=0.02)
     return twin.eval()
 
 

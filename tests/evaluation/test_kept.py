@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wordsight.errors import InputError
 from wordsight.evaluation.kept import keep_baseline, keep_features, kept_baseline, kept_features, kept_folder, key_of
 
 
@@ -55,3 +56,9 @@ def test_what_was_not_used_for_the_longest_goes_first(monkeypatch: pytest.Monkey
 def test_another_value_anywhere_is_another_key() -> None:
     assert key_of(1, {"a": 2, "b": 3}) == key_of(1, {"b": 3, "a": 2})
     assert key_of(1, {"a": 2}) != key_of(1, {"a": 3}) != key_of(2, {"a": 3})
+
+
+def test_a_bound_that_is_no_number_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORDSIGHT_CACHE_GB", "20GB")
+    with pytest.raises(InputError, match="'20GB' is no number"):
+        keep_features("k", np.ones((2, 2), np.float16))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.evaluation.conftest import array_task, settings_of, shrinking_backbone
+from wordsight.errors import InputError
 from wordsight.evaluation import Protocol, Subject, Task, evaluate, open_task
 from wordsight.evaluation.probe import ProbeScore, ProbeSettings, choose, probe
 from wordsight.evaluation.probe_features import TaskFeatures
@@ -192,6 +193,23 @@ def test_what_was_measured_before_is_not_measured_again(subject: Subject, colour
     other = evaluate(replace(subject, backbone=shrinking_backbone(2.0, 1.0, 1.0)), task, ["logistic"])
     assert other[0].key != first[0].key
     assert evaluate(subject, task, ["logistic"], again=True)[0].key == first[0].key
+
+
+def test_parts_of_an_earlier_measurement_do_not_stay_beside_the_new_ones(subject: Subject, colour_folder: Path) -> None:
+    task = open_task(f"folder:{colour_folder}")
+    evaluate(subject, task, ["few-shot", "logistic"])
+    shots = Protocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))
+    evaluate(subject, task, [shots])
+    files = sorted(file.name for file in (subject.results_folder / "colours").glob("*.json"))
+    assert files == ["few-shot-2-shot.json", "logistic.json"]
+
+
+def test_a_class_that_all_images_have_can_not_be_measured_and_is_said() -> None:
+    random = np.random.default_rng(0)
+    train, test = random.normal(size=(20, 3)), random.normal(size=(20, 3))
+    task = array_task(np.ones((20, 1), np.int8), (test[:, :1] > 0).astype(np.int8), 1)
+    with pytest.raises(InputError, match="no class has images that hold it and images that don't"):
+        probed(train, test, task, settings_of("voc07-svm-vissl"))
 
 
 def test_each_layer_has_a_result_of_its_own(subject: Subject, colour_folder: Path) -> None:

@@ -62,7 +62,7 @@ METHODS: dict[str, Method] = {
     "masked-words": Method(CaptionedSplit, masked_words.MaskedWordsSettings, masked_words.measure, heads=True),
     "pointing": Method(CaptionedSplit, pointing.PointingSettings, pointing.measure, heads=True),
     "tags": Method(CorpusSplit, tags.TagsSettings, tags.measure, heads=True),
-    "zero-shot": Method(Task, zero_shot.ZeroShotSettings, zero_shot.measure, heads=True),
+    "zero-shot": Method(Task, zero_shot.ZeroShotSettings, zero_shot.measure, heads=True, anew=True),
     "retrieval": Method(CorpusSplit, retrieval.RetrievalSettings, retrieval.measure, heads=True),
 }
 
@@ -106,7 +106,7 @@ def evaluate(
             [_content(value) for value in asdict(protocol.settings).values()],
             installed_versions(),
         )
-        fresh = again or (method.heads and not subject.settings)
+        fresh = again or method.anew or (method.heads and not subject.settings)
         known = [] if fresh else _known(subject, question, protocol, key)
         results += known or _measured(subject, question, protocol, key)
     return results
@@ -168,4 +168,17 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
             result = replace(result, interval=bootstrap_interval(result.outcomes))
         result.write(subject.results_folder)
         results.append(result)
+    _remove_older(subject, question, protocol, key)
     return results
+
+
+def _remove_older(subject: Subject, question: Question, protocol: Protocol, key: str) -> None:
+    """Parts that an earlier measurement by the same protocol had, and this one has not."""
+    for file in (subject.results_folder / question.name).glob(f"{protocol.name}*.json"):
+        try:
+            result = Result.read(file)
+        except InputError:
+            continue
+        if result.protocol == protocol.name and result.key != key:
+            file.unlink()
+            file.with_suffix(".npz").unlink(missing_ok=True)

@@ -71,6 +71,8 @@ class Fitted:
     def scores(self, penalty: int, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores under the penalty of a place: ``[m, K]``, minus infinity for a class that was not learned."""
         found = np.full((len(features), self.count), -np.inf)
+        if len(self.classes) == 0:
+            return found
         rows = torch.from_numpy(np.ascontiguousarray(features))
         if (penalty, None) in self.place:
             chosen = torch.tensor([self.place[penalty, None]])

@@ -50,12 +50,12 @@ def kept_features(key: str) -> NDArray[np.float16] | None:
 
 def keep_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16]:
     """Keep features; gives them back memory-mapped, or as they are where there is no room on the disk."""
-    folder = kept_folder() / "features"
+    folder, bound = kept_folder() / "features", _bound()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_file(folder / f"{key}.npy") as beside, beside.open("wb") as file:
             np.save(file, features, allow_pickle=False)
-        _stay_below(folder)
+        _stay_below(folder, bound)
     except (OSError, InputError):
         # A full or read-only disk costs time at the next call, and nothing else.
         return features
@@ -80,14 +80,18 @@ def keep_baseline(key: str, baseline: dict[str, Any]) -> None:
         return
 
 
-def _stay_below(folder: Path) -> None:
-    """Remove the files that were not used for the longest, until the rest is below the bound."""
+def _bound() -> float:
+    """Bytes that features may take in all."""
     try:
-        bound = float(os.environ.get("WORDSIGHT_CACHE_GB", _DEFAULT_GB)) * 1e9
+        return float(os.environ.get("WORDSIGHT_CACHE_GB", _DEFAULT_GB)) * 1e9
     except ValueError as error:
         raise InputError(
             f"{os.environ['WORDSIGHT_CACHE_GB']!r} is no number", where="WORDSIGHT_CACHE_GB", expected="gigabytes"
         ) from error
+
+
+def _stay_below(folder: Path, bound: float) -> None:
+    """Remove the files that were not used for the longest, until the rest is below the bound."""
     files = sorted(((file.stat().st_mtime, file) for file in folder.glob("*.npy")), reverse=True)
     total = 0.0
     for _, file in files:

@@ -174,6 +174,9 @@ def ask_neighbours(
         every = {}
         for k in numbers:
             answered = answers(similar[:, :k], rows[:, :k], task.train.targets, classes, temperature)
+            if task.multilabel:
+                # Of a class that no training image has nothing is known.
+                answered[:, ~(task.train.targets == 1).any(0)] = -np.inf
             every[k] = _Found(answered, *_metric(answered, targets, classes, settings.average_precision))
         return every
 

@@ -42,7 +42,7 @@ class ProbeSettings:
         choose_by: ``validation``: on one split of the training images. ``folds``: on each of several in turn.
         validation_share: Share of the training images that the split keeps aside. Read by ``validation``.
         folds: How many. Read by ``folds``.
-        penalty_of_each_class: Whether each class has a penalty of its own.
+        penalty_of_each_class: Whether each class has a penalty of its own; with one label an image all have the same.
         positive_weight: Weight of positives in one class against the rest.
         ignored_in_training: Labels that are to be ignored: ``left out``, or taken as ``negative``. In the test they are
             always left out.
@@ -211,7 +211,9 @@ def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -
             scores = fitted.scores(place, examples.features[held])
             # What counts as ignored does so here as in the test, whatever training takes it for.
             per_class, value = measured(scores, task.train.targets[held], examples.classes, settings.average_precision)
-            found[part, place] = per_class if settings.penalty_of_each_class else value
+            # Of one label an image, the share found of a class says nothing of what is wrongly taken for it.
+            each = settings.penalty_of_each_class and task.multilabel
+            found[part, place] = per_class if each else value
     known = ~np.isnan(found)
     mean = np.where(known, found, 0).sum(0) / np.maximum(known.sum(0), 1)
     return np.where(known.any(0), mean, np.nan), unfinished
@@ -275,4 +277,6 @@ def _strongest_first(penalties: NDArray[np.float64], classifier: Classifier) -> 
 def _can_choose(targets: NDArray[Any], held: NDArray[np.bool_]) -> bool:
     """Whether there is something to choose on, and two classes to tell apart in the rest."""
     rest = targets[~held]
-    return bool(held.any()) and (rest.ndim == 2 or len(np.unique(rest)) > 1)
+    if rest.ndim == 2:
+        return bool(held.any()) and bool(((rest == 1).any(0) & (rest == 0).any(0)).any())
+    return bool(held.any()) and len(np.unique(rest)) > 1

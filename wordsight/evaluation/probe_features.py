@@ -13,6 +13,7 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
 from wordsight.evaluation.features import pooled_layers
 from wordsight.evaluation.kept import keep_features, kept_features, key_of
+from wordsight.evaluation.results import installed_versions
 from wordsight.evaluation.subject import Subject, weights_fingerprint
 from wordsight.evaluation.tasks import Part, Task
 from wordsight.precision import precision_on
@@ -159,6 +160,7 @@ def _features(
         settings.side(subject),
         settings.crop_share,
         str(precision_on(subject.device)),
+        installed_versions(),
         list(part.hashes),
     ]
     keys = [key_of(*depends, layer) for layer in layers or [""]]

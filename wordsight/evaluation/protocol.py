@@ -33,12 +33,14 @@ class Method:
         measure: ``measure(subject, question, protocol)`` gives the results, all but their time: one, or several that
             differ in their ``part``.
         heads: Whether it asks the objective's heads, and not the backbone alone.
+        anew: Whether it is measured at every call, as it reads files that nothing else tells of.
     """
 
     asks: type[Task] | type[CorpusSplit]
     settings: type[Any]
     measure: Callable[[Any, Any, Any], Result | list[Result]]
     heads: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)

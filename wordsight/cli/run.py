@@ -41,9 +41,9 @@ class EvaluateArguments:
             corpus:FOLDER.
         corpus: The folder of a corpus of captioned images, for what is asked of the heads.
         split: The split of that corpus, with commas between several; by default test where there are splits, else all.
-        protocol: How it is measured, with commas between several: a name (logistic, ridge, voc07-svm-vissl, ... for a
-            task; masked-words, pointing, tags for a corpus), or a YAML file of one's own. By default logistic for a
-            task, and for a corpus masked-words, or tags for a run that masks no words.
+        protocol: How it is measured, with commas between several: a name (logistic, ridge, knn, few-shot, zero-shot,
+            ... for a task; masked-words, pointing, tags, retrieval for a corpus), or a YAML file of one's own. By
+            default logistic for a task, and for a corpus masked-words, or tags for a run that masks no words.
         image: Of a table, the column of image files.
         label: Of a table, the column of labels.
         images: Of a table or of COCO's labels, the folder that the image files are relative to.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -143,17 +143,20 @@ def _content(setting: Any) -> str:
 
 def _known(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
     """All results of the same measurement, where they are there already."""
-    folder = subject.results_folder / question.name
-    found = []
-    for file in sorted(folder.glob(f"{protocol.name}*.json")):
+    found = [result for _, result in _filed(subject, question, protocol) if result.key == key]
+    return sorted(found, key=lambda result: result.place) if found and len(found) == found[0].parts else []
+
+
+def _filed(subject: Subject, question: Question, protocol: Protocol) -> Iterator[tuple[Path, Result]]:
+    """The results of a protocol that lie in the question's folder."""
+    for file in sorted((subject.results_folder / question.name).glob(f"{protocol.name}*.json")):
         try:
             result = Result.read(file)
         except InputError:
-            # Another program's file, or an older version's: it is about to be replaced by a whole one.
+            # Another program's file, or an older version's.
             continue
-        if (result.protocol, result.key) == (protocol.name, key):
-            found.append(result)
-    return sorted(found, key=lambda result: result.place) if found and len(found) == found[0].parts else []
+        if result.protocol == protocol.name:
+            yield file, result
 
 
 def _measured(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
@@ -174,11 +177,7 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
 
 def _remove_older(subject: Subject, question: Question, protocol: Protocol, key: str) -> None:
     """Parts that an earlier measurement by the same protocol had, and this one has not."""
-    for file in (subject.results_folder / question.name).glob(f"{protocol.name}*.json"):
-        try:
-            result = Result.read(file)
-        except InputError:
-            continue
-        if result.protocol == protocol.name and result.key != key:
+    for file, result in list(_filed(subject, question, protocol)):
+        if result.key != key:
             file.unlink()
             file.with_suffix(".npz").unlink(missing_ok=True)

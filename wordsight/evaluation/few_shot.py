@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.draws import draw_shots, most_shots
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, measured
+from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
@@ -53,8 +53,7 @@ class FewShotSettings:
             raise InputError(f"shots {list(self.shots)}, draws {self.draws}", expected="numbers from 1")
         if not self.penalties or min(self.penalties) <= 0:
             raise InputError(f"penalties are {list(self.penalties)}", expected="one or more, all above zero")
-        if self.average_precision not in AVERAGE_PRECISIONS:
-            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+        check_average_precision(self.average_precision)
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
         InputError: When the task or the features can't be measured.
     """
     settings: FewShotSettings = protocol.settings
-    guards.check_overlap(task)
-    notes = [*task.notes, *guards.check_counts(task)]
+    notes = guards.check_task(task)
     possible = most_shots(task.train.hashes, task.train.targets, len(task.class_names))
     numbers = [shots for shots in sorted(set(settings.shots)) if shots <= possible]
     if not numbers:

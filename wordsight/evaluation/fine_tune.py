@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.draws import draw_share
 from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.image_views import LearnedImages
 from wordsight.evaluation.label_loss import label_loss
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, measured
+from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
@@ -85,8 +85,7 @@ class FineTuneSettings:
                 f"image_size {self.image_size}, crop_share {self.crop_share}, warmup_share {self.warmup_share}",
                 expected="image_size from 0, crop_share above 0 and at most 1, warmup_share from 0 and below 1",
             )
-        if self.average_precision not in AVERAGE_PRECISIONS:
-            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+        check_average_precision(self.average_precision)
 
     def rate_at(self, step: int, steps: int) -> float:
         """Share of the peak learning rate in a step, counted from 0."""
@@ -127,8 +126,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> Result:
         InputError: When the task can't be measured, or learning diverges.
     """
     settings: FineTuneSettings = protocol.settings
-    guards.check_overlap(task)
-    notes = [*task.notes, *guards.check_counts(task)]
+    notes = guards.check_task(task)
 
     def values_of(backbone: Backbone) -> dict[str, float]:
         return {"value": fine_tune(subject, backbone, task, settings, "from scratch").value}

@@ -36,6 +36,19 @@ def check_overlap(task: Task) -> None:
         )
 
 
+def check_task(task: Task) -> list[str]:
+    """Refuse a task whose number would be worth nothing, before anything is computed.
+
+    Returns:
+        A sentence for each thing that a reader should know.
+
+    Raises:
+        InputError: As :func:`check_overlap` and :func:`check_counts`.
+    """
+    check_overlap(task)
+    return [*task.notes, *check_counts(task)]
+
+
 def check_counts(task: Task) -> list[str]:
     """Refuse a task that can't be learned, and name classes that can't be learned or tested.
 

@@ -7,6 +7,7 @@ images, each asked as if it were not among them; what every number of neighbours
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError
 from wordsight.evaluation import guards
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, accuracies, accuracy, measured
+from wordsight.evaluation.metrics import accuracies, accuracy, check_average_precision, measured
 from wordsight.evaluation.neighbours import answers, nearest, unit_length
 from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
@@ -52,8 +53,7 @@ class KnnSettings:
             raise InputError(f"neighbours are {list(self.neighbours)}", expected="one number or more, all above zero")
         if self.temperature <= 0:
             raise InputError(f"temperature is {self.temperature}", expected="above zero")
-        if self.average_precision not in AVERAGE_PRECISIONS:
-            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+        check_average_precision(self.average_precision)
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
         InputError: When the task or the features can't be measured.
     """
     settings: KnnSettings = protocol.settings
-    guards.check_overlap(task)
-    notes = [*task.notes, *guards.check_counts(task)]
+    notes = guards.check_task(task)
 
     def values_of(backbone: Backbone) -> dict[str, float]:
         found = {}
@@ -102,41 +101,47 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
         return found
 
     twin = twin_values(subject, task, protocol, values_of)
-    results = []
     every = task_features(subject, subject.backbone, task, settings.features, "trained")
+    results = []
     for features in every:
-        found = ask_neighbours(features, task, settings, subject.device, "trained")
-        result = task_result(
-            subject,
-            task,
-            protocol,
-            found.values[found.chosen],
-            found.per_class,
-            side=settings.features.side(subject),
-            counts={"features": features.train.shape[1], "neighbours": found.chosen},
-            outcomes=_outcomes(found, task, settings),
-        )
-        random = twin[_name(features.layer)]
-        too_many = [str(k) for k in settings.neighbours if k not in found.values]
-        fewer = [f"too few training images for {', '.join(too_many)} neighbours"] if too_many else []
-        results.append(
-            replace(
-                result,
-                random_weights=random,
-                more={_named(k): value for k, value in found.values.items()},
-                baselines=result.baselines
-                | {f"random weights, {_named(k)}": twin[_name(features.layer, k)] for k in found.values},
-                sweep=[SweepPoint(float(k), value) for k, value in found.left_out.items()],
-                warnings=[
-                    *notes,
-                    *features.notes,
-                    *fewer,
-                    *guards.compare_with_random(result.value, random),
-                ],
-                part=features.layer if len(every) > 1 else "",
-            )
-        )
+        score = ask_neighbours(features, task, settings, subject.device, "trained")
+        result = _result(subject, task, protocol, score, features, twin)
+        part = features.layer if len(every) > 1 else ""
+        results.append(replace(result, warnings=[*notes, *result.warnings], part=part))
     return results
+
+
+def _result(
+    subject: Subject,
+    task: Task,
+    protocol: Protocol,
+    found: KnnScore,
+    features: TaskFeatures,
+    twin: Mapping[str, float],
+) -> Result:
+    settings: KnnSettings = protocol.settings
+    result = task_result(
+        subject,
+        task,
+        protocol,
+        found.values[found.chosen],
+        found.per_class,
+        side=settings.features.side(subject),
+        counts={"features": features.train.shape[1], "neighbours": found.chosen},
+        outcomes=_outcomes(found, task, settings),
+    )
+    random = twin[_name(features.layer)]
+    too_many = [str(k) for k in settings.neighbours if k not in found.values]
+    fewer = [f"too few training images for {', '.join(too_many)} neighbours"] if too_many else []
+    beside = {f"random weights, {_named(k)}": twin[_name(features.layer, k)] for k in found.values}
+    return replace(
+        result,
+        random_weights=random,
+        more={_named(k): value for k, value in found.values.items()},
+        baselines=result.baselines | beside,
+        sweep=[SweepPoint(float(k), value) for k, value in found.left_out.items()],
+        warnings=[*features.notes, *fewer, *guards.compare_with_random(result.value, random)],
+    )
 
 
 def ask_neighbours(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, unknown
 
 
 def step_area(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -145,6 +145,16 @@ def chance_average_precision(positives: NDArray[np.integer], count: int) -> NDAr
     harmonic = float(np.sum(1 / np.arange(1, count + 1)))
     others = (positives - 1) / max(count - 1, 1)
     return np.asarray(100 * (harmonic + others * (count - harmonic)) / count)
+
+
+def check_average_precision(name: str) -> None:
+    """Refuse the name of an average precision that there is not.
+
+    Raises:
+        InputError: When there is none of this name.
+    """
+    if name not in AVERAGE_PRECISIONS:
+        raise unknown("average precision", name, AVERAGE_PRECISIONS)
 
 
 def average_precisions(

@@ -18,7 +18,7 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
 from wordsight.evaluation.classifiers import CLASSIFIERS, Classifier, Examples
 from wordsight.evaluation.holdout import folds_of, held_out, strata_of
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, mean_of_known, measured
+from wordsight.evaluation.metrics import check_average_precision, mean_of_known, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
@@ -67,8 +67,7 @@ class ProbeSettings:
     def __post_init__(self) -> None:
         if self.classifier not in CLASSIFIERS:
             raise unknown("classifier", self.classifier, CLASSIFIERS)
-        if self.average_precision not in AVERAGE_PRECISIONS:
-            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+        check_average_precision(self.average_precision)
         if not self.penalties or min(self.penalties) <= 0:
             raise InputError(f"penalties are {list(self.penalties)}", expected="one or more, all above zero")
         if self.choose_by == "folds" and self.folds < 2:
@@ -115,8 +114,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
         InputError: When the task or the features can't be probed.
     """
     settings: ProbeSettings = protocol.settings
-    guards.check_overlap(task)
-    notes = [*task.notes, *guards.check_counts(task)]
+    notes = guards.check_task(task)
     plan = settings.plan(subject)
 
     def values_of(backbone: Backbone) -> dict[str, float]:

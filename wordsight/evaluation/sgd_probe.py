@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.image_views import TEN, LearnedImages, crop_batches
 from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.layer_heads import Grids, Head
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, measured
+from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import present_layers
 from wordsight.evaluation.protocol import Protocol
@@ -89,8 +89,7 @@ class SgdProbeSettings:
     average_precision: str
 
     def __post_init__(self) -> None:
-        if self.average_precision not in AVERAGE_PRECISIONS:
-            raise unknown("average precision", self.average_precision, AVERAGE_PRECISIONS)
+        check_average_precision(self.average_precision)
         if self.numbers < 1 or self.image_size < 0 or not 0 < self.crop_share <= 1:
             raise InputError(
                 f"numbers {self.numbers}, image_size {self.image_size}, crop_share {self.crop_share}",
@@ -134,8 +133,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
         InputError: When the task can't be measured, the network has none of the layers, or learning diverges.
     """
     settings: SgdProbeSettings = protocol.settings
-    guards.check_overlap(task)
-    notes = [*task.notes, *guards.check_counts(task)]
+    notes = guards.check_task(task)
 
     def values_of(backbone: Backbone) -> dict[str, float]:
         found = probe_layers(subject, backbone, task, settings, "random weights")

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision import models
 
 from wordsight.errors import InputError
 from wordsight.subjects import as_backbone, is_network, module_subject, network_subject
+from wordsight.vision.backbones import Backbone, BackboneSettings, _timm_backbone
+from wordsight.vision.views import MEAN, STD
 
 
 class Tokens(nn.Module):
@@ -51,3 +54,32 @@ def test_networks_are_told_from_runs(tmp_path: Path) -> None:
     assert not is_network(tmp_path)
     with pytest.raises(InputError, match="unknown backbone"):
         network_subject("timm:resnet1888", "cpu", image_size=32, out=tmp_path)
+
+
+def test_a_network_may_bring_weights_from_a_file_and_its_fully_connected_layers(tmp_path: Path) -> None:
+    trained = models.alexnet()
+    torch.save(trained.state_dict(), tmp_path / "alexnet.pth")
+    spec = f"torchvision:alexnet+fc@{tmp_path / 'alexnet.pth'}"
+    subject = network_subject(spec, "cpu", image_size=64, out=tmp_path)
+    assert subject.backbone.layers[-2:] == ["fc6", "fc7"]
+    own, twin = subject.backbone.network.state_dict(), subject.random_backbone().network.state_dict()
+    for name in ("features.0.weight", "classifier.4.weight"):
+        assert torch.equal(own[name], trained.state_dict()[name])
+        assert not torch.equal(own[name], twin[name])
+
+
+def test_published_weights_see_what_they_were_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No hub is at hand: the network is built as it is with published weights, with random ones in their place.
+    monkeypatch.setattr("wordsight.vision.backbones._timm_backbone", _unpublished)
+    subject = network_subject("timm:vit_tiny_patch16_224@pretrained", "cpu", image_size=0, out=tmp_path)
+    bare = network_subject("timm:vit_tiny_patch16_224", "cpu", image_size=224, out=tmp_path)
+    assert subject.image_size == 224
+    pixels = torch.rand(1, 3, 224, 224)
+    usual = (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    with torch.no_grad():
+        seen, wanted = subject.backbone(usual), bare.backbone((pixels - 0.5) / 0.5)
+    torch.testing.assert_close(seen, wanted, rtol=1e-3, atol=1e-4)
+
+
+def _unpublished(name: str, settings: BackboneSettings, image_size: int, pretrained: bool) -> Backbone:
+    return _timm_backbone(name, settings, image_size, False)

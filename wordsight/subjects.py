@@ -6,7 +6,7 @@ import copy
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "cuda"]
 # Side of the view of a network that was not trained here: what published ones are trained with.
 USUAL_SIDE = 224
-_NETWORK = re.compile(r"(?P<library>timm|torchvision):(?P<name>[^@]+)(@(?P<weights>.+))?")
+_NETWORK = re.compile(r"(?P<library>timm|torchvision):(?P<name>[^@+]+)(?P<connected>\+fc)?(@(?P<weights>.+))?")
 
 
 def is_network(spec: object) -> bool:
@@ -36,10 +36,11 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
     """A network by name, its random twin drawn with seed 0.
 
     Args:
-        spec: ``timm:resnet18``: random weights; ``timm:resnet18@pretrained``: published ones;
-            ``torchvision:vgg16@FILE``: those of a file.
+        spec: ``timm:resnet18``: random weights; ``timm:resnet18@pretrained``: published ones, which see images as they
+            were trained to; ``torchvision:vgg16@FILE``: those of a file; ``torchvision:alexnet+fc``: with ``fc6`` and
+            ``fc7``.
         device: Where to compute.
-        image_size: Side of the view in pixels; 0 for 224.
+        image_size: Side of the view in pixels; 0 for that of published weights, or 224.
         out: Where results are written.
 
     Raises:
@@ -48,19 +49,25 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
     import torch
 
     from wordsight.evaluation import Subject
-    from wordsight.vision.backbones import build_backbone
+    from wordsight.vision.backbones import BackboneSettings, build_backbone
+    from wordsight.vision.views import see_as
     from wordsight.vision.weights import load_weights
 
     match = _NETWORK.fullmatch(spec)
     if match is None:
         raise InputError(f"{spec!r} names no network", expected="timm:NAME or torchvision:NAME, @pretrained or @FILE")
     name, weights = f"{match['library']}:{match['name']}", match["weights"]
-    side = image_size or USUAL_SIDE
+    published = _published(match["name"]) if match["library"] == "timm" and weights == "pretrained" else None
+    side = image_size or (published.side if published else USUAL_SIDE)
+    settings = BackboneSettings(fully_connected=match["connected"] is not None)
 
     def build(pretrained: bool) -> Backbone:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return build_backbone(name, image_size=side, pretrained=pretrained).eval()
+            built = build_backbone(name, settings, image_size=side, pretrained=pretrained).eval()
+        if published:
+            see_as(built.network, published.mean, published.std)
+        return built
 
     backbone = build(weights == "pretrained")
     if weights not in (None, "pretrained"):
@@ -73,6 +80,21 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
         results_folder=out,
         device=chosen_device(device),
     )
+
+
+class _Published(NamedTuple):
+    """How published weights were trained to see: side of the view, mean and spread of its pixels."""
+
+    side: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def _published(name: str) -> _Published | None:
+    import timm
+
+    known = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    return None if known is None else _Published(int(known.input_size[-1]), known.mean, known.std)
 
 
 def module_subject(module: nn.Module, device: Device, *, image_size: int, out: Path) -> Subject:

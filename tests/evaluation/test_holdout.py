@@ -39,6 +39,12 @@ def test_a_class_is_never_given_away_whole() -> None:
     assert not held_out(_hashes(30), strata, 0.9, "test").any()
 
 
+def test_classes_of_one_image_take_nothing_from_others() -> None:
+    strata = np.r_[np.arange(100), np.repeat([100, 101, 102], 25)]
+    chosen = held_out(_hashes(175), strata, 0.2, "test")
+    assert np.bincount(strata[chosen], minlength=103)[100:].tolist() == pytest.approx([5, 5, 5], abs=1)
+
+
 def test_copies_of_an_image_stay_together() -> None:
     hashes = _hashes(50) * 2
     chosen = held_out(hashes, np.arange(100) % 3, 0.3, "test")

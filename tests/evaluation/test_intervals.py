@@ -7,7 +7,7 @@ from scipy import stats
 
 from wordsight.errors import InputError
 from wordsight.evaluation import intervals
-from wordsight.evaluation.intervals import bootstrap_interval, drawn_values, paired_test
+from wordsight.evaluation.intervals import bootstrap_interval, clustered_interval, drawn_values, paired_test
 from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, average_precisions, mean_of_known
 from wordsight.evaluation.outcomes import Outcomes
 
@@ -34,6 +34,18 @@ def test_the_interval_of_an_accuracy_is_that_of_scipy() -> None:
     low, high = bootstrap_interval(outcomes, draws=5000)
     theirs = stats.bootstrap((outcomes.correct,), np.mean, n_resamples=5000, method="percentile", rng=1)
     assert (low, high) == pytest.approx([100 * each for each in theirs.confidence_interval], abs=0.4)
+
+
+def test_captions_of_one_image_are_drawn_together() -> None:
+    right = _right(200, 0.4).correct
+    assert right is not None
+    alone = clustered_interval(right, np.arange(200))
+    assert alone == bootstrap_interval(_right(200, 0.4))
+    # Five captions that fare alike say no more than one.
+    together = clustered_interval(np.repeat(right, 5), np.repeat(np.arange(200), 5))
+    assert together == pytest.approx(alone)
+    apart = clustered_interval(np.repeat(right, 5), np.arange(1000))
+    assert apart[1] - apart[0] == pytest.approx((alone[1] - alone[0]) / 5**0.5, rel=0.1)
 
 
 def test_the_interval_of_a_mean_average_precision_is_that_of_scipy() -> None:

@@ -150,9 +150,10 @@ def test_random_weights_are_probed_once_for_a_task(
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "kept"))
     seen = 0
 
-    def forward_hook(module: object, inputs: object, output: object) -> None:
+    def forward_hook(module: object, inputs: tuple[torch.Tensor], output: object) -> None:
         nonlocal seen
-        seen += 1
+        # One image alone is looked at to tell the network from others.
+        seen += len(inputs[0]) > 1
 
     def twin() -> Backbone:
         backbone = shrinking_backbone(0.0, 1.0, 0.0)
@@ -169,6 +170,20 @@ def test_random_weights_are_probed_once_for_a_task(
     assert second.weights != first.weights
     evaluate(replace(subject, image_size=8), task, ["logistic"])
     assert seen > after_first, "another image size is another baseline"
+
+
+def test_another_forward_with_the_same_weights_is_measured_anew(
+    subject: Subject, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "kept"))
+    task = open_task(f"folder:{colour_folder}")
+    (first,) = evaluate(subject, task, ["logistic"])
+    # What a person does who mends a line of the network's forward, and asks again.
+    blind = shrinking_backbone(1.0, 1.0, 1.0)
+    blind.network.register_forward_hook(lambda module, inputs, output: 0 * output + output[:, 1:2])
+    (second,) = evaluate(replace(subject, backbone=blind), task, ["logistic"])
+    assert second.weights == first.weights and second.key != first.key
+    assert second.value < first.value == 100
 
 
 def test_a_broken_earlier_result_is_replaced(subject: Subject, colour_folder: Path) -> None:

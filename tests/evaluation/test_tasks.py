@@ -8,6 +8,7 @@ import pytest
 
 from tests.evaluation.conftest import MadeReader, encoded, picture
 from wordsight.corpus import Example, build_corpus
+from wordsight.corpus.build import BuildSettings
 from wordsight.errors import InputError
 from wordsight.evaluation import open_task
 
@@ -93,6 +94,8 @@ def test_the_labels_of_a_corpus_are_a_task(tmp_path: Path) -> None:
     assert (len(task.train), len(task.test)) == (8, 4)
     assert bytes(task.test.images[0]) == bytes(corpus.image_bytes(8))
     assert open_task(f"corpus:{corpus.path}").fingerprint == task.fingerprint
+    smaller = build_corpus(MadeReader(examples), tmp_path / "smaller", BuildSettings(shorter_side=16))
+    assert open_task(str(smaller.path)).fingerprint != task.fingerprint, "the same photos, stored in another size"
 
 
 def test_unlabelled_images_are_left_out_and_counted(tmp_path: Path) -> None:

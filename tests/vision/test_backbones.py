@@ -89,3 +89,25 @@ def test_parameter_names_are_torchvisions() -> None:
     ours = build_backbone("resnet18").network.state_dict()
     theirs = {name for name in resnet18().state_dict() if not name.startswith("fc.")}
     assert set(ours) == theirs
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg11"])
+def test_fully_connected_layers_are_torchvisions(name: str) -> None:
+    from torchvision import models
+
+    theirs = models.get_model(name).eval()
+    backbone = build_backbone(name, BackboneSettings(fully_connected=True)).eval()
+    kept = {key: value for key, value in theirs.state_dict().items() if not key.startswith("classifier.6")}
+    backbone.network.load_state_dict(kept)
+    with torch.no_grad():
+        found = backbone.tap_all(IMAGES, ["fc6", "fc7"])
+        assert found["fc6"].shape == found["fc7"].shape == (1, backbone.out_channels, 1, 1)
+        assert torch.equal(found["fc7"], backbone(IMAGES))
+        torch.testing.assert_close(theirs.classifier[6](found["fc7"].flatten(1)), theirs(IMAGES))
+    assert backbone.layers[-3:] == [{"alexnet": "pool5", "vgg11": "pool8"}[name], "fc6", "fc7"]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "timm:resnet10t"])
+def test_networks_without_fully_connected_layers_say_so(name: str) -> None:
+    with pytest.raises(InputError, match="has no fc6 and fc7"):
+        build_backbone(name, BackboneSettings(fully_connected=True))

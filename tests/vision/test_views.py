@@ -19,6 +19,7 @@ from wordsight.vision.views import (
     eval_view_crop,
     prepare,
     random_crop,
+    see_as,
     stack,
     train_view,
 )
@@ -86,3 +87,13 @@ def test_no_jitter_draws_no_colours() -> None:
 def test_settings_out_of_range_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(values))):
         ViewSettings(**values)
+
+
+def test_a_network_trained_on_other_pixels_sees_them_as_it_did() -> None:
+    pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    network, usual = torch.nn.Identity(), torch.nn.Identity()
+    see_as(network, (0.5, 0.4, 0.3), (0.5, 0.2, 0.1))
+    see_as(usual, MEAN, STD)
+    wanted = (pixels / 255 - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 0.2, 0.1]).view(3, 1, 1)
+    torch.testing.assert_close(network(prepare(pixels)), wanted, rtol=1e-4, atol=1e-5)
+    assert torch.equal(usual(prepare(pixels)), prepare(pixels))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wordsight.api.corpora import open_corpus
 from wordsight.api.runs import open_run
+from wordsight.api.side_by_side import processes_for, side_by_side
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 from wordsight.joining import corpus_question
-from wordsight.subjects import is_network, module_subject, network_subject, subject_of
+from wordsight.subjects import chosen_device, is_network, module_subject, network_subject, subject_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,6 +36,7 @@ def evaluate(
     image_size: int = 0,
     out: Path | str | None = None,
     again: bool = False,
+    jobs: int = 0,
     **flags: str | Path | bool | None,
 ) -> list[Result]:
     """Measure how good a backbone is, and write each result into ``results/<task>/<protocol>.json``.
@@ -56,6 +59,8 @@ def evaluate(
             224 for other networks.
         out: Folder of the results; by default ``results`` in the run, and ``evaluated/NAME`` for what is no run.
         again: Measure also what was measured before.
+        jobs: How many tasks are measured at a time, each in a process of its own; 0 for one for every four cores and
+            4 GB of free memory. A module is measured here, on one task after another.
         flags: What a kind of task needs to be told besides: of tables ``image``, ``label``, ``images``.
 
     Raises:
@@ -70,6 +75,14 @@ def evaluate(
             where="wordsight evaluate",
             expected="for example --task folder:imagenette, or --corpus corpora/flickr8k --protocol masked-words",
         )
+    named = [task] if isinstance(task, str) else list(task or ())
+    spec = _spec(subject)
+    processes = processes_for(len(named), jobs, str(chosen_device(device))) if spec is not None else 1
+    if spec is not None and processes > 1:
+        shared: dict[str, Any] = {"subject": spec, "protocols": list(protocols), "device": device, "out": out, **flags}
+        shared |= {"image_size": image_size, "again": again, "jobs": 1}
+        found = side_by_side(evaluate, [{**shared, "task": one} for one in named], processes)
+        return list(chain.from_iterable(found))
     run = open_run(subject) if _is_run(subject) else None  # type: ignore[arg-type]
     asked = asked_protocols(
         list(protocols) or [_usual(run, task is not None)], CaptionedSplit if task is None else Task
@@ -77,7 +90,7 @@ def evaluate(
     heads = any(METHODS[protocol.method].heads for protocol in asked)
     measured = _subject(run, subject, device, heads=heads, image_size=image_size, out=out)
     results = []
-    for question in _questions(run, measured, task, corpus, split, asked, flags):
+    for question in _questions(run, measured, named, corpus, split, asked, flags):
         results += measure(measured, question, asked, again=again)
     return results
 
@@ -95,6 +108,12 @@ def results_folder(subject: Any, out: Path | str | None = None) -> Path:
         return Path(getattr(subject, "path", subject)) / "results"
     name = subject if isinstance(subject, str) else type(subject).__name__
     return EVALUATED / "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _spec(subject: Any) -> str | None:
+    """What another process can open the subject by; None where nothing but this one has it."""
+    found = subject if is_network(subject) else getattr(subject, "path", subject)
+    return str(found) if isinstance(found, str | Path) else None
 
 
 def _is_run(subject: Any) -> bool:
@@ -136,7 +155,7 @@ def _subject(
 def _questions(
     run: Run | None,
     subject: Subject,
-    task: str | Sequence[str] | None,
+    tasks: Sequence[str],
     corpus: Corpus | Path | str | None,
     split: str | Sequence[str] | None,
     protocols: Sequence[Protocol],
@@ -145,8 +164,7 @@ def _questions(
     from wordsight.evaluation import open_task
 
     if corpus is None:
-        named = [task] if isinstance(task, str) else list(task or ())
-        return [open_task(each, **flags) for each in named]
+        return [open_task(each, **flags) for each in tasks]
     assert run is not None
     opened = open_corpus(corpus)
     return [corpus_question(run, subject, opened, one, protocols) for one in _splits(opened, split)]

@@ -56,6 +56,7 @@ class EvaluateArguments:
             224 for other networks.
         out: Folder of the results; by default results in the run folder, and evaluated/NAME for what is no run.
         again: Measure also what was measured before on the same weights and data.
+        jobs: How many tasks are measured at a time; 0 for one for every four cores and 4 GB of free memory.
         device: Where to compute.
     """
 
@@ -75,6 +76,7 @@ class EvaluateArguments:
     image_size: int = 0
     out: Path | None = None
     again: bool = False
+    jobs: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

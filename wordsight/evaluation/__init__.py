@@ -30,7 +30,14 @@ from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.kept import key_of
 from wordsight.evaluation.protocol import Method, Protocol, Question, protocol_names, read_protocol
 from wordsight.evaluation.results import Result, installed_versions, print_results, read_results
-from wordsight.evaluation.subject import CaptionedSplit, CorpusSplit, LearnedConcepts, Subject, weights_fingerprint
+from wordsight.evaluation.subject import (
+    CaptionedSplit,
+    CorpusSplit,
+    LearnedConcepts,
+    Subject,
+    behaviour,
+    weights_fingerprint,
+)
 from wordsight.evaluation.tasks import TASKS, Task, open_task
 
 __all__ = [
@@ -91,12 +98,14 @@ def evaluate(
         InputError: When a protocol is unknown or asks another kind of question, or can't be measured on this one.
     """
     results = []
+    does = behaviour(subject.backbone, subject.image_size)
     for protocol in asked_protocols(protocols, type(question)):
         method = METHODS[protocol.method]
         network = subject.objective if method.heads and subject.objective is not None else subject.backbone
         key = key_of(
             weights_fingerprint(network),
             str(network),
+            does,
             subject.settings if method.heads else "",
             question.fingerprint,
             subject.image_size,

@@ -134,7 +134,7 @@ def pooled_layers(
         images: Encoded images.
         size: Side of the view in pixels.
         layers: Some of the backbone's layers; none for the last.
-        pool: The grid is average-pooled to ``pool`` x ``pool`` cells, which are laid end to end.
+        pool: The grid is average-pooled to ``pool`` x ``pool`` cells, where it has as many, which are laid end to end.
         crop_share: Side of the centre square that is looked at, as a share of the shorter side.
         device: Where to compute; the CPU by default.
         what: What the progress bar says.
@@ -153,8 +153,14 @@ def pooled_layers(
         for views in view_batches(images, size, crop_share):
             seen = prepare(views.to(device, non_blocking=True))
             grids = list(backbone.tap_all(seen, layers).values()) if layers else [backbone(seen)]
-            yield [functional.adaptive_avg_pool2d(grid.float(), pool).flatten(1).cpu() for grid in grids]
+            yield [_pooled(grid.float(), pool).flatten(1).cpu() for grid in grids]
             bar.advance(bar_task, len(views))
+
+
+def _pooled(grid_BCHW: Tensor, pool: int) -> Tensor:
+    """A grid of ``pool`` cells a side, or of as many as it has where they are fewer."""
+    height, width = grid_BCHW.shape[-2:]
+    return functional.adaptive_avg_pool2d(grid_BCHW, (min(pool, height), min(pool, width)))
 
 
 def extract_features(

@@ -17,8 +17,9 @@ def held_out(hashes: Sequence[str], strata: NDArray[np.int64], share: float, pur
     Args:
         hashes: Hash of each example's image, ``[n]``.
         strata: The stratum of each example (its class), ``[n]``.
-        share: How much of each stratum is chosen, to within one image; what rounding leaves over passes to the next
-            stratum, so that many small ones keep the share of the whole. A stratum always keeps at least one image.
+        share: How much of each stratum is chosen, to within one image; what rounding leaves over, never more than half
+            an image, passes to the next stratum, so that many small ones keep the share of the whole. A stratum always
+            keeps at least one image.
         purpose: What the choice is for; choices for different purposes are independent.
 
     Returns:
@@ -37,7 +38,8 @@ def held_out(hashes: Sequence[str], strata: NDArray[np.int64], share: float, pur
         owed += share * len(ordered)
         count = min(round(owed), len(ordered) - 1)
         chosen.update(ordered[:count])
-        owed -= count
+        # Strata of one image can't pay: what they owe must not be taken from one that can.
+        owed = min(owed - count, 0.5)
     return np.fromiter((key in chosen for key in keys), dtype=np.bool_, count=len(keys))
 
 

@@ -57,6 +57,29 @@ def bootstrap_interval(
     return _percentiles(drawn_values(outcomes, draws=draws, seed=seed), level)
 
 
+def clustered_interval(
+    outcome_n: NDArray[np.float64],
+    cluster_n: NDArray[np.int64],
+    *,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The same for a mean over questions that come in clusters: what is drawn anew are the clusters.
+
+    Args:
+        outcome_n: What became of each question (a caption's), from 0 to 1, ``[n]``.
+        cluster_n: The cluster of each (the image that the caption is of), ``[n]``.
+        draws: How often as many clusters are drawn with replacement.
+        level: Share of the draws that lie inside.
+        seed: Of the draws.
+    """
+    _, cluster_n = np.unique(cluster_n, return_inverse=True)
+    count_C, total_C = np.bincount(cluster_n), np.bincount(cluster_n, weights=outcome_n)
+    drawn = [total_C[chosen].sum(1) / count_C[chosen].sum(1) for chosen in _draws(len(count_C), draws, seed)]
+    return _percentiles(100 * np.concatenate(drawn), level)
+
+
 def paired_test(
     first: Sequence[Outcomes], second: Sequence[Outcomes], *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0
 ) -> PairedTest:

@@ -131,7 +131,7 @@ def average_precision_of(ranked: NDArray[np.floating], positives: NDArray[np.flo
     return 100 * float(np.mean(hits / taken))
 
 
-def chance_average_precision(positives: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+def chance_average_precision(positives: NDArray[np.integer] | np.integer, count: int) -> NDArray[np.float64]:
     """What a random order reaches on average, in percent.
 
     A positive at rank i has i - 1 examples before it, of which (p - 1) / (n - 1) are positive on average. With

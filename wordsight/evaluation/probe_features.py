@@ -14,7 +14,7 @@ from wordsight.evaluation import guards
 from wordsight.evaluation.features import pooled_layers
 from wordsight.evaluation.kept import keep_features, kept_features, key_of
 from wordsight.evaluation.results import installed_versions
-from wordsight.evaluation.subject import Subject, weights_fingerprint
+from wordsight.evaluation.subject import Subject, behaviour, weights_fingerprint
 from wordsight.evaluation.tasks import Part, Task
 from wordsight.precision import precision_on
 from wordsight.vision.backbones import Backbone
@@ -30,7 +30,7 @@ class FeatureSettings:
     Args:
         layers: Names of layers, those of several kinds of network together (``conv13`` of VGG16, ``res5`` of ResNets):
             those that the network has are probed, each with a result of its own. None for the last.
-        pool: Cells a side that the grid is average-pooled to; they are laid end to end.
+        pool: Cells a side that the grid is average-pooled to, where it has as many; they are laid end to end.
         image_size: Side of the view in pixels; 0 for the side that the network was trained with.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
         normalise: ``l2``: every image's features have length one. ``standardise``: zero mean and unit spread over the
@@ -149,13 +149,10 @@ def _features(
     subject: Subject, backbone: Backbone, part: Part, layers: Sequence[str], settings: FeatureSettings, what: str
 ) -> list[NDArray[Any]]:
     """Features of some images for each layer, kept ones where there are."""
-    first = part.images[0]
     depends = [
         weights_fingerprint(backbone),
-        # Strides are in no weight.
-        str(backbone.network),
-        # A corpus keeps images smaller than the files that it knows them by.
-        len(first) if isinstance(first, memoryview) else 0,
+        behaviour(backbone, settings.side(subject), layers),
+        part.stored,
         settings.pool,
         settings.side(subject),
         settings.crop_share,

@@ -21,7 +21,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
 from wordsight.evaluation.correlation import Pairs, Projections, projected
 from wordsight.evaluation.features import extract_features
-from wordsight.evaluation.intervals import bootstrap_interval
+from wordsight.evaluation.intervals import clustered_interval
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
@@ -247,10 +247,7 @@ def _in_direction(
     else:
         outcome = found.ranks[direction].within(FIRST[0])
         cluster = np.arange(len(outcome)) if direction == DIRECTIONS[0] else shown.image_of_T
-    interval = None
-    if direction == DIRECTIONS[0] and main != MAP:
-        ids = np.array([shown.corpus.image_hash(int(example)) for example in shown.examples], dtype=np.str_)
-        interval = bootstrap_interval(Outcomes(ids, correct=outcome))
+    known = ~np.isnan(outcome)
     return replace(
         result,
         part="-".join(filter(None, (part, direction))),
@@ -260,8 +257,18 @@ def _in_direction(
         baselines=baselines,
         more={name: value for name, value in metrics.items() if name != main},
         standard_error=_clustered_error(outcome, cluster),
-        interval=interval,
+        interval=clustered_interval(outcome[known], cluster[known]),
+        outcomes=None if main == MAP else _of_images(outcome, cluster, shown),
     )
+
+
+def _of_images(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64], shown: Shown) -> Outcomes | None:
+    """The share of each image's questions that were answered right; None where images differ in how many they have."""
+    asked_N = np.bincount(cluster_n, minlength=len(shown.examples))
+    if np.ptp(asked_N) > 0:
+        return None
+    ids = np.array([shown.corpus.image_hash(int(example)) for example in shown.examples], dtype=np.str_)
+    return Outcomes(ids, correct=np.bincount(cluster_n, weights=outcome_n) / asked_N)
 
 
 def _clustered_error(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64]) -> float:

@@ -146,3 +146,29 @@ def weights_fingerprint(module: nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
+
+
+def behaviour(backbone: Backbone, side: int, layers: Sequence[str] = ()) -> str:
+    """What no weight tells of a network (strides, the code of a person's own ``forward``): traits of what it gives.
+
+    Args:
+        backbone: The backbone, on the CPU; it is left as it was found.
+        side: Side of the made image that it is shown, in pixels.
+        layers: The layers that are asked; none for the last.
+
+    Returns:
+        The sizes of the layers' grids, and numbers that change when a value does; rounded, as sums differ in their last
+        digits from machine to machine.
+    """
+    image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with ready(backbone, torch.device("cpu")), torch.inference_mode():
+        grids = backbone.tap_all(image, layers) if layers else {"": backbone(image)}
+    traits = []
+    for layer, grid in grids.items():
+        size = grid.double().abs()
+        slope = torch.linspace(0, 1, size.numel(), dtype=torch.float64).view_as(size)
+        numbers = " ".join(
+            f"{float(number):.3g}" for number in (size.mean(), size.square().mean(), (slope * size).mean())
+        )
+        traits.append(f"{layer} {tuple(grid.shape)} {numbers}")
+    return "; ".join(traits)

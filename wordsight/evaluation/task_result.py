@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
-from wordsight.evaluation.metrics import standard_error
+from wordsight.evaluation.metrics import chance_average_precision, mean_of_known, standard_error
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result, installed_versions
-from wordsight.evaluation.subject import Subject, weights_fingerprint
+from wordsight.evaluation.subject import Subject, behaviour, weights_fingerprint
 from wordsight.evaluation.tasks import Task
 from wordsight.precision import precision_on
 from wordsight.vision.backbones import Backbone
@@ -101,8 +101,7 @@ def twin_values(
         subject.device.type,
         task.fingerprint,
         weights_fingerprint(twin),
-        # Strides are in no weight.
-        str(twin.network),
+        behaviour(twin, subject.image_size),
         installed_versions(),
     )
     kept = (kept_baseline(key) or {}).get("values")
@@ -114,10 +113,17 @@ def twin_values(
 
 
 def chance(task: Task) -> float:
-    """What the labels alone give: always guessing the most frequent class; for several, the share of positives."""
+    """What the labels alone give: always guessing the most frequent class; for several, a random order's precision.
+
+    Of several labels, those classes count that a classifier can learn and the test can measure; of precision, its mean
+    over a random order's positives, also where a protocol has a rule of its own.
+    """
     if not task.multilabel:
         guess = int(np.bincount(task.train.targets).argmax())
         return 100 * float((task.test.targets == guess).mean())
-    counted = task.test.targets >= 0
-    shares = (task.test.targets == 1).sum(0) / np.maximum(counted.sum(0), 1)
-    return 100 * float(shares[(task.test.targets == 1).any(0)].mean())
+    learned_K = (task.train.targets == 1).any(0) & (task.train.targets == 0).any(0)
+    positives_K = (task.test.targets == 1).sum(0)
+    counted_K = (task.test.targets >= 0).sum(0)
+    known = np.flatnonzero(learned_K & (positives_K > 0))
+    found = [float(chance_average_precision(positives_K[k], int(counted_K[k]))) for k in known]
+    return mean_of_known(np.array(found))

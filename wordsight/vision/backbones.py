@@ -1,13 +1,13 @@
 """Backbones (the paper's phi): from an image to a grid of features, every layer named.
 
 Networks come from torchvision and timm, without their classifiers and without pooling over the grid: the paper removes
-the fully connected layers of VGG16 (Section 4) because att and tfm need a grid. Weights are random unless published
-ones are asked for.
+the fully connected layers of VGG16 (Section 4) because att and tfm need a grid; they stay where that is asked for.
+Weights are random unless published ones are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import InputError, unknown
+from wordsight.vision.fully_connected import FullyConnected
 from wordsight.vision.sobel import see_edges
 
 
@@ -29,12 +30,15 @@ class BackboneSettings:
         stages: How many of the four stages are kept; the fourth holds three quarters of the weights.
         sobel: Show the network the edges of the grey image instead of colours, as DeeperCluster does; for networks of
             torchvision.
+        fully_connected: Keep fc6 and fc7 of AlexNet or a VGG of torchvision, as the papers before ICMLM did. The last
+            grid is then one cell: for tags and topics, not for attention.
     """
 
     stem_stride: int = 4
     last_stride: int = 2
     stages: int = 4
     sobel: bool = False
+    fully_connected: bool = False
 
     def __post_init__(self) -> None:
         if self.stem_stride not in (1, 2, 4):
@@ -162,6 +166,8 @@ def build_backbone(
         from torchvision import models
 
         raise unknown("backbone", bare, sorted({*models.list_models(module=models), *timm.list_models()}))
+    if settings.fully_connected:
+        raise _no_fully_connected(name)
     if settings.sobel:
         raise InputError(f"{name!r} sees colours alone", where="backbone_settings: sobel", expected="false")
     return _timm_backbone(bare, settings, image_size, pretrained)
@@ -173,6 +179,8 @@ def _torchvision_backbone(name: str, settings: BackboneSettings, pretrained: boo
     weights = "DEFAULT" if pretrained else None
     # GoogLeNet and Inception spend seconds on an initialisation that is theirs alone; all others ignore the matter.
     network = models.get_model(name, weights=weights)
+    if settings.fully_connected and not isinstance(network, models.AlexNet | models.VGG):
+        raise _no_fully_connected(name)
     if isinstance(network, models.ResNet):
         return _resnet(network, settings)
     _refuse_strides(name, settings)
@@ -181,6 +189,10 @@ def _torchvision_backbone(name: str, settings: BackboneSettings, pretrained: boo
         raise InputError(
             f"backbone {name!r} of torchvision has no grid that is known here", mend=f"try timm:{name} or a ResNet"
         )
+    if settings.fully_connected:
+        whole = FullyConnected(network)
+        taps = {layer: f"features.{place}" for layer, place in _sequential_taps(features)[0].items()}
+        return Backbone(whole, taps | whole.taps, whole.out_channels)
     return _sequential(features, name)
 
 
@@ -220,8 +232,15 @@ def _sequential(features: nn.Sequential, name: str) -> Backbone:
     children = list(features.children())
     if name.startswith("vgg") and isinstance(children[-1], nn.MaxPool2d):
         children = children[:-1]
+    taps, channels = _sequential_taps(children)
+    grid = nn.Sequential(*children)
+    return Backbone(grid, taps, channels or _channels_of(grid))
+
+
+def _sequential_taps(children: Iterable[nn.Module]) -> tuple[dict[str, str], int]:
+    """Name of each layer to its place, and the channels of the last convolution; 0 where there is none."""
     taps: dict[str, str] = {}
-    count, channels = 0, 0
+    count, channels, index = 0, 0, -1
     for index, child in enumerate(children):
         if isinstance(child, nn.Conv2d):
             count, channels = count + 1, child.out_channels
@@ -232,9 +251,8 @@ def _sequential(features: nn.Sequential, name: str) -> Backbone:
         if isinstance(child, nn.MaxPool2d):
             taps[f"pool{count}"] = str(index)
     if not taps:
-        taps = {f"stage{index}": str(index) for index in range(len(children))}
-    grid = nn.Sequential(*children)
-    return Backbone(grid, taps, channels or _channels_of(grid))
+        taps = {f"stage{place}": str(place) for place in range(index + 1)}
+    return taps, channels
 
 
 class _TimmGrid(nn.Module):
@@ -283,6 +301,14 @@ def _channels_of(network: nn.Module) -> int:
         channels = network(torch.zeros(1, 3, 64, 64)).shape[1]
     network.train(was_training)
     return int(channels)
+
+
+def _no_fully_connected(name: str) -> InputError:
+    return InputError(
+        f"{name!r} has no fc6 and fc7 that are known here",
+        where="backbone_settings: fully_connected",
+        expected="false; true for alexnet and vgg11 to vgg19 of torchvision",
+    )
 
 
 def _refuse_strides(name: str, settings: BackboneSettings, allow_last: bool = False) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from wordsight.errors import InputError
 
@@ -178,6 +178,28 @@ def prepare(images_BCHW: Tensor, colours_B3: Tensor | None = None) -> Tensor:
     mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1) * 255
     std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1) * 255
     return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def see_as(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Let a network trained on pixels of another mean and spread see what :func:`prepare` gives as it did then.
+
+    Args:
+        network: The network; it takes images as its first argument.
+        mean: Mean of each colour, of pixels from 0 to 1, that its images were normalised by.
+        std: Spread of each colour.
+    """
+    if tuple(mean) == MEAN and tuple(std) == STD:
+        return
+
+    def renormalise(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        images_BCHW = inputs[0]
+        own, other = (
+            [torch.tensor(values, device=images_BCHW.device).view(1, 3, 1, 1) for values in pair]
+            for pair in ((MEAN, STD), (mean, std))
+        )
+        return ((images_BCHW * own[1] + own[0] - other[0]) / other[1], *inputs[1:])
+
+    network.register_forward_pre_hook(renormalise)
 
 
 def _grey(pixels_BCHW: Tensor) -> Tensor:

@@ -41,6 +41,8 @@ class CorpusTask:
             splits=[corpus.split(i) for i in rows],
             class_names=corpus.label_names if any(labels) else (),
             hashes=[corpus.image_hash(i) for i in rows],
+            # A corpus keeps images smaller than the files that it knows them by.
+            stored=corpus.fingerprint,
         )
 
 

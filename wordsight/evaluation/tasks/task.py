@@ -44,6 +44,8 @@ class Labelled:
         multilabel: Whether several labels may hold at once; None to tell from the labels.
         hashes: Hash of each image; None to compute them from the encoded images.
         rejected: Rows that could not be made an example.
+        stored: How the images are stored, where that is not told by their hashes; "" where the hashes are of what is
+            looked at.
     """
 
     where: str
@@ -56,6 +58,7 @@ class Labelled:
     multilabel: bool | None = None
     hashes: Sequence[str] | None = None
     rejected: Sequence[Rejected] = ()
+    stored: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,14 @@ class Part:
         hashes: Hash of each image.
         targets: The class of each image, int64 ``[n]``; with several labels int8 ``[n, K]``: 1 where the class holds, 0
             where not, -1 where it is ignored.
+        stored: As in :class:`Labelled`.
     """
 
     ids: Sequence[str]
     images: Sequence[EncodedImage]
     hashes: Sequence[str]
     targets: NDArray[Any]
+    stored: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -277,13 +282,14 @@ def _part(source: Labelled, hashes: Sequence[str], targets: NDArray[Any], rows: 
         images=Chosen(source.images, rows),
         hashes=[hashes[row] for row in rows.tolist()],
         targets=targets[rows],
+        stored=source.stored,
     )
 
 
 def _fingerprint(classes: Sequence[str], parts: Sequence[Part]) -> str:
     digest = hashlib.sha256("\n".join(classes).encode())
     for part in parts:
-        digest.update(f"\n{len(part)}\n".encode())
+        digest.update(f"\n{len(part)}\n{part.stored}".encode())
         digest.update("".join(part.hashes).encode())
         digest.update(np.ascontiguousarray(part.targets).tobytes())
     return digest.hexdigest()[:16]

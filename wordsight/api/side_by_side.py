@@ -1,0 +1,73 @@
+"""Several tasks of one call measured at the same time, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wordsight.errors import InputError
+from wordsight.progress import track
+
+if TYPE_CHECKING:
+    from wordsight.evaluation import Result
+
+# What one process keeps busy (decoding, a network's pass, a solver), and what it may hold: a network, the features of
+# a task, a solver's working memory.
+_CORES_EACH = 4
+_BYTES_EACH = 4e9
+
+
+def processes_for(tasks: int, asked: int, device: str) -> int:
+    """How many tasks are measured at a time.
+
+    Args:
+        tasks: How many there are.
+        asked: What the person asked for; 0 for as many as there are cores and free memory for.
+        device: ``cpu`` or ``cuda``, where memory is needed as well.
+
+    Raises:
+        InputError: When fewer than none were asked for.
+    """
+    if asked < 0:
+        raise InputError(f"jobs is {asked}", where="--jobs", expected="0 for as many as there is room for, or more")
+    if tasks < 2 or asked:
+        return min(tasks, asked) or 1
+    room = [tasks, (os.cpu_count() or 1) // _CORES_EACH, int(_free_bytes() // _BYTES_EACH)]
+    if device == "cuda":
+        import torch
+
+        room.append(int(torch.cuda.mem_get_info()[0] // _BYTES_EACH))
+    return max(1, min(room))
+
+
+def side_by_side(
+    call: Callable[..., list[Result]], each: Sequence[Mapping[str, Any]], processes: int
+) -> list[list[Result]]:
+    """Call a function once for each task, so many at a time.
+
+    Args:
+        call: A function of a module.
+        each: The arguments of each call.
+        processes: How many run at a time; each has its share of the cores.
+
+    Returns:
+        What each call gave, in the order of the calls.
+
+    Raises:
+        InputError: When a call raises it; what others wrote is kept.
+    """
+    import joblib
+
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
+        found = joblib.Parallel(return_as="generator")(joblib.delayed(call)(**arguments) for arguments in each)
+        return list(track(found, f"tasks, {processes} at a time", total=len(each)))
+
+
+def _free_bytes() -> float:
+    """Memory that can be had without taking it from others; none where the system doesn't tell."""
+    try:
+        return float(os.sysconf("SC_AVPHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 0.0

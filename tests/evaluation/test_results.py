@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert Result.read(file) == _result()
     assert read_results(tmp_path) == [_result()]
     assert [each.name for each in file.parent.iterdir()] == ["logistic.json"]
+
+
+def test_parts_are_read_in_the_order_that_they_were_measured_in(tmp_path: Path) -> None:
+    for place, part in enumerate(("1-shot", "2-shot", "10-shot")):
+        replace(_result(), protocol="few-shot", part=part, place=place, parts=3).write(tmp_path)
+    assert [each.part for each in read_results(tmp_path)] == ["1-shot", "2-shot", "10-shot"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1}', "half {"])

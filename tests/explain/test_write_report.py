@@ -16,7 +16,7 @@ from wordsight.concepts import ConceptSet
 from wordsight.corpus import Corpus
 from wordsight.evaluation.results import Group, Result, SweepPoint
 from wordsight.explain.report import gather, write_report
-from wordsight.explain.report.results import protocol_says
+from wordsight.explain.report.results import protocol_says, telling
 from wordsight.training.run import Run
 
 MakeRun = Callable[..., Run]
@@ -245,3 +245,18 @@ def test_attention_is_shown_of_the_set_whose_words_were_hidden(
     report = gather(Run.open(run.path), corpus, 2)
     assert asked == ["postag"]
     assert [part.name for part in report.concepts] == ["topics", "postag"]
+
+
+def test_what_stands_first_is_of_every_task_by_the_best_known_protocol() -> None:
+    results = [
+        *(Result("cifar", "few-shot", "top-1 accuracy", 20.0, part=f"{n}-shot", place=n) for n in range(5)),
+        Result("cifar", "logistic", "top-1 accuracy", 50.0),
+        Result("flickr-test", "masked-words", "top-1 accuracy", 30.0),
+        Result("flickr-test", "retrieval", "R@1", 3.0),
+    ]
+    assert [(one.task, one.protocol) for one in telling(results, 3)] == [
+        ("cifar", "logistic"),
+        ("flickr-test", "masked-words"),
+        ("flickr-test", "retrieval"),
+    ]
+    assert telling(results[:1], 3) == results[:1]

@@ -187,9 +187,11 @@ def _columns(runs: Sequence[ComparedRun]) -> list[Column]:
         InputError: When that would put together what was measured in two ways or on two sets of data.
     """
     columns: dict[tuple[str, str], tuple[Column, ComparedRun]] = {}
+    order: dict[tuple[str, str], tuple[str, str, int]] = {}
     for run in runs:
         for result in run.results:
             here = Column(result.task, result.title, result.metric, result.data, protocol_settings(result.settings))
+            order.setdefault((result.task, result.title), (result.task, result.protocol, result.place))
             first, other = columns.setdefault((result.task, result.title), (here, run))
             differs = _difference(first, here)
             if differs:
@@ -197,7 +199,7 @@ def _columns(runs: Sequence[ComparedRun]) -> list[Column]:
                     f"{here.title} is {differs} in {other.path} and in {run.path}, and can't be one column",
                     mend=f"evaluate both again, or choose others: --protocol, --task (all but {result.task})",
                 )
-    return sorted((column for column, _ in columns.values()), key=lambda one: (one.task, one.protocol))
+    return [columns[key][0] for key in sorted(columns, key=order.__getitem__)]
 
 
 def _difference(first: Column, second: Column) -> str:

@@ -182,8 +182,9 @@ def result_file(results_folder: Path, task: str, protocol: str, part: str = "") 
 
 
 def read_results(results_folder: Path) -> list[Result]:
-    """All results of a run, ordered by task and protocol; none where nothing was measured yet."""
-    return [Result.read(file) for file in sorted(results_folder.glob("*/*.json")) if not file.name.startswith(".")]
+    """All results of a run, ordered by task, protocol and part; none where nothing was measured yet."""
+    files = [file for file in sorted(results_folder.glob("*/*.json")) if not file.name.startswith(".")]
+    return sorted(map(Result.read, files), key=lambda result: (result.task, result.protocol, result.place))
 
 
 def installed_versions() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from wordsight.evaluation import open_protocol, protocol_names
@@ -13,6 +14,8 @@ HEADLINES = 4
 TEXT = "text only"
 # Guessing without looking is called by either name.
 BLIND = ("chance", "most frequent")
+# What a person looks for first; other protocols follow.
+_FIRST = ("masked-words", "pointing", "logistic", "zero-shot", "retrieval")
 
 
 def result_rows(results: Sequence[Result]) -> list[ResultRow]:
@@ -90,13 +93,27 @@ def _percent_or_none(value: float | None) -> str:
 
 
 def headlines(results: Sequence[Result]) -> list[Headline]:
-    """The main values of the first results, each beside what it has to be held against."""
+    """The main values of a few results, each beside what it has to be held against."""
     found = []
-    for result in list(results)[:HEADLINES]:
+    for result in telling(results, HEADLINES):
         row = _rows(result)[0]
         beside = [f"{bar.name} {bar.value}" for bar in row.bars[1:]]
-        found.append(Headline(f"{result.task}: {result.metric}", row.value, " · ".join(beside), result.protocol))
+        found.append(Headline(f"{result.task}: {result.metric}", row.value, " · ".join(beside), result.title))
     return found
+
+
+def telling(results: Sequence[Result], count: int) -> list[Result]:
+    """Those few results that say most, in the order that they came in: of every task, by the best known protocols."""
+    best_first = sorted(
+        results, key=lambda result: _FIRST.index(result.protocol) if result.protocol in _FIRST else len(_FIRST)
+    )
+    times: Counter[str] = Counter()
+    ranked = []
+    for result in best_first:
+        ranked.append((times[result.task], result))
+        times[result.task] += 1
+    chosen = [id(result) for _, result in sorted(ranked, key=lambda each: each[0])[:count]]
+    return [result for result in results if id(result) in chosen]
 
 
 def protocols(results: Sequence[Result]) -> list[Protocol]:

@@ -225,7 +225,7 @@ def test_each_of_several_sets_has_a_result_of_its_own(make_tagged: MakeTagged) -
     assert topics.more["recall@1"] == pytest.approx(90)
     assert topics.baselines["chance"] == 0
     assert topics.baselines["training frequencies, recall@1"] == pytest.approx(100 * (0.1 + 3 * 0.9) / 6)
-    assert [each.part for each in read_results(subject.results_folder)] == ["topics", "words"]
+    assert [each.part for each in read_results(subject.results_folder)] == ["words", "topics"]
 
 
 def test_without_its_corpus_the_frequencies_are_missing_and_that_is_said(make_tagged: MakeTagged) -> None:

@@ -15,6 +15,7 @@ from wordsight.evaluation.solvers.loss import Loss
 from wordsight.evaluation.solvers.matrix import Features, Matrix, check
 from wordsight.evaluation.solvers.newton import Minimum, Settings, minimise
 from wordsight.evaluation.solvers.problems import Fits, Problems, check_sides
+from wordsight.evaluation.solvers.threads import threads_for
 from wordsight.progress import track
 
 # Arrays of a number for each row and output that a problem needs at once.
@@ -112,24 +113,25 @@ def solve(family: Family, features: Features, problems: Problems, plan: Plan | N
     device = torch.device(plan.device)
     fits = _empty(len(problems), family.outputs, features.shape[1], device)
     target_TN, weight_TN = problems.target_TN.to(device), problems.weights().to(device)
-    for rows_n, chosen in track(list(problems.by_rows()), "folds"):
-        matrix = matrix_of(features, rows_n, plan, free_bias=family.free_bias)
-        basis = turn(matrix, free_bias=family.free_bias, resident=plan.resident(len(rows_n), matrix.width))
-        kernel = Kernel(basis) if Kernel.suits(basis, plan.memory_bytes) else None
-        together = max(1, plan.memory_bytes // (4 * _ARRAYS * family.outputs * len(rows_n)))
-        warm_TKR = torch.zeros(len(target_TN), family.outputs, len(basis.spread_R), device=device)
-        begun, exact = torch.zeros(2, len(target_TN), dtype=torch.bool, device=device)
-        for part in _by_penalty(problems, chosen, together):
-            own = problems.target_P[part].to(device)
-            penalty_P11 = problems.penalty_P[part].to(device, torch.float32)[:, None, None]
-            target_P1n = target_TN[own[:, None], rows_n.to(device)][:, None]
-            weight_P1n = weight_TN[own[:, None], rows_n.to(device)][:, None] * penalty_P11
-            cold = family.start(basis, target_P1n, weight_P1n)
-            first = torch.where(begun[own][:, None, None], warm_TKR[own], cold)
-            loss, share_P = family.make(target_P1n, weight_P1n), family.share(target_P1n, weight_P1n)
-            found = minimise(loss, basis, kernel, first, exact[own], share_P, plan.settings)
-            warm_TKR[own], begun[own], exact[own] = found.weight_PKR, True, found.exact_P
-            _keep(fits, part.to(device), found, basis)
+    with threads_for(len(features), features.shape[1], len(problems) * family.outputs):
+        for rows_n, chosen in track(list(problems.by_rows()), "folds"):
+            matrix = matrix_of(features, rows_n, plan, free_bias=family.free_bias)
+            basis = turn(matrix, free_bias=family.free_bias, resident=plan.resident(len(rows_n), matrix.width))
+            kernel = Kernel(basis) if Kernel.suits(basis, plan.memory_bytes) else None
+            together = max(1, plan.memory_bytes // (4 * _ARRAYS * family.outputs * len(rows_n)))
+            warm_TKR = torch.zeros(len(target_TN), family.outputs, len(basis.spread_R), device=device)
+            begun, exact = torch.zeros(2, len(target_TN), dtype=torch.bool, device=device)
+            for part in _by_penalty(problems, chosen, together):
+                own = problems.target_P[part].to(device)
+                penalty_P11 = problems.penalty_P[part].to(device, torch.float32)[:, None, None]
+                target_P1n = target_TN[own[:, None], rows_n.to(device)][:, None]
+                weight_P1n = weight_TN[own[:, None], rows_n.to(device)][:, None] * penalty_P11
+                cold = family.start(basis, target_P1n, weight_P1n)
+                first = torch.where(begun[own][:, None, None], warm_TKR[own], cold)
+                loss, share_P = family.make(target_P1n, weight_P1n), family.share(target_P1n, weight_P1n)
+                found = minimise(loss, basis, kernel, first, exact[own], share_P, plan.settings)
+                warm_TKR[own], begun[own], exact[own] = found.weight_PKR, True, found.exact_P
+                _keep(fits, part.to(device), found, basis)
     return fits
 
 

@@ -272,3 +272,19 @@ def test_random_weights_are_above_chance_on_real_photos(
     assert result.value == result.random_weights
     assert result.value > result.baselines["chance"] + 5
     assert set(result.per_class) == set(task.class_names)
+
+
+def test_the_penalty_may_be_chosen_on_the_source_s_own_validation() -> None:
+    random = np.random.default_rng(0)
+    targets = [random.integers(0, 3, n) for n in (150, 60)]
+    train, test = (random.normal(size=(len(each), 10)) + each[:, None] for each in targets)
+    task = array_task(targets[0], targets[1], 3)
+    settings = replace(LOGISTIC, choose_by="own validation")
+    own = np.arange(150) >= 75
+    with_val = replace(task, train=replace(task.train, validation=own))
+    # The same sweep by hand: learned on the first half, tested on the second.
+    halves = array_task(targets[0][:75], targets[0][75:], 3)
+    for penalty, point in zip(settings.penalties, probed(train, test, with_val, settings).sweep, strict=True):
+        alone = probed(train[:75], train[75:], halves, replace(settings, penalties=(penalty,)))
+        assert point.value == pytest.approx(alone.value)
+    assert probed(train, test, task, settings).sweep == probed(train, test, task).sweep, "a split where there is none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.evaluation.conftest import picture
 from wordsight.errors import InputError
 from wordsight.evaluation import open_task
-from wordsight.evaluation.tasks.task import Labelled
+from wordsight.evaluation.tasks.task import Labelled, build_task
 from wordsight.evaluation.tasks.voc import VocTask
 
 # Images with an object of the class that is not "difficult": in trainval, in test.
@@ -34,6 +35,14 @@ def test_the_official_lists_have_5011_and_4952_images(voc2007: Labelled) -> None
     learned = sum(split in ("train", "val") for split in voc2007.splits)
     assert (learned, voc2007.splits.count("test"), len(voc2007.ids)) == (5011, 4952, 9963)
     assert (voc2007.splits.count("train"), voc2007.splits.count("val")) == (2501, 2510)
+
+
+def test_val_is_known_where_both_are_learned_from(voc2007: Labelled) -> None:
+    images = [name.encode() for name in voc2007.ids]
+    task = build_task("voc", "voc:VOC2007", replace(voc2007, images=images))
+    assert task.train.validation is not None
+    assert (len(task.train), int(task.train.validation.sum())) == (5011, 2510)
+    assert task.test.validation is None
 
 
 def test_positives_of_each_class_are_the_published_ones(voc2007: Labelled) -> None:

@@ -39,8 +39,10 @@ class ProbeSettings:
         classifier: ``logistic``, ``svm`` or ``ridge``.
         penalties: Penalties that are tried: of ``logistic`` the weight of ||W||² / 2 beside the mean loss, of ``svm``
             the weight C of the summed loss, of ``ridge`` the weight alpha of ||w||² beside the summed squares.
-        choose_by: ``validation``: on one split of the training images. ``folds``: on each of several in turn.
-        validation_share: Share of the training images that the split keeps aside. Read by ``validation``.
+        choose_by: ``validation``: on one split of the training images. ``own validation``: on the source's own (VOC's
+            val), where it has one and a test besides. ``folds``: on each of several in turn.
+        validation_share: Share of the training images that the split keeps aside. Read by ``validation``, and by ``own
+            validation`` where the source has none.
         folds: How many. Read by ``folds``.
         penalty_of_each_class: Whether each class has a penalty of its own; with one label an image all have the same.
         positive_weight: Weight of positives in one class against the rest.
@@ -54,7 +56,7 @@ class ProbeSettings:
     features: FeatureSettings
     classifier: str
     penalties: tuple[float, ...]
-    choose_by: Literal["validation", "folds"]
+    choose_by: Literal["validation", "own validation", "folds"]
     validation_share: float
     folds: int
     penalty_of_each_class: bool
@@ -193,6 +195,8 @@ def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -
     if settings.choose_by == "folds":
         fold_N = folds_of(task.train.hashes, strata, settings.folds, "folds")
         parts = [fold_N == fold for fold in range(settings.folds)]
+    elif settings.choose_by == "own validation" and task.train.validation is not None:
+        parts = [task.train.validation]
     else:
         parts = [held_out(task.train.hashes, strata, settings.validation_share, "validation")]
     found = np.full((len(parts), len(settings.penalties), examples.classes), np.nan)

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class Part:
         targets: The class of each image, int64 ``[n]``; with several labels int8 ``[n, K]``: 1 where the class holds, 0
             where not, -1 where it is ignored.
         stored: As in :class:`Labelled`.
+        validation: Which of them the source itself sets aside to choose settings by, ``[n]``; None where it doesn't.
     """
 
     ids: Sequence[str]
@@ -79,6 +80,7 @@ class Part:
     hashes: Sequence[str]
     targets: NDArray[Any]
     stored: str = ""
+    validation: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -181,6 +183,9 @@ def build_task(name: str, spec: str, source: Labelled) -> Task:
     train, test, rule = _parts(source, used, targets, hashes)
     notes = _notes(source, used, train | test, multilabel)
     parts = [_part(source, hashes, targets, np.flatnonzero(chosen)) for chosen in (train, test)]
+    own = np.isin([name.lower() for name in source.splits], _VAL)[train]
+    if own.any() and not own.all():
+        parts[0] = replace(parts[0], validation=own)
     return Task(
         name=name,
         spec=spec,

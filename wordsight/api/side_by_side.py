@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.errors import InputError
@@ -66,8 +67,9 @@ def side_by_side(
 
 
 def _free_bytes() -> float:
-    """Memory that can be had without taking it from others; none where the system doesn't tell."""
+    """Memory that can be had without taking it from others, file caches included; none where the system won't tell."""
     try:
-        return float(os.sysconf("SC_AVPHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
+        told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+        return 1024 * float(told["MemAvailable"].split()[0])
+    except (OSError, ValueError, KeyError, IndexError):
         return 0.0

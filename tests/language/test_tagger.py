@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from wordsight.errors import InputError
@@ -59,8 +60,7 @@ def test_abandoned_processes_end() -> None:
     tagged = tag_in_processes(iter([["a dog"]] * 100), 2)
     next(tagged)
     tagged.close()
-    children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True)
-    assert "tag_processes" not in children.stdout
+    assert not any("tag_processes" in " ".join(child.cmdline()) for child in psutil.Process().children())
 
 
 def test_a_missing_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

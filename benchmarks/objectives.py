@@ -86,7 +86,7 @@ class Scores:
 def score(row: str, lr: float, seed: int, corpus: Path, options: argparse.Namespace) -> Scores:
     """Train one run, where it is not there yet, and probe it on every task."""
     recipe, changes = ROWS[row]
-    varied = "".join(f"-{change}" for change in options.change)
+    varied = "".join(f"-{change}" for change in options.change).replace("/", "_")
     folder = Path(options.out) / f"{row.replace(', ', '-').replace(' ', '-').lower()}-lr{lr:g}{varied}-seed{seed}"
     if not (folder / "backbone.safetensors").exists():
         values = merged({**BUDGETS[options.budget], **changes, "lr": lr, "seed": seed}, changed(options.change))

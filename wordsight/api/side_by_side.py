@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.errors import InputError
-from wordsight.progress import track
+from wordsight.progress import console, track
 
 if TYPE_CHECKING:
     from wordsight.evaluation import Result
@@ -62,8 +62,14 @@ def side_by_side(
 
     threads = max(1, (os.cpu_count() or 1) // processes)
     with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
-        found = joblib.Parallel(return_as="generator")(joblib.delayed(call)(**arguments) for arguments in each)
+        found = joblib.Parallel(return_as="generator")(joblib.delayed(_quietly)(call, one) for one in each)
         return list(track(found, f"tasks, {processes} at a time", total=len(each)))
+
+
+def _quietly(call: Callable[..., list[Result]], arguments: Mapping[str, Any]) -> list[Result]:
+    """A call without bars of its own: those of several processes would write over each other."""
+    console.quiet = True
+    return call(**arguments)
 
 
 def _free_bytes() -> float:

@@ -111,3 +111,16 @@ def test_fully_connected_layers_are_torchvisions(name: str) -> None:
 def test_networks_without_fully_connected_layers_say_so(name: str) -> None:
     with pytest.raises(InputError, match="has no fc6 and fc7"):
         build_backbone(name, BackboneSettings(fully_connected=True))
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("the hub is out of reach\nmore"), RuntimeError("there are none")])
+def test_published_weights_that_can_not_be_had_are_one_line(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def create_model(*_: object, pretrained: bool, **options: object) -> None:
+        if "img_size" in options:
+            raise TypeError("takes any size")
+        raise error
+
+    monkeypatch.setattr("timm.create_model", create_model)
+    wanted = f"published weights can't be had: {str(error).splitlines()[0]}; give them as a file"
+    with pytest.raises(InputError, match=wanted):
+        build_backbone("timm:resnet10t", pretrained=True)

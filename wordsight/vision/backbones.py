@@ -144,11 +144,23 @@ def build_backbone(
         pretrained: Whether to load published weights.
 
     Raises:
-        InputError: When the name is unknown, or the strides can't be changed in this network.
+        InputError: When the name is unknown, the strides can't be changed in this network, or its published weights are
+            out of reach.
     """
     settings = settings or BackboneSettings()
     if settings.sobel and pretrained:
         raise InputError("published weights see colours", where="backbone_settings: sobel", expected="false")
+    try:
+        return _named(name, settings, image_size, pretrained)
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        mend = "give them as a file: evaluate NAME@FILE, pretrain --weights FILE"
+        raise InputError(f"its published weights can't be had: {said}", where=f"backbone {name}", mend=mend) from error
+
+
+def _named(name: str, settings: BackboneSettings, image_size: int, pretrained: bool) -> Backbone:
     library, _, bare = name.rpartition(":")
     if library not in ("", "timm", "torchvision"):
         raise unknown("library", library, ["timm", "torchvision"], where=f"backbone {name}")
@@ -286,6 +298,9 @@ def _timm_backbone(name: str, settings: BackboneSettings, image_size: int, pretr
         try:
             network = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
         except (TypeError, AssertionError, RuntimeError, AttributeError, NotImplementedError) as error:
+            if pretrained and type(error) is RuntimeError:
+                # There are no published weights of this network.
+                raise
             raise InputError(f"backbone timm:{name} gives no grid of features: {error}") from error
     info: Any = network.feature_info
     channels: list[int] = info.channels()

@@ -30,6 +30,13 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
     assert target.read_text() == "old" and names(tmp_path) == ["result.json"]
 
 
+def test_a_file_where_a_folder_belongs_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a person's own")
+    with pytest.raises(InputError, match="can't be written"), atomic_file(tmp_path / "results" / "a" / "knn.json"):
+        pytest.fail("there is no such folder")
+    assert (tmp_path / "results").read_text() == "a person's own"
+
+
 @pytest.mark.parametrize("exchange", [True, False])
 def test_a_folder_is_replaced_whole(tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not exchange:

@@ -26,6 +26,8 @@ def _disk_error(error: OSError, target: Path) -> InputError | None:
         return InputError("the disk is full", where=target, mend="free some space and run the same command again")
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return InputError("can't be written", where=target, expected="a folder that you may write to")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
+        return InputError(f"can't be written ({error.strerror})", where=target, expected="a folder, or room for one")
     return None
 
 

@@ -219,6 +219,15 @@ def test_parts_of_an_earlier_measurement_do_not_stay_beside_the_new_ones(subject
     assert files == ["few-shot-2-shot.json", "logistic.json"]
 
 
+def test_a_protocol_called_like_a_part_of_another_overwrites_nothing(subject: Subject, colour_folder: Path) -> None:
+    task = open_task(f"folder:{colour_folder}")
+    evaluate(subject, task, [Protocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))])
+    with pytest.raises(
+        InputError, match=r"few-shot-2-shot.json: is a result of the protocol few-shot; give few-shot-2"
+    ):
+        evaluate(subject, task, [Protocol("few-shot-2-shot", "probe", LOGISTIC)])
+
+
 def test_a_class_that_all_images_have_can_not_be_measured_and_is_said() -> None:
     random = np.random.default_rng(0)
     train, test = random.normal(size=(20, 3)), random.normal(size=(20, 3))

@@ -29,7 +29,7 @@ from wordsight.evaluation import (
 from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.kept import key_of
 from wordsight.evaluation.protocol import Method, Protocol, Question, protocol_names, read_protocol
-from wordsight.evaluation.results import Result, installed_versions, print_results, read_results
+from wordsight.evaluation.results import Result, installed_versions, print_results, read_results, result_file
 from wordsight.evaluation.subject import (
     CaptionedSplit,
     CorpusSplit,
@@ -178,10 +178,30 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
         result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several), place=place)
         if result.interval is None and result.outcomes is not None:
             result = replace(result, interval=bootstrap_interval(result.outcomes))
+        _refuse_another_s(result, subject.results_folder)
         result.write(subject.results_folder)
         results.append(result)
     _remove_older(subject, question, protocol, key)
     return results
+
+
+def _refuse_another_s(result: Result, folder: Path) -> None:
+    """Parts of a protocol are filed as ``protocol-part``, which a person's own protocol may be called.
+
+    Raises:
+        InputError: When another protocol's result lies where this one would.
+    """
+    file = result_file(folder, result.task, result.protocol, result.part)
+    try:
+        other = Result.read(file).protocol
+    except InputError:
+        return
+    if other != result.protocol:
+        raise InputError(
+            f"is a result of the protocol {other}",
+            where=file,
+            mend=f"give {result.protocol}, or that one, another name",
+        )
 
 
 def _remove_older(subject: Subject, question: Question, protocol: Protocol, key: str) -> None:

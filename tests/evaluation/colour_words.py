@@ -17,7 +17,7 @@ from wordsight.batching.batch import Batch
 from wordsight.concepts import ConceptSet
 from wordsight.concepts.frequent_words import WordsSettings, build_words
 from wordsight.corpus import Corpus, Example, build_corpus
-from wordsight.evaluation import LearnedConcepts, Subject
+from wordsight.evaluation import LearnedConcepts, Subject, Task, open_task
 from wordsight.heads.tp import TagHead
 from wordsight.objectives import ConceptFacts, Facts, Objective
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
@@ -47,6 +47,17 @@ def coloured_corpus(
         for i in range(count)
     ]
     return build_corpus(MadeReader(examples), folder)
+
+
+def folder_task(folder: Path, classes: dict[str, str], count: int = 3) -> Task:
+    """Class folders, each of one colour."""
+    for c, (name, colour) in enumerate(classes.items()):
+        for split in ("train", "test"):
+            for i in range(count):
+                file = folder / split / name / f"{i}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                picture(COLOURS[colour], noise=1000 * c + 100 * (split == "test") + i).save(file)
+    return open_task(f"folder:{folder}")
 
 
 def words_of(corpus: Corpus) -> ConceptSet:

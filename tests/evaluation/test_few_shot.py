@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.evaluation.conftest import array_task, settings_of
+from tests.evaluation.colour_words import COLOURS
+from tests.evaluation.conftest import array_task, picture, settings_of
 from wordsight.errors import InputError
 from wordsight.evaluation import Protocol, Subject, evaluate, open_protocol, open_task
 from wordsight.evaluation.draws import draw_share, draw_shots, drawing_order, most_shots
@@ -152,6 +153,22 @@ def test_a_result_for_each_number_of_images_has_the_mean_and_spread_of_draws(
     again = evaluate(subject, task, ["few-shot"])
     assert sorted(again, key=lambda result: result.part) == sorted(results, key=lambda result: result.part)
     assert results[0].value != results[0].random_weights
+
+
+def test_of_several_labels_the_outcomes_of_all_draws_give_the_value(subject: Subject, tmp_path: Path) -> None:
+    rows = ["file_name,red,green,blue"]
+    for i in range(60):
+        colour = list(COLOURS)[i % 3]
+        picture(COLOURS[colour], noise=i).save(tmp_path / f"{i}.png")
+        # Green ones are blue too, for every other image.
+        rows.append(f"{i}.png,{int(i % 3 == 0)},{int(i % 3 == 1)},{int(i % 3 == 2 or i % 6 == 1)}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    task = open_task(f"multilabel:{tmp_path / 'labels.csv'}")
+    for result in evaluate(subject, task, [replace(_protocol(), settings=replace(FEW, shots=(1, 2)))]):
+        assert result.outcomes is not None
+        assert result.outcomes.value == pytest.approx(result.value)
+        assert result.interval is not None
+        assert result.interval[0] <= result.value <= result.interval[1]
 
 
 def test_fewer_images_than_the_fewest_shots_are_refused(subject: Subject, colour_folder: Path) -> None:

@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from tests.evaluation.colour_words import (
-    COLOURS,
     TinyClip,
     coloured_corpus,
+    folder_task,
     independent_embeddings,
     tag_subject,
     words_of,
 )
-from tests.evaluation.conftest import array_task, picture, shrinking_backbone
+from tests.evaluation.conftest import array_task, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Result, Subject, Task, open_task, zero_shot
+from wordsight.evaluation import Protocol, Result, Subject, Task, zero_shot
 from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.protocol import Method, read_protocol
 from wordsight.evaluation.zero_shot import TOP1_KNOWN, TOP5, ZeroShotSettings, score, within
@@ -36,17 +36,6 @@ def asked(subject: Subject, task: Task, **changes: Any) -> Result:
     protocol = read_protocol("zero-shot", METHODS)
     (result,) = zero_shot.measure(subject, task, replace(protocol, settings=replace(protocol.settings, **changes)))
     return result
-
-
-def folder_task(folder: Path, classes: dict[str, str], count: int = 3) -> Task:
-    """Class folders, each of one colour."""
-    for c, (name, colour) in enumerate(classes.items()):
-        for split in ("train", "test"):
-            for i in range(count):
-                file = folder / split / name / f"{i}.png"
-                file.parent.mkdir(parents=True, exist_ok=True)
-                picture(COLOURS[colour], noise=1000 * c + 100 * (split == "test") + i).save(file)
-    return open_task(f"folder:{folder}")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.draws import draw_shots, most_shots
 from wordsight.evaluation.metrics import check_average_precision, measured
-from wordsight.evaluation.outcomes import Outcomes
+from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import DRAW, Group, Result
@@ -176,7 +176,7 @@ def _result(
         per_class,
         side=settings.features.side(subject),
         counts={"features": width, "drawn_images": round(np.mean([each.images for each in drawn]))},
-        outcomes=_outcomes(drawn, task),
+        outcomes=_outcomes(drawn, task, settings.average_precision),
     )
     return replace(
         result,
@@ -190,12 +190,15 @@ def _result(
     )
 
 
-def _outcomes(drawn: list[Drawn], task: Task) -> Outcomes | None:
-    """The share of draws in which each test image was right; a mean of average precisions is no image's."""
+def _outcomes(drawn: list[Drawn], task: Task, rule: str) -> Outcomes:
+    """The share of draws in which each test image was right; of several labels every draw's classes side by side, so
+    that their mean average precision is the mean over draws."""
+    hashes, targets = task.test.hashes, task.test.targets
     if task.multilabel:
-        return None
-    right = np.mean([each.scores.argmax(1) == task.test.targets for each in drawn], axis=0)
-    return Outcomes(np.array(list(task.test.hashes), dtype=np.str_), correct=right.astype(np.float64))
+        scores = np.concatenate([each.scores.astype(np.float32) for each in drawn], axis=1)
+        return outcomes_of(hashes, scores, np.tile(targets, (1, len(drawn))), rule)
+    right = np.mean([each.scores.argmax(1) == targets for each in drawn], axis=0)
+    return Outcomes(np.array(list(hashes), dtype=np.str_), correct=right.astype(np.float64))
 
 
 def _name(layer: str, shots: int, draw: int) -> str:

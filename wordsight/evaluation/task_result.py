@@ -31,7 +31,7 @@ def task_result(
     *,
     side: int,
     counts: dict[str, int],
-    outcomes: Outcomes | None,
+    outcomes: Outcomes,
 ) -> Result:
     """A result with everything that is known before its baselines.
 
@@ -43,7 +43,7 @@ def task_result(
         per_class: The same for each class ``[K]``; NaN where there is none.
         side: Side of the view in pixels.
         counts: How many of what, besides classes and images.
-        outcomes: What became of each test image; None where a number of several draws can't say so.
+        outcomes: What became of each test image.
     """
     return Result(
         task=task.name,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wordsight.evaluation.holdout import held_out, strata_of
+from wordsight.evaluation.holdout import dealt_in_order, held_out, strata_of
 
 
 def _hashes(count: int) -> list[str]:
@@ -60,3 +60,16 @@ def test_choices_for_two_purposes_are_independent() -> None:
 def test_the_stratum_of_several_labels_is_the_rarest() -> None:
     targets = np.array([[1, 1, 0], [1, 0, 0], [1, 0, -1], [0, 0, 0]], dtype=np.int8)
     assert strata_of(targets).tolist() == [1, 0, 0, 3]
+
+
+def test_folds_in_order_hold_each_label_s_share() -> None:
+    labels = np.array([1, 0, 0, 1, 0, 0, 1, 0, 0])
+    held = dealt_in_order(labels, 3)
+    assert held.sum(0).tolist() == [1] * 9
+    assert [np.flatnonzero(fold).tolist() for fold in held] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+def test_too_few_examples_for_folds_give_none() -> None:
+    assert not dealt_in_order(np.array([0, 1]), 3).any()
+    # One positive: it is in one fold, and the others say nothing of it.
+    assert dealt_in_order(np.array([1, 0, 0, 0]), 3)[:, 0].sum() == 1

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.model_selection import cross_val_score
+from sklearn.svm import LinearSVC
 
 from tests.evaluation.conftest import array_task, settings_of, shrinking_backbone
 from wordsight.errors import InputError
@@ -68,6 +70,33 @@ def test_the_penalty_is_chosen_without_a_look_at_the_test(kind: str) -> None:
     other = replace(task, test=replace(task.test, targets=random.permutation(targets[1])))
     first, second = (probed(train, test, each, settings_of(kind)) for each in (task, other))
     assert (first.penalties, first.sweep) == (second.penalties, second.sweep)
+
+
+def test_voc07_svm_is_vissl_s_own_loop_over_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    targets = [(random.random((n, 3)) < 0.2).astype(np.int8) for n in (240, 200)]
+    lean = random.normal(size=(3, 12)) * [[0.1], [0.5], [2]]
+    train, test = (random.normal(size=(len(each), 12)) + each @ lean for each in targets)
+    # Difficult ones.
+    targets[0][random.random(targets[0].shape) < 0.05] = -1
+    settings = replace(settings_of("voc07-svm-vissl"), penalties=(0.0003, 0.003, 0.03, 0.3), tolerance=1e-6)
+    found = probed(train, test, array_task(targets[0], targets[1], 3), settings)
+
+    sweep = np.zeros((4, 3))
+    for k in range(3):
+        side = np.where(targets[0][:, k] == 1, 1, -1)
+        models = [
+            LinearSVC(C=C, class_weight={1: 2, -1: 1}, dual=False, tol=1e-8, max_iter=100_000)
+            for C in settings.penalties
+        ]
+        for place, model in enumerate(models):
+            sweep[place, k] = 100 * cross_val_score(model, train, side, cv=3, scoring="average_precision").mean()
+        best = int(sweep[:, k].argmax())
+        assert found.penalties[k] == settings.penalties[best]
+        scores = models[best].fit(train, side).decision_function(test)
+        np.testing.assert_allclose(found.scores[:, k], scores, atol=5e-3)
+    assert [point.value for point in found.sweep] == pytest.approx(sweep.mean(1).tolist(), abs=0.2)
+    assert len(set(found.penalties)) > 1
 
 
 def _swept(*values: float) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The linear classifiers of probes, all classes and penalties of one fit solved together.
+"""The linear classifiers of probes: all classes, penalties and folds are solved together.
 
 A new one is a class and a line in ``CLASSIFIERS``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,12 @@ from wordsight.evaluation.solvers import (
     Fits,
     Plan,
     Problems,
-    grid,
+    Shared,
     solve_logistic,
     solve_multinomial,
     solve_ridge,
     solve_squared_hinge,
 )
-from wordsight.evaluation.solvers.matrix import Features
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Examples:
     """What a classifier learns from.
 
     Args:
-        features: ``[n, D]``.
-        targets: Classes ``[n]``; or 1, 0, -1 (left out) ``[n, K]``, one class against the rest.
+        features: ``[N, D]``.
+        targets: Classes ``[N]``; or 1, 0, -1 (left out) ``[N, K]``, one class against the rest.
         classes: Number K of classes.
     """
 
@@ -41,52 +41,85 @@ class Examples:
     targets: NDArray[Any]
     classes: int
 
-    def some(self, rows: NDArray[np.bool_]) -> Examples:
-        """Some of the examples."""
-        return Examples(self.features[rows], self.targets[rows], self.classes)
+    @cached_property
+    def shared(self) -> Shared:
+        """The features, whose axes folds and what comes after them share."""
+        return Shared(self.features)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Classifiers for each class, one for each of some penalties.
+    """Classifiers for each fold and class, one for each of some penalties.
 
     Args:
         fits: What the solver gave.
-        place: Number of the problem of a penalty's place and a class; of a softmax, of the penalty's place and none.
-        classes: The classes that were learned, of a softmax in the order of its outputs.
-        count: Number K of all classes.
-        unfinished: How many fits stopped before their rule was met.
+        place: Number of the problem of a penalty's place, a fold and a class; of a softmax, of no class.
+        learned_FK: Which classes each fold could learn.
+        outputs: The classes of a softmax's outputs, in their order.
     """
 
     fits: Fits
-    place: Mapping[tuple[int, int | None], int]
-    classes: NDArray[np.int64]
-    count: int
+    place: Mapping[tuple[int, int, int | None], int]
+    learned_FK: NDArray[np.bool_]
+    outputs: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def unfinished(self) -> int:
         """How many fits stopped before their rule was met."""
         return int((~self.fits.converged_P).sum())
 
-    def scores(self, penalty: int, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scores under the penalty of a place: ``[m, K]``, minus infinity for a class that was not learned."""
-        found = np.full((len(features), self.count), -np.inf)
-        if len(self.classes) == 0:
+    def scores(self, penalty: int, features: NDArray[np.float32], fold: int = 0) -> NDArray[np.float64]:
+        """Scores ``[m, K]``, minus infinity for a class that was not learned.
+
+        Args:
+            penalty: The penalty's place.
+            features: ``[m, D]``.
+            fold: By what this one learned.
+        """
+        learned_K = self.learned_FK[fold]
+        found = np.full((len(features), len(learned_K)), -np.inf)
+        classes = np.flatnonzero(learned_K)
+        if len(classes) == 0:
             return found
         rows = torch.from_numpy(np.ascontiguousarray(features))
-        if (penalty, None) in self.place:
-            chosen = torch.tensor([self.place[penalty, None]])
-            found[:, self.classes] = self.fits.scores(rows, chosen)[0].T.cpu().numpy()
+        if (penalty, fold, None) in self.place:
+            chosen = torch.tensor([self.place[penalty, fold, None]])
+            found[:, self.outputs] = self.fits.scores(rows, chosen)[0].T.cpu().numpy()
+            found[:, ~learned_K] = -np.inf
         else:
-            chosen = torch.tensor([self.place[penalty, int(k)] for k in self.classes])
-            found[:, self.classes] = self.fits.scores(rows, chosen).T.cpu().numpy()
+            chosen = torch.tensor([self.place[penalty, fold, int(k)] for k in classes])
+            found[:, classes] = self.fits.scores(rows, chosen).T.cpu().numpy()
         return found
 
 
-Fit = Callable[[Examples, Sequence[float], float, Plan], Fitted]
+@dataclass(frozen=True)
+class Wanted:
+    """How classifiers are to be fitted.
+
+    Args:
+        penalties: Every one of them is tried.
+        positive_weight: Weight of positives in one class against the rest.
+        plan: Where and how far.
+        learned_FKN: What each fold learns from, for each class ``[F, K, N]`` or for all ``[F, 1, N]``; None for one
+            fold, of all examples.
+    """
+
+    penalties: Sequence[float]
+    positive_weight: float
+    plan: Plan
+    learned_FKN: NDArray[np.bool_] | None = None
+
+    def folds_of(self, examples: Examples) -> NDArray[np.bool_]:
+        """What each fold learns from."""
+        if self.learned_FKN is not None:
+            return self.learned_FKN
+        return np.ones((1, 1, len(examples.features)), dtype=np.bool_)
 
 
-def fit_logistic(examples: Examples, penalties: Sequence[float], positive_weight: float, plan: Plan) -> Fitted:
+Fit = Callable[[Examples, Wanted], Fitted]
+
+
+def fit_logistic(examples: Examples, wanted: Wanted) -> Fitted:
     """Logistic regression: mean cross-entropy + penalty / 2 ||W||², biases free.
 
     Counting the loss as a mean makes a penalty that was chosen on a part of the data mean the same on all of it
@@ -94,50 +127,36 @@ def fit_logistic(examples: Examples, penalties: Sequence[float], positive_weight
 
     Args:
         examples: What is learned from.
-        penalties: Weights of the penalty.
-        positive_weight: Weight of positives in one against the rest.
-        plan: Where and how.
+        wanted: How.
     """
     if examples.targets.ndim == 1:
-        learned, numbers = np.unique(examples.targets, return_inverse=True)
-        target_TN = torch.from_numpy(numbers.astype(np.int64))[None]
-        problems = grid(target_TN, [1 / (penalty * len(numbers)) for penalty in penalties])
-        fits = solve_multinomial(examples.features, problems, len(learned), plan)
-        return Fitted(fits, {(p, None): p for p in range(len(penalties))}, learned, examples.classes)
-    sides = _sides(examples, positive_weight)
-    counted_T = (sides.weight_TN > 0).sum(1)
-    penalty_PT = 1 / (torch.tensor(penalties, dtype=torch.float64)[:, None] * counted_T)
-    return _fit_sides(solve_logistic, examples, sides, penalty_PT, plan)
+        return _fit_softmax(examples, wanted)
+    sides = _sides(examples, wanted)
+    count_T = (sides.weight_TN > 0).sum(1).double()
+    C_PT = 1 / (torch.tensor(wanted.penalties, dtype=torch.float64)[:, None] * count_T)
+    return _fit_sides(solve_logistic(examples.shared, sides.problems(C_PT), wanted.plan), sides)
 
 
-def fit_svm(examples: Examples, penalties: Sequence[float], positive_weight: float, plan: Plan) -> Fitted:
+def fit_svm(examples: Examples, wanted: Wanted) -> Fitted:
     """Linear SVMs with squared hinge, one class against the rest: ||w||² / 2 + C sum of losses, as liblinear has it.
 
     Args:
         examples: What is learned from.
-        penalties: C, the weight of the summed loss.
-        positive_weight: Weight of positives.
-        plan: Where and how.
+        wanted: How; the penalties are C, the weight of the summed loss.
     """
-    sides = _sides(examples, positive_weight)
-    penalty_PT = torch.tensor(penalties, dtype=torch.float64)[:, None].expand(-1, len(sides.classes))
-    return _fit_sides(solve_squared_hinge, examples, sides, penalty_PT, plan)
+    sides = _sides(examples, wanted)
+    return _fit_sides(solve_squared_hinge(examples.shared, sides.problems(_alike(sides, wanted)), wanted.plan), sides)
 
 
-def fit_ridge(examples: Examples, penalties: Sequence[float], positive_weight: float, plan: Plan) -> Fitted:
+def fit_ridge(examples: Examples, wanted: Wanted) -> Fitted:
     """Ridge regression on targets of +1 and -1: summed squares + alpha ||w||², all alphas from one eigendecomposition.
 
     Args:
         examples: What is learned from.
-        penalties: Alpha.
-        positive_weight: Weight of positives.
-        plan: Where and how.
+        wanted: How; the penalties are alpha.
     """
-    sides = _sides(examples, positive_weight)
-    penalty_PT = torch.tensor(penalties, dtype=torch.float64)[:, None].expand(-1, len(sides.classes))
-    if bool((sides.weight_TN == 1).all()):
-        sides = Sides(sides.target_TN, None, sides.classes)
-    return _fit_sides(_ridge, examples, sides, penalty_PT, plan)
+    sides = _sides(examples, wanted)
+    return _fit_sides(solve_ridge(examples.features, sides.problems(_alike(sides, wanted)), wanted.plan), sides)
 
 
 @dataclass(frozen=True)
@@ -162,48 +181,71 @@ CLASSIFIERS: dict[str, Classifier] = {
 
 @dataclass(frozen=True)
 class Sides:
-    """Classes that can be told apart from the rest.
+    """Classes that a fold can tell apart from the rest, a fold's after the other's.
 
     Args:
         target_TN: +1 or -1.
-        weight_TN: Weight of each row, 0 where it is left out; None where all are one.
-        classes: Numbers of these classes.
+        weight_TN: Weight of each row, 0 where it is left out.
+        learned_FK: Which classes of which folds they are.
     """
 
     target_TN: Tensor
-    weight_TN: Any
-    classes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    weight_TN: Tensor
+    learned_FK: NDArray[np.bool_]
+
+    def problems(self, penalty_PT: Tensor) -> Problems:
+        """Every one under penalties of its own."""
+        places, count = penalty_PT.shape
+        return Problems(self.target_TN, torch.arange(count).repeat(places), penalty_PT.reshape(-1), self.weight_TN)
 
 
-def _sides(examples: Examples, positive_weight: float) -> Sides:
+def _sides(examples: Examples, wanted: Wanted) -> Sides:
     targets = examples.targets
     if targets.ndim == 1:
         targets = (targets[:, None] == np.arange(examples.classes)).astype(np.int8)
-    positive, negative = (targets == 1), (targets == 0)
-    classes = np.flatnonzero(positive.any(0) & negative.any(0))
-    side_TN = torch.from_numpy(np.where(positive, 1.0, -1.0)[:, classes].T.astype(np.float32))
-    weight = np.where(positive, positive_weight, 1.0) * (targets >= 0)
-    return Sides(side_TN, torch.from_numpy(weight[:, classes].T.astype(np.float32)), classes)
+    positive_KN, negative_KN = (targets == 1).T, (targets == 0).T
+    folds_FKN = np.broadcast_to(wanted.folds_of(examples), (len(wanted.folds_of(examples)), *positive_KN.shape))
+    learned_FK = np.stack([(fold & positive_KN).any(1) & (fold & negative_KN).any(1) for fold in folds_FKN])
+    side_KN = np.where(positive_KN, 1.0, -1.0).astype(np.float32)
+    weight_KN = (np.where(positive_KN, wanted.positive_weight, 1.0) * (positive_KN | negative_KN)).astype(np.float32)
+    pairs = list(zip(learned_FK, folds_FKN, strict=True))
+    target_TN = np.concatenate([side_KN[learned] for learned, _ in pairs])
+    weight_TN = np.concatenate([weight_KN[learned] * fold[learned] for learned, fold in pairs])
+    return Sides(torch.from_numpy(target_TN), torch.from_numpy(weight_TN), learned_FK)
 
 
-def _fit_sides(
-    solve: Callable[[Features, Problems, Plan], Fits], examples: Examples, sides: Sides, penalty_PT: Tensor, plan: Plan
-) -> Fitted:
-    """Every penalty with every class that can be told apart; a class may have penalties of its own."""
-    places, count = penalty_PT.shape
-    problems = Problems(
-        sides.target_TN,
-        torch.ones(1, len(examples.features), dtype=torch.bool),
-        torch.arange(count).repeat(places),
-        torch.zeros(places * count, dtype=torch.long),
-        penalty_PT.reshape(-1),
-        sides.weight_TN,
-    )
-    place: dict[tuple[int, int | None], int] = {
-        (p, int(k)): p * count + t for p in range(places) for t, k in enumerate(sides.classes)
+def _alike(sides: Sides, wanted: Wanted) -> Tensor:
+    """The same penalties for every class and fold, ``[P, T]``."""
+    return torch.tensor(wanted.penalties, dtype=torch.float64)[:, None].expand(-1, len(sides.target_TN))
+
+
+def _fit_sides(fits: Fits, sides: Sides) -> Fitted:
+    pairs = list(zip(*np.nonzero(sides.learned_FK), strict=True))
+    places = range(len(fits.objective_P) // max(len(pairs), 1))
+    place: dict[tuple[int, int, int | None], int] = {
+        (p, int(fold), int(k)): p * len(pairs) + t for p in places for t, (fold, k) in enumerate(pairs)
     }
-    return Fitted(solve(examples.features, problems, plan), place, sides.classes, examples.classes)
+    return Fitted(fits, place, sides.learned_FK)
 
 
-def _ridge(features: Features, problems: Problems, plan: Plan) -> Fits:
-    return solve_ridge(features, problems, plan)
+def _fit_softmax(examples: Examples, wanted: Wanted) -> Fitted:
+    """Every penalty with every fold; a fold that lacks a class does without it."""
+    folds_FKN = wanted.folds_of(examples)
+    if folds_FKN.shape[1] > 1:
+        raise ValueError("all classes of a softmax learn from the same examples")
+    learned_FN = folds_FKN[:, 0]
+    outputs, numbers = np.unique(examples.targets, return_inverse=True)
+    learned_FK = np.stack([np.isin(np.arange(examples.classes), examples.targets[rows]) for rows in learned_FN])
+    folds, places = len(learned_FN), len(wanted.penalties)
+    C_PF = 1 / (torch.tensor(wanted.penalties, dtype=torch.float64)[:, None] * torch.from_numpy(learned_FN.sum(1)))
+    problems = Problems(
+        torch.from_numpy(numbers.astype(np.int64)).expand(folds, -1),
+        torch.arange(folds).repeat(places),
+        C_PF.reshape(-1),
+        torch.from_numpy(learned_FN.astype(np.float32)),
+    )
+    fits = solve_multinomial(examples.shared, problems, len(outputs), wanted.plan, some_absent=True)
+    place: dict[tuple[int, int, int | None], int] = {
+        (p, fold, None): p * folds + fold for p in range(places) for fold in range(folds)
+    }
+    return Fitted(fits, place, learned_FK, outputs)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +84,28 @@ def folds_of(hashes: Sequence[str], strata: NDArray[np.int64], folds: int, purpo
     dealt = sorted(stratum_of, key=lambda key: (stratum_of[key], key))
     fold_of = {key: place % folds for place, key in enumerate(dealt)}
     return np.fromiter((fold_of[key] for key in keys), dtype=np.int64, count=len(keys))
+
+
+def dealt_in_order(labels: NDArray[Any], folds: int) -> NDArray[np.bool_]:
+    """Deal examples into folds in the order that they come in, each label's by itself: scikit-learn's StratifiedKFold.
+
+    It is what VISSL's and VirTex's ``cross_val_score`` does for each class. Copies of one image may lie in two folds.
+
+    Args:
+        labels: The label of each example, or whether a class holds, ``[n]``.
+        folds: How many.
+
+    Returns:
+        True for the examples of each fold, ``[folds, n]``; none where no label has an example for every fold.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    held = np.zeros((folds, len(labels)), dtype=np.bool_)
+    if np.unique(labels, return_counts=True)[1].max() >= folds:
+        with warnings.catch_warnings():
+            # A label with fewer examples than folds is missing from some of them: what measures them sees that.
+            warnings.simplefilter("ignore", UserWarning)
+            splits = list(StratifiedKFold(folds).split(np.zeros((len(labels), 1)), labels))
+        for fold, (_, rows) in enumerate(splits):
+            held[fold, rows] = True
+    return held

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
-from wordsight.evaluation.classifiers import CLASSIFIERS, Classifier, Examples
-from wordsight.evaluation.holdout import folds_of, held_out, strata_of
+from wordsight.evaluation.classifiers import CLASSIFIERS, Classifier, Examples, Wanted
+from wordsight.evaluation.holdout import dealt_in_order, folds_of, held_out, strata_of
 from wordsight.evaluation.metrics import check_average_precision, mean_of_known, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
@@ -40,15 +40,18 @@ class ProbeSettings:
         penalties: Penalties that are tried: of ``logistic`` the weight of ||W||² / 2 beside the mean loss, of ``svm``
             the weight C of the summed loss, of ``ridge`` the weight alpha of ||w||² beside the summed squares.
         choose_by: ``validation``: on one split of the training images. ``own validation``: on the source's own (VOC's
-            val), where it has one and a test besides. ``folds``: on each of several in turn.
+            val), where it has one and a test besides. ``folds``: on each of several in turn. ``folds of each class``:
+            on each of several in turn that are dealt for each class by itself, in the order of the task's files, as
+            scikit-learn's ``StratifiedKFold`` deals them.
         validation_share: Share of the training images that the split keeps aside. Read by ``validation``, and by ``own
             validation`` where the source has none.
-        folds: How many. Read by ``folds``.
+        folds: How many. Read by the two with folds.
         penalty_of_each_class: Whether each class has a penalty of its own; with one label an image all have the same.
         positive_weight: Weight of positives in one class against the rest.
         ignored_in_training: Labels that are to be ignored: ``left out``, or taken as ``negative``. In the test they are
             always left out.
         average_precision: Which, for several labels an image.
+        chosen_by_precision: The one that penalties are compared by; empty for the same.
         tolerance: A fit is finished when its gradient is this share of that at zero.
         max_steps: Newton steps of a fit.
     """
@@ -56,13 +59,14 @@ class ProbeSettings:
     features: FeatureSettings
     classifier: str
     penalties: tuple[float, ...]
-    choose_by: Literal["validation", "own validation", "folds"]
+    choose_by: Literal["validation", "own validation", "folds", "folds of each class"]
     validation_share: float
     folds: int
     penalty_of_each_class: bool
     positive_weight: float
     ignored_in_training: Literal["left out", "negative"]
     average_precision: str
+    chosen_by_precision: str
     tolerance: float
     max_steps: int
 
@@ -70,9 +74,10 @@ class ProbeSettings:
         if self.classifier not in CLASSIFIERS:
             raise unknown("classifier", self.classifier, CLASSIFIERS)
         check_average_precision(self.average_precision)
+        check_average_precision(self.chosen_by_precision or self.average_precision)
         if not self.penalties or min(self.penalties) <= 0:
             raise InputError(f"penalties are {list(self.penalties)}", expected="one or more, all above zero")
-        if self.choose_by == "folds" and self.folds < 2:
+        if self.choose_by.startswith("folds") and self.folds < 2:
             raise InputError(f"folds is {self.folds}", expected="2 or more")
 
     def plan(self, subject: Subject) -> Plan:
@@ -156,7 +161,7 @@ def probe(features: TaskFeatures, task: Task, settings: ProbeSettings, plan: Pla
     sweep_PK, unfinished = sweep(examples, task, settings, plan)
     chosen, notes = choose(sweep_PK, settings)
     penalties = sorted(set(chosen.tolist()))
-    fitted = CLASSIFIERS[settings.classifier].fit(examples, penalties, settings.positive_weight, plan)
+    fitted = CLASSIFIERS[settings.classifier].fit(examples, Wanted(penalties, settings.positive_weight, plan))
     scores = np.full((len(features.test), examples.classes), -np.inf)
     for place, penalty in enumerate(penalties):
         found = fitted.scores(place, features.test)
@@ -191,34 +196,44 @@ def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -
         For each penalty and class the metric ``[P, K]``, the mean over folds, NaN where there is none; with one penalty
         for all classes the value of all stands in every column. And how many fits did not finish.
     """
-    strata = strata_of(task.train.targets)
-    if settings.choose_by == "folds":
-        fold_N = folds_of(task.train.hashes, strata, settings.folds, "folds")
-        parts = [fold_N == fold for fold in range(settings.folds)]
-    elif settings.choose_by == "own validation" and task.train.validation is not None:
-        parts = [task.train.validation]
-    else:
-        parts = [held_out(task.train.hashes, strata, settings.validation_share, "validation")]
-    found = np.full((len(parts), len(settings.penalties), examples.classes), np.nan)
-    unfinished = 0
-    if len(settings.penalties) == 1:
-        return found[0], 0
-    for part, held in enumerate(parts):
-        if not _can_choose(examples.targets, held):
-            continue
-        learned = examples.some(~held)
-        fitted = CLASSIFIERS[settings.classifier].fit(learned, settings.penalties, settings.positive_weight, plan)
-        unfinished += fitted.unfinished
+    held_FKN = _kept_aside(task, settings)
+    held_FKN = held_FKN[[_can_choose(examples.targets, fold_KN) for fold_KN in held_FKN]]
+    found = np.full((len(held_FKN), len(settings.penalties), examples.classes), np.nan)
+    if len(settings.penalties) == 1 or not len(held_FKN):
+        return np.full(found.shape[1:], np.nan), 0
+    wanted = Wanted(settings.penalties, settings.positive_weight, plan, ~held_FKN)
+    fitted = CLASSIFIERS[settings.classifier].fit(examples, wanted)
+    precision = settings.chosen_by_precision or settings.average_precision
+    for fold, held_KN in enumerate(held_FKN):
+        held_N = held_KN.any(0)
+        # What a class does not keep aside in this fold does not count for it.
+        targets = examples.targets[held_N]
+        if len(held_KN) > 1:
+            targets = np.where(held_KN[:, held_N].T, targets, -1)
+        features = examples.features[held_N]
         for place in range(len(settings.penalties)):
-            scores = fitted.scores(place, examples.features[held])
-            # What counts as ignored does so here as in the test, whatever training takes it for.
-            per_class, value = measured(scores, task.train.targets[held], examples.classes, settings.average_precision)
+            per_class, value = measured(fitted.scores(place, features, fold), targets, examples.classes, precision)
             # Of one label an image, the share found of a class says nothing of what is wrongly taken for it.
             each = settings.penalty_of_each_class and task.multilabel
-            found[part, place] = per_class if each else value
+            found[fold, place] = per_class if each else value
     known = ~np.isnan(found)
     mean = np.where(known, found, 0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(known.any(0), mean, np.nan), unfinished
+    return np.where(known.any(0), mean, np.nan), fitted.unfinished
+
+
+def _kept_aside(task: Task, settings: ProbeSettings) -> NDArray[np.bool_]:
+    """The training images that each fold does not learn from, for each class ``[F, K, N]`` or for all ``[F, 1, N]``."""
+    hashes, targets = task.train.hashes, task.train.targets
+    if settings.choose_by == "folds of each class":
+        sides_KN = (targets == 1).T if targets.ndim == 2 else targets[None]
+        return np.stack([dealt_in_order(side_N, settings.folds) for side_N in sides_KN], axis=1)
+    strata = strata_of(targets)
+    if settings.choose_by == "folds":
+        fold_N = folds_of(hashes, strata, settings.folds, "folds")
+        return np.stack([fold_N == fold for fold in range(settings.folds)])[:, None]
+    if settings.choose_by == "own validation" and task.train.validation is not None:
+        return task.train.validation[None, None]
+    return held_out(hashes, strata, settings.validation_share, "validation")[None, None]
 
 
 def choose(sweep_PK: NDArray[np.float64], settings: ProbeSettings) -> tuple[NDArray[np.float64], list[str]]:
@@ -276,9 +291,11 @@ def _strongest_first(penalties: NDArray[np.float64], classifier: Classifier) -> 
     return np.argsort(-penalties if classifier.stronger else penalties, kind="stable")
 
 
-def _can_choose(targets: NDArray[Any], held: NDArray[np.bool_]) -> bool:
+def _can_choose(targets: NDArray[Any], held_KN: NDArray[np.bool_]) -> bool:
     """Whether there is something to choose on, and two classes to tell apart in the rest."""
-    rest = targets[~held]
-    if rest.ndim == 2:
-        return bool(held.any()) and bool(((rest == 1).any(0) & (rest == 0).any(0)).any())
-    return bool(held.any()) and len(np.unique(rest)) > 1
+    if not held_KN.any():
+        return False
+    if targets.ndim == 1:
+        return len(np.unique(targets[~held_KN[0]])) > 1
+    learned_KN = ~held_KN
+    return bool(((learned_KN & (targets == 1).T).any(1) & (learned_KN & (targets == 0).T).any(1)).any())

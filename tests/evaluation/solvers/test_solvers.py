@@ -16,6 +16,7 @@ from wordsight.evaluation.solvers import (
     Fits,
     Plan,
     Problems,
+    Shared,
     class_weights,
     grid,
     solve_logistic,
@@ -40,7 +41,7 @@ def made(rows: int = 240, width: int = 48, classes: int = 2) -> tuple[Tensor, Te
 
 def parts(features: Tensor, problems: Problems, p: int) -> tuple[Any, Any, float]:
     """Features, targets and penalty of one problem, for scikit-learn."""
-    rows = problems.rows_FN[problems.rows_P[p]]
+    rows = problems.weights()[problems.target_P[p]] > 0
     own = problems.target_TN[problems.target_P[p]][rows]
     return features[rows].double().numpy(), own.numpy(), float(problems.penalty_P[p])
 
@@ -151,7 +152,38 @@ def test_a_grid_is_every_fold_with_every_class_and_penalty() -> None:
     assert len(problems) == 2 * 2 * 3
     assert problems.penalty_P[:3].tolist() == PENALTIES
     assert problems.target_P[:6].tolist() == [0, 0, 0, 1, 1, 1]
-    assert problems.rows_P.tolist() == [0] * 6 + [1] * 6
+    assert [problems.of_fold(target) for target in range(4)] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    torch.testing.assert_close(problems.weights(), rows_FN.float().repeat_interleave(2, 0))
+    torch.testing.assert_close(problems.target_TN, side_TN.repeat(2, 1))
+
+
+def test_features_that_are_shared_give_the_same_whoever_learns_from_them() -> None:
+    features, side_TN, rows_FN = made()
+    shared = Shared(features)
+    for problems in (grid(side_TN, PENALTIES, rows_FN), grid(side_TN, PENALTIES)):
+        for solve in (solve_squared_hinge, solve_logistic):
+            torch.testing.assert_close(
+                solve(shared, problems).objective_P, solve(features, problems).objective_P, rtol=1e-5, atol=0
+            )
+
+
+def test_targets_with_penalties_of_their_own_are_solved_each_from_its_strongest() -> None:
+    features, side_TN, _ = made()
+    own = Problems(side_TN, torch.tensor([1, 0, 1, 0]), torch.tensor([5.0, 0.3, 0.02, 70.0]).double())
+    found = solve_logistic(features, own).objective_P
+    for p in range(4):
+        (alone,) = solve_logistic(features, grid(side_TN[own.target_P[p]][None], [float(own.penalty_P[p])])).objective_P
+        assert float(found[p]) == pytest.approx(float(alone), rel=1e-5)
+
+
+def test_a_softmax_does_without_the_class_that_a_fold_lacks() -> None:
+    features, _, rows_FN = made()
+    labels = features[:, :3].argmax(1)
+    labels[rows_FN[1] & (labels == 2)] = 0
+    problems = grid(labels[None], [1.0], rows_FN)
+    fits = solve_multinomial(features, problems, 3, some_absent=True)
+    two = solve_multinomial(features[rows_FN[1]], grid(labels[None, rows_FN[1]], [1.0]), 2)
+    assert float(fits.objective_P[1]) == pytest.approx(float(two.objective_P[0]), rel=1e-5)
 
 
 def test_a_class_without_a_positive_in_a_fold_is_named() -> None:

@@ -1,6 +1,6 @@
 """Linear classifiers by the hundred: classes, penalties, folds and seeds on the same features, solved together."""
 
-from wordsight.evaluation.solvers.batch import Plan
+from wordsight.evaluation.solvers.batch import Plan, Shared
 from wordsight.evaluation.solvers.logistic import solve_logistic, solve_multinomial
 from wordsight.evaluation.solvers.newton import Settings
 from wordsight.evaluation.solvers.problems import Fits, Problems, class_weights, grid
@@ -12,6 +12,7 @@ __all__ = [
     "Plan",
     "Problems",
     "Settings",
+    "Shared",
     "class_weights",
     "grid",
     "solve_logistic",

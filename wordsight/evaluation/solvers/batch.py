@@ -1,4 +1,4 @@
-"""Solve the problems of each set of rows as a batch, as many together as memory allows."""
+"""Solve problems as a batch, as many together as memory allows."""
 
 from __future__ import annotations
 
@@ -64,6 +64,51 @@ class Plan:
         return 4 * rows * width <= self.memory_bytes
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Features that several calls learn from: their axes are found once, for all rows.
+
+    Args:
+        features: ``[N, D]``.
+    """
+
+    features: Features
+    _found: dict[tuple[Plan, bool], tuple[Basis, Kernel | None]] = field(default_factory=dict, repr=False)
+
+    def basis(self, plan: Plan, *, free_bias: bool) -> tuple[Basis, Kernel | None]:
+        """The axes of all rows, and what exact directions need of them.
+
+        Args:
+            plan: Where.
+            free_bias: Whether the bias goes unpenalised.
+
+        Raises:
+            InputError: When features can't be learned from.
+        """
+        key = (plan, free_bias)
+        if key not in self._found:
+            self._found[key] = basis_of(self.features, torch.arange(len(self.features)), plan, free_bias=free_bias)
+        return self._found[key]
+
+
+def basis_of(features: Features, rows_n: Tensor, plan: Plan, *, free_bias: bool) -> tuple[Basis, Kernel | None]:
+    """The axes of some rows, and what exact directions need of them.
+
+    Args:
+        features: ``[N, D]``.
+        rows_n: The rows.
+        plan: Where.
+        free_bias: Whether the bias goes unpenalised.
+
+    Raises:
+        InputError: When features can't be learned from.
+    """
+    check(features, "features", plan.block)
+    matrix = matrix_of(features, rows_n, plan, free_bias=free_bias)
+    basis = turn(matrix, free_bias=free_bias, resident=plan.resident(len(rows_n), matrix.width))
+    return basis, Kernel(basis) if Kernel.suits(basis, plan.memory_bytes) else None
+
+
 def check_shapes(features: Features, problems: Problems) -> None:
     """Refuse features and targets of different numbers of rows.
 
@@ -83,20 +128,20 @@ def matrix_of(features: Features, rows_n: Tensor, plan: Plan, *, free_bias: bool
 
 def solve_sides(
     make: MakeLoss,
-    features: Features,
+    features: Features | Shared,
     problems: Problems,
     plan: Plan | None,
     names: Sequence[str] | None,
     *,
     free_bias: bool,
 ) -> Fits:
-    """`solve` for targets of +1 and -1, after a look whether every set of rows holds both; `names` are for messages."""
+    """`solve` for targets of +1 and -1, after a look whether every fold holds both; `names` are for messages."""
     check_sides(problems, names)
     return solve(Family(make, _least_squares, _smaller, outputs=1, free_bias=free_bias), features, problems, plan)
 
 
-def solve(family: Family, features: Features, problems: Problems, plan: Plan | None) -> Fits:
-    """Solve problems of any loss, a set of rows after the other.
+def solve(family: Family, features: Features | Shared, problems: Problems, plan: Plan | None) -> Fits:
+    """Solve problems of any loss.
 
     Args:
         family: What they are.
@@ -108,30 +153,33 @@ def solve(family: Family, features: Features, problems: Problems, plan: Plan | N
         InputError: When features can't be learned from.
     """
     plan = plan or Plan()
-    check_shapes(features, problems)
-    check(features, "features", plan.block)
     device = torch.device(plan.device)
-    fits = _empty(len(problems), family.outputs, features.shape[1], device)
+    array_ND = features.features if isinstance(features, Shared) else features
+    check_shapes(array_ND, problems)
+    fits = _empty(len(problems), family.outputs, array_ND.shape[1], device)
+    if not len(problems):
+        return fits
     target_TN, weight_TN = problems.target_TN.to(device), problems.weights().to(device)
-    with threads_for(len(features), features.shape[1], len(problems) * family.outputs):
-        for rows_n, chosen in track(list(problems.by_rows()), "folds"):
-            matrix = matrix_of(features, rows_n, plan, free_bias=family.free_bias)
-            basis = turn(matrix, free_bias=family.free_bias, resident=plan.resident(len(rows_n), matrix.width))
-            kernel = Kernel(basis) if Kernel.suits(basis, plan.memory_bytes) else None
-            together = max(1, plan.memory_bytes // (4 * _ARRAYS * family.outputs * len(rows_n)))
-            warm_TKR = torch.zeros(len(target_TN), family.outputs, len(basis.spread_R), device=device)
-            begun, exact = torch.zeros(2, len(target_TN), dtype=torch.bool, device=device)
-            for part in _by_penalty(problems, chosen, together):
-                own = problems.target_P[part].to(device)
-                penalty_P11 = problems.penalty_P[part].to(device, torch.float32)[:, None, None]
-                target_P1n = target_TN[own[:, None], rows_n.to(device)][:, None]
-                weight_P1n = weight_TN[own[:, None], rows_n.to(device)][:, None] * penalty_P11
-                cold = family.start(basis, target_P1n, weight_P1n)
-                first = torch.where(begun[own][:, None, None], warm_TKR[own], cold)
-                loss, share_P = family.make(target_P1n, weight_P1n), family.share(target_P1n, weight_P1n)
-                found = minimise(loss, basis, kernel, first, exact[own], share_P, plan.settings)
-                warm_TKR[own], begun[own], exact[own] = found.weight_PKR, True, found.exact_P
-                _keep(fits, part.to(device), found, basis)
+    with threads_for(len(array_ND), array_ND.shape[1], len(problems) * family.outputs):
+        if isinstance(features, Shared):
+            basis, kernel = features.basis(plan, free_bias=family.free_bias)
+        else:
+            basis, kernel = basis_of(array_ND, problems.rows(), plan, free_bias=family.free_bias)
+        rows_n = basis.matrix.rows_n
+        together = max(1, plan.memory_bytes // (4 * _ARRAYS * family.outputs * len(rows_n)))
+        warm_TKR = torch.zeros(len(target_TN), family.outputs, len(basis.spread_R), device=device)
+        begun, exact = torch.zeros(2, len(target_TN), dtype=torch.bool, device=device)
+        for part in track(list(_by_penalty(problems, together)), "classifiers"):
+            own = problems.target_P[part].to(device)
+            penalty_P11 = problems.penalty_P[part].to(device, torch.float32)[:, None, None]
+            target_P1n = target_TN[own[:, None], rows_n][:, None]
+            weight_P1n = weight_TN[own[:, None], rows_n][:, None] * penalty_P11
+            cold = family.start(basis, target_P1n, weight_P1n)
+            first = torch.where(begun[own][:, None, None], warm_TKR[own], cold)
+            loss, share_P = family.make(target_P1n, weight_P1n), family.share(target_P1n, weight_P1n)
+            found = minimise(loss, basis, kernel, first, exact[own], share_P, plan.settings)
+            warm_TKR[own], begun[own], exact[own] = found.weight_PKR, True, found.exact_P
+            _keep(fits, part.to(device), found, basis)
     return fits
 
 
@@ -146,10 +194,17 @@ def _empty(problems: int, outputs: int, width: int, device: torch.device) -> Fit
     )
 
 
-def _by_penalty(problems: Problems, chosen: Tensor, together: int) -> Iterator[Tensor]:
-    """Problems of one penalty at a time, the strongest first (C rising): each starts where the one before ended."""
-    for penalty in problems.penalty_P[chosen].unique():
-        yield from chosen[problems.penalty_P[chosen] == penalty].split(together)
+def _by_penalty(problems: Problems, together: int) -> Iterator[Tensor]:
+    """Problems of every target's strongest penalty, then of the next (C rising): each starts where the one before
+    ended. A target may have penalties of its own."""
+    target_P = problems.target_P
+    order = problems.penalty_P.argsort(stable=True)
+    order = order[target_P[order].argsort(stable=True)]
+    count_T = torch.bincount(target_P, minlength=len(problems.target_TN))
+    rank_P = torch.empty_like(target_P)
+    rank_P[order] = torch.arange(len(order)) - (count_T.cumsum(0) - count_T)[target_P[order]]
+    for rank in rank_P.unique():
+        yield from torch.nonzero(rank_P == rank)[:, 0].split(together)
 
 
 def _keep(fits: Fits, part: Tensor, found: Minimum, basis: Basis) -> None:

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 
 from wordsight.errors import InputError
 from wordsight.evaluation.solvers.basis import Basis
-from wordsight.evaluation.solvers.batch import Family, Plan, solve, solve_sides
+from wordsight.evaluation.solvers.batch import Family, Plan, Shared, solve, solve_sides
 from wordsight.evaluation.solvers.loss import TwoSided
 from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.solvers.problems import Fits, Problems
+
+# The score of a class that is left out. It is finite, as rows of such a class that have no weight are multiplied by it.
+_NEVER = -1e9
 
 
 class OneVersusRest(TwoSided):
@@ -44,27 +47,28 @@ class Multinomial:
     Args:
         class_P1n: Number of each row's class.
         weight_P1n: C times the row's weight.
-        classes: K.
+        absent_PK1: True for classes that a problem has no row of, which it leaves out; None where there are none.
     """
 
     class_P1n: Tensor
     weight_P1n: Tensor
-    classes: int
+    absent_PK1: Tensor | None = None
 
     def value(self, score_PKn: Tensor) -> Tensor:
         """The weighted sum over rows."""
+        score_PKn = self._present(score_PKn)
         own = score_PKn.gather(1, self.class_P1n)
         return (self.weight_P1n * (score_PKn.logsumexp(1, keepdim=True) - own)).sum((1, 2), dtype=torch.float64)
 
     def slope(self, score_PKn: Tensor) -> Tensor:
         """Its derivative."""
-        share = score_PKn.softmax(1)
+        share = self._present(score_PKn).softmax(1)
         share.scatter_add_(1, self.class_P1n, -torch.ones_like(self.weight_P1n))
         return self.weight_P1n * share
 
     def curvature(self, score_PKn: Tensor) -> Tensor:
         """The probabilities, which the second derivative is made of."""
-        return score_PKn.softmax(1)
+        return self._present(score_PKn).softmax(1)
 
     def times(self, curvature_PKn: Tensor, way_PKn: Tensor) -> Tensor:
         """(diag(p) - pp') times a change."""
@@ -77,16 +81,20 @@ class Multinomial:
 
     def select(self, chosen: Tensor) -> Multinomial:
         """Some of the problems."""
-        return Multinomial(self.class_P1n[chosen], self.weight_P1n[chosen], self.classes)
+        absent_PK1 = None if self.absent_PK1 is None else self.absent_PK1[chosen]
+        return Multinomial(self.class_P1n[chosen], self.weight_P1n[chosen], absent_PK1)
+
+    def _present(self, score_PKn: Tensor) -> Tensor:
+        return score_PKn if self.absent_PK1 is None else score_PKn.masked_fill(self.absent_PK1, _NEVER)
 
 
 def solve_logistic(
-    features: Features, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
+    features: Features | Shared, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
 ) -> Fits:
     """Fit logistic regressions of one class against the rest.
 
     Args:
-        features: ``[N, D]``, float16 or float32.
+        features: ``[N, D]``, float16 or float32; shared where several calls learn from them.
         problems: Targets of +1 and -1, and C.
         plan: Where and how.
         names: Names of the targets, for messages.
@@ -98,20 +106,23 @@ def solve_logistic(
 
 
 def solve_multinomial(
-    features: Features,
+    features: Features | Shared,
     problems: Problems,
     classes: int,
     plan: Plan | None = None,
     names: Sequence[str] | None = None,
+    *,
+    some_absent: bool = False,
 ) -> Fits:
     """Fit logistic regressions of all classes at once.
 
     Args:
-        features: ``[N, D]``, float16 or float32.
+        features: ``[N, D]``, float16 or float32; shared where several calls learn from them.
         problems: Targets that are numbers of classes, and C.
         classes: Number K of classes.
         plan: Where and how.
         names: Names of the classes, for messages.
+        some_absent: Whether a problem may have no row of a class; it does without it, and its score says nothing.
 
     Raises:
         InputError: When features or targets can't be learned from.
@@ -121,10 +132,17 @@ def solve_multinomial(
         raise InputError(
             f"labels from {target_TN.min():g} to {target_TN.max():g}", expected=f"whole numbers from 0 to {classes - 1}"
         )
-    _check_present(problems, classes, names)
+    present_TK = _present_classes(problems, classes)
+    if not some_absent:
+        _check_present(problems, present_TK, names)
 
     def make(class_P1n: Tensor, weight_P1n: Tensor) -> Multinomial:
-        return Multinomial(class_P1n.long(), weight_P1n, classes)
+        class_P1n = class_P1n.long()
+        if present_TK.all():
+            return Multinomial(class_P1n, weight_P1n)
+        rows_PK1 = weight_P1n.new_zeros(len(class_P1n), classes, 1)
+        rows_PK1.scatter_add_(1, class_P1n.transpose(1, 2), (weight_P1n > 0).float().transpose(1, 2))
+        return Multinomial(class_P1n, weight_P1n, rows_PK1 == 0)
 
     def start(basis: Basis, class_P1n: Tensor, weight_P1n: Tensor) -> Tensor:
         return weight_P1n.new_zeros(len(class_P1n), classes, len(basis.spread_R))
@@ -135,16 +153,18 @@ def solve_multinomial(
     return solve(Family(make, start, share, outputs=classes, free_bias=True), features, problems, plan)
 
 
-def _check_present(problems: Problems, classes: int, names: Sequence[str] | None) -> None:
+def _present_classes(problems: Problems, classes: int) -> Tensor:
+    """Whether a target has a row of each class, ``[T, K]``."""
     counted_TN = problems.weights() > 0
-    for fold, target in torch.unique(torch.stack([problems.rows_P, problems.target_P], 1), dim=0).tolist():
-        rows_N = problems.rows_FN[fold] & counted_TN[target]
-        count_K = torch.bincount(problems.target_TN[target][rows_N].long(), minlength=classes)
-        if not count_K.all():
-            k = int(count_K.argmin())
-            name = names[k] if names is not None else f"class {k}"
-            raise InputError(
-                f"no positive of {name} in fold {fold}'s training rows",
-                expected="at least one",
-                mend="leave the class out, or use fewer folds",
-            )
+    pairs = zip(problems.target_TN.long(), counted_TN, strict=True)
+    return torch.stack([torch.bincount(own_N[rows_N], minlength=classes) > 0 for own_N, rows_N in pairs])
+
+
+def _check_present(problems: Problems, present_TK: Tensor, names: Sequence[str] | None) -> None:
+    for target, k in torch.nonzero(~present_TK).tolist():
+        name = names[k] if names is not None else f"class {k}"
+        raise InputError(
+            f"no positive of {name} in fold {problems.of_fold(target)[0]}'s training rows",
+            expected="at least one",
+            mend="leave the class out, or use fewer folds",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,39 +13,45 @@ from wordsight.errors import InputError
 
 @dataclass(frozen=True)
 class Problems:
-    """Problems on the rows of one feature matrix; each is a target, a set of rows, a penalty.
+    """Problems on the rows of one feature matrix; each is a target under a penalty.
+
+    What a fold or a seed leaves out has weight 0 in targets of its own, so that the problems of all folds are solved
+    together.
 
     Args:
         target_TN: Targets of which each problem takes one: +1 and -1; for several classes the class's number; for ridge
             regression any number.
-        rows_FN: Sets of rows of which each problem takes one: a fold's, a seed's; true where a row counts.
         target_P: Which target.
-        rows_P: Which rows.
         penalty_P: liblinear's and scikit-learn's C, the weight of the summed loss beside w'w / 2; for ridge regression
             its alpha, the weight of w'w beside the summed squares.
         weight_TN: Weight of each row's loss in problems with each target; None for one.
+        folds: So many times the targets come, one fold's after the other's; for messages.
     """
 
     target_TN: Tensor
-    rows_FN: Tensor
     target_P: Tensor
-    rows_P: Tensor
     penalty_P: Tensor
     weight_TN: Tensor | None = None
+    folds: int = 1
 
     def __len__(self) -> int:
         return len(self.penalty_P)
 
-    def by_rows(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each set of rows that is used: numbers of its rows, numbers of its problems."""
-        for f in range(len(self.rows_FN)):
-            chosen = torch.nonzero(self.rows_P == f)[:, 0]
-            if len(chosen):
-                yield torch.nonzero(self.rows_FN[f])[:, 0], chosen
-
     def weights(self) -> Tensor:
         """Weight of each row in problems with each target, ``[T, N]``."""
-        return torch.ones(self.target_TN.shape) if self.weight_TN is None else self.weight_TN.float()
+        if self.weight_TN is None:
+            return torch.ones(1, 1).expand(self.target_TN.shape)
+        return self.weight_TN.float()
+
+    def rows(self) -> Tensor:
+        """Numbers of the rows that have a weight in any problem, ``[n]``."""
+        if self.weight_TN is None:
+            return torch.arange(self.target_TN.shape[1])
+        return torch.nonzero((self.weight_TN > 0).any(0))[:, 0]
+
+    def of_fold(self, target: int) -> tuple[int, int]:
+        """The fold of a target, and its number in the fold."""
+        return divmod(target, len(self.target_TN) // self.folds)
 
 
 def grid(
@@ -56,7 +62,7 @@ def grid(
     Args:
         target_TN: Targets.
         penalties: C, or alpha for ridge regression.
-        rows_FN: Sets of rows; None for one of all rows.
+        rows_FN: Sets of rows, true where a row counts: a fold's, a seed's; None for one of all rows.
         weight_TN: Weight of each row for each target.
 
     Raises:
@@ -64,15 +70,18 @@ def grid(
     """
     if not penalties or min(penalties) <= 0:
         raise InputError(f"penalties {list(penalties)}", expected="one or more, all above zero")
-    rows_FN = torch.ones(1, target_TN.shape[1], dtype=torch.bool) if rows_FN is None else rows_FN.bool().cpu()
     for name, tensor in (("sets of rows", rows_FN), ("weights of rows", weight_TN)):
         if tensor is not None and tensor.shape[1] != target_TN.shape[1]:
             raise InputError(f"{name} are for {tensor.shape[1]:,} rows, targets for {target_TN.shape[1]:,}")
-    sizes = [torch.arange(len(rows_FN)), torch.arange(len(target_TN)), torch.arange(len(penalties))]
-    rows_P, target_P, penalty_P = torch.cartesian_prod(*sizes).reshape(-1, 3).T
-    return Problems(
-        target_TN.cpu(), rows_FN, target_P, rows_P, torch.tensor(penalties, dtype=torch.float64)[penalty_P], weight_TN
-    )
+    target_TN, folds = target_TN.cpu(), 1
+    if rows_FN is not None:
+        own_TN = torch.ones(target_TN.shape) if weight_TN is None else weight_TN.float().cpu()
+        folds = len(rows_FN)
+        weight_TN = (rows_FN.cpu().float()[:, None] * own_TN).flatten(0, 1)
+        target_TN = target_TN.repeat(folds, 1)
+    target_P = torch.arange(len(target_TN)).repeat_interleave(len(penalties))
+    penalty_P = torch.tensor(penalties, dtype=torch.float64).repeat(len(target_TN))
+    return Problems(target_TN, target_P, penalty_P, weight_TN, folds)
 
 
 def class_weights(target_TN: Tensor, positive: float, negative: float) -> Tensor:
@@ -81,7 +90,7 @@ def class_weights(target_TN: Tensor, positive: float, negative: float) -> Tensor
 
 
 def check_sides(problems: Problems, names: Sequence[str] | None = None) -> None:
-    """Refuse targets that are not +1 and -1, and classes that a set of rows holds no positive or no negative of.
+    """Refuse targets that are not +1 and -1, and classes that a fold holds no positive or no negative of.
 
     Args:
         problems: The problems.
@@ -97,10 +106,10 @@ def check_sides(problems: Problems, names: Sequence[str] | None = None) -> None:
         raise InputError(f"a target is {found:g}", expected="+1 and -1", mend="leave ignored rows out by weight 0")
     weighted = problems.weights() > 0
     for side, word in ((1, "positive"), (-1, "negative")):
-        count_FT = problems.rows_FN.float() @ ((target_TN == side) & weighted).float().T
-        empty = torch.nonzero(count_FT[problems.rows_P, problems.target_P] == 0)[:, 0]
+        count_T = ((target_TN == side) & weighted).sum(1)
+        empty = torch.nonzero(count_T[problems.target_P] == 0)[:, 0]
         if len(empty):
-            fold, target = int(problems.rows_P[empty[0]]), int(problems.target_P[empty[0]])
+            fold, target = problems.of_fold(int(problems.target_P[empty[0]]))
             name = names[target] if names is not None else f"class {target}"
             raise InputError(
                 f"no {word} of {name} in fold {fold}'s training rows",

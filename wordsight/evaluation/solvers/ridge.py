@@ -6,15 +6,20 @@ After the few-shot evaluator of big_vision (Zhai et al.), which solves it the sa
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from wordsight.evaluation.solvers.basis import turn
+from wordsight.evaluation.solvers.basis import Basis, turn
 from wordsight.evaluation.solvers.batch import Plan, check_shapes, matrix_of
 from wordsight.evaluation.solvers.matrix import Features, check
 from wordsight.evaluation.solvers.problems import Fits, Problems
+
+# Arrays of a number for each row that a target needs at once.
+_ARRAYS = 8
 
 
 def solve_ridge(features: Features, problems: Problems, plan: Plan | None = None) -> Fits:
@@ -35,33 +40,49 @@ def solve_ridge(features: Features, problems: Problems, plan: Plan | None = None
     count, width = len(problems), features.shape[1]
     weight_PKD, bias_PK = torch.zeros(count, 1, width, device=device), torch.zeros(count, 1, device=device)
     objective_P = torch.zeros(count, dtype=torch.float64, device=device)
-    for rows_n, chosen, weight_n in _by_weights(problems):
-        part = chosen.to(device)
-        root_n = weight_n.to(device, torch.float32).sqrt()
+    for targets, weight_N in _by_weights(problems):
+        rows_n = torch.nonzero(weight_N > 0)[:, 0]
+        root_n = weight_N[rows_n].to(device).sqrt()
         matrix = replace(matrix_of(features, rows_n, plan, free_bias=False), ones=False, scale_n=root_n).centred()
         basis = turn(matrix, free_bias=False, resident=False)
-        target_Tn = problems.target_TN[problems.target_P[chosen]][:, rows_n].to(device, torch.float64)
-        mean_T1 = (target_Tn * root_n**2).sum(1, keepdim=True) / (root_n**2).sum()
-        rest_Tn = ((target_Tn - mean_T1) * root_n).float()
-        penalty_T1 = problems.penalty_P[chosen].to(device, torch.float32)[:, None]
-        turned_TR = basis.gather(rest_Tn) / (basis.spread_R + penalty_T1)
-        misses_T = ((basis.scores(turned_TR) - rest_Tn).double() ** 2).sum(1)
-        objective_P[part] = misses_T + (penalty_T1 * turned_TR**2).sum(1)
-        weight_TD, bias_T = basis.back(turned_TR)
-        weight_PKD[part, 0], bias_PK[part, 0] = weight_TD, bias_T + mean_T1[:, 0].float()
+        for some in targets.split(max(1, plan.memory_bytes // (4 * _ARRAYS * len(rows_n)))):
+            gathered = _gathered(basis, problems.target_TN[some][:, rows_n].to(device), root_n)
+            place_T = torch.full((len(problems.target_TN),), -1).scatter_(0, some, torch.arange(len(some)))
+            part = torch.nonzero(place_T[problems.target_P] >= 0)[:, 0]
+            own = place_T[problems.target_P[part]].to(device)
+            penalty_p1 = problems.penalty_P[part].to(device)[:, None]
+            turned_pR = gathered.rows_TR[own] / (basis.spread_R + penalty_p1)
+            # |Xv - y|² + alpha v'v at its minimum is y'y - v'X'y.
+            objective_P[part] = gathered.squares_T[own] - (turned_pR * gathered.rows_TR[own]).sum(1)
+            weight_pD, bias_p = basis.back(turned_pR.float())
+            weight_PKD[part, 0], bias_PK[part, 0] = weight_pD, bias_p + gathered.mean_T[own]
     exact = torch.ones(count, dtype=torch.bool, device=device)
     none = torch.zeros(count, device=device)
     return Fits(weight_PKD, bias_PK, objective_P, none, none.long(), exact)
 
 
-def _by_weights(problems: Problems) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Problems that share rows and the rows' weights: rows, problems, weights. They share an eigendecomposition."""
-    found = []
-    for rows_n, chosen in problems.by_rows():
-        if problems.weight_TN is None:
-            found.append((rows_n, chosen, torch.ones(len(rows_n))))
-            continue
-        weight_Pn = problems.weight_TN[problems.target_P[chosen]][:, rows_n]
-        distinct, which_P = torch.unique(weight_Pn, dim=0, return_inverse=True)
-        found += [(rows_n, chosen[which_P == i], distinct[i]) for i in range(len(distinct))]
-    return found
+@dataclass(frozen=True)
+class _Gathered:
+    """What all penalties of some targets need: X'y, y'y and the mean, y being centred and weighted."""
+
+    rows_TR: Tensor
+    squares_T: Tensor
+    mean_T: Tensor
+
+
+def _gathered(basis: Basis, target_Tn: Tensor, root_n: Tensor) -> _Gathered:
+    target_Tn = target_Tn.double()
+    mean_T1 = (target_Tn * root_n**2).sum(1, keepdim=True) / (root_n**2).sum()
+    rest_Tn = (target_Tn - mean_T1) * root_n
+    return _Gathered(basis.gather(rest_Tn.float()).double(), (rest_Tn**2).sum(1), mean_T1[:, 0].float())
+
+
+def _by_weights(problems: Problems) -> list[tuple[Tensor, Tensor]]:
+    """Targets that share their rows' weights, and so an eigendecomposition; and the weights."""
+    if problems.weight_TN is None:
+        return [(torch.arange(len(problems.target_TN)), torch.ones(problems.target_TN.shape[1]))]
+    alike: dict[bytes, list[int]] = {}
+    for target, weight_N in enumerate(problems.weight_TN.float().cpu()):
+        digest = hashlib.blake2b(np.ascontiguousarray(weight_N.numpy()).data).digest()
+        alike.setdefault(digest, []).append(target)
+    return [(torch.tensor(targets), problems.weight_TN[targets[0]].float().cpu()) for targets in alike.values()]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wordsight.evaluation.solvers.batch import Plan, solve_sides
+from wordsight.evaluation.solvers.batch import Plan, Shared, solve_sides
 from wordsight.evaluation.solvers.loss import TwoSided
 from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.solvers.problems import Fits, Problems
@@ -36,12 +36,12 @@ class SquaredHinge(TwoSided):
 
 
 def solve_squared_hinge(
-    features: Features, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
+    features: Features | Shared, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
 ) -> Fits:
     """Fit linear SVMs.
 
     Args:
-        features: ``[N, D]``, float16 or float32.
+        features: ``[N, D]``, float16 or float32; shared where several calls learn from them.
         problems: Targets of +1 and -1, and C.
         plan: Where and how.
         names: Names of the targets, for messages.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wordsight.concepts.english import language_of
 from wordsight.concepts.postag import PostagSettings, build_postag
+from wordsight.concepts.topics import TopicsSettings, build_topics
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 
@@ -73,3 +75,16 @@ def test_captions_are_looked_at_from_the_first_example_to_the_last(
     monkeypatch.setattr("wordsight.concepts.words._SAMPLE", 4)
     with pytest.raises(InputError, match="50% of the captions are not English"):
         build_postag(make_corpus([ENGLISH] * 4 + [GERMAN] * 4), PostagSettings(size=2), "all")
+
+
+def test_topics_of_another_language_ask_for_its_stop_words(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([[text] for text in GERMAN * 4])
+    settings = TopicsSettings(size=2, min_count=2)
+    with pytest.raises(InputError, match="100% of the captions are not English .*German.* stop words and lemmas are"):
+        build_topics(corpus, settings, "all")
+    with pytest.raises(InputError, match="and the lemmas are; give --stop-words of their language"):
+        build_topics(corpus, replace(settings, stop_words="de"), "all")
+    found = build_topics(corpus, replace(settings, stop_words="de", lemmas=False), "all")
+    words = {word for name in found.names for word in name.split()}
+    assert "hund" in words
+    assert not words & {"ein", "eine", "auf", "der"}

@@ -70,6 +70,13 @@ def test_probabilities_are_counted_where_they_are_the_likeliest() -> None:
     assert "-> dog grass 0.90, car road 0.10" in found.text()
 
 
+def test_a_topic_that_is_never_the_likeliest_is_still_one_that_examples_have() -> None:
+    matrix = scipy.sparse.csr_matrix(np.array([[0.9, 0.1, 0], [0.8, 0.2, 0]], dtype=np.float32))
+    found = describe_concepts(ConceptSet("topics", ["dog grass", "car road", "sea"], matrix, "probabilities", "abc"))
+    assert found.counts == [("dog grass", 2), ("car road", 0), ("sea", 0)]
+    assert "no example has  1 of the concepts" in found.text()
+
+
 def test_concepts_that_no_example_has_are_said(built: ConceptSet) -> None:
     text = describe_concepts(replace(built, matrix=scipy.sparse.csr_matrix((4, 4), dtype=np.float32))).text()
     assert "no example has  4 of the concepts" in text

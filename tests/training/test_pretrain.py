@@ -9,15 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from safetensors.torch import load_file
 
+from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import InputError
-from wordsight.training.data import TrainingData, info_of
+from wordsight.objectives import build_objective
+from wordsight.training.data import TrainingData, facts_of, info_of
+from wordsight.training.diagnostics import summary_lines
 from wordsight.training.optimizer import rate_at
 from wordsight.training.pretrain import train
-from wordsight.training.run import Run, write_start
+from wordsight.training.run import Run, new_backbone, write_start
 from wordsight.training.settings import OptimizerSettings, PretrainSettings
 
 SMALL = PretrainSettings(
@@ -60,6 +65,16 @@ def test_a_run_folder_holds_what_it_promises(whole: Run) -> None:
     names = {entry.name for entry in whole.path.iterdir()}
     assert {"config.yaml", "run.json", "metrics.jsonl", "backbone.safetensors", "objective.safetensors"} <= names
     assert "checkpoint.safetensors" not in names, "a finished run needs no checkpoint"
+
+
+def test_concepts_that_no_image_trained_on_has_are_said(data: TrainingData, whole: Run) -> None:
+    assert whole.info.concepts["postag"].unseen == 0
+    held = np.zeros((len(data.corpus), 3), dtype=np.float32)
+    held[:, 0] = 1
+    words = ConceptSet("words", ["a", "b", "c"], scipy.sparse.csr_matrix(held), "labels", data.corpus.fingerprint)
+    info = info_of(dataclasses.replace(data, concepts={"words": words}), 48, 1)
+    objective = build_objective("icmlm-tfm", {}, new_backbone(SMALL), facts_of(data, 48))
+    assert "3 concepts (2 of them in none of these images)" in summary_lines(SMALL, objective, info)[1]
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(

@@ -1,4 +1,4 @@
-"""Whether captions are in the language that the tagger speaks, told by their letters and commonest small words."""
+"""Whether captions are in the language that is taken for granted, told by their letters and commonest small words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
-from wordsight.concepts.rows import Caption
 from wordsight.concepts.splitters import splitter
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
@@ -47,27 +46,27 @@ _MOST = 0.2
 _LEAD = 2
 
 
-def check_english(captions: Iterable[Caption], corpus: Corpus) -> None:
-    """Refuse captions that the English tagger would tag wrongly, before it does.
+def check_english(texts: Iterable[str], corpus: Corpus, *, why: str, mend: str) -> None:
+    """Refuse texts that are taken for English and are not.
 
     Args:
-        captions: (example, number of the caption in it, text); an even sample of them.
+        texts: An even sample of them.
         corpus: Where they are.
+        why: What is made for English alone.
+        mend: What else can be done.
 
     Raises:
         InputError: When more than a fifth of them are in other languages; it names the commonest of those.
     """
-    told = Counter(language_of(text) for _, _, text in captions)
+    told = Counter(map(language_of, texts))
     others = told.total() - told["English"]
     if others <= _MOST * told.total():
         return
     most = max((name for name in told if name != "English"), key=lambda name: (told[name], name))
-    mend = "use the concept set 'words', which needs no tagger"
     if english := [name for name in corpus.language_names if name.split("-")[0].lower() == "en"]:
         mend += f", or give --language {english[0]}"
     raise InputError(
-        f"{others / told.total():.0%} of the captions are not English (most of those: {most}), "
-        "and the tagger speaks English alone",
+        f"{others / told.total():.0%} of the captions are not English (most of those: {most}), and {why}",
         where=corpus.path,
         mend=mend,
     )

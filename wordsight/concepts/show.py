@@ -41,6 +41,7 @@ class ConceptSummary:
         examples: How many examples its corpus has.
         counts: The concepts, and how many examples have each; of probabilities, in how many examples it is the
             likeliest. The most frequent first.
+        unseen: How many concepts no example has.
         parts: How many concepts are of each part of speech; empty where they have none.
         per_example: How many concepts an example has on average, of those with any.
         without: Share of examples without a concept, by split; "all" for all.
@@ -53,6 +54,7 @@ class ConceptSummary:
     size: int
     examples: int
     counts: list[tuple[str, int]]
+    unseen: int
     parts: dict[str, int]
     per_example: float
     without: dict[str, float]
@@ -74,12 +76,11 @@ class ConceptSummary:
             most: How many concepts are shown, of the most frequent and half as many of the rarest.
         """
         rarest = self.counts[max(most, self.size - most // 2) :][::-1]
-        unseen = sum(count == 0 for _, count in self.counts)
         without = [f"{share:.1%} of {name}" for name, share in self.without.items()]
         facts = {
             "rarest": _listed(rarest),
             "parts of speech": _listed(list(self.parts.items())),
-            "no example has": f"{unseen:,} of the concepts" if unseen else "",
+            "no example has": f"{self.unseen:,} of the concepts" if self.unseen else "",
             "target": self.target,
             "settings": ", ".join(f"{name} {value}" for name, value in self.settings.items() if value != ""),
             "examples": f"{self.examples:,}, with {self.per_example:.1f} concepts on average where they have any",
@@ -124,6 +125,7 @@ def describe_concepts(concepts: ConceptSet, corpus: Corpus | None = None, exampl
         size=len(concepts),
         examples=int(concepts.matrix.shape[0]),
         counts=ranked,
+        unseen=int((concepts.matrix.getnnz(axis=0) == 0).sum()),
         parts=dict(Counter(concepts.parts or ()).most_common()),
         per_example=float(held[some].mean()) if len(some) else 0.0,
         without=without,

@@ -10,10 +10,14 @@ import scipy.sparse
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.documents import Preparation, Source, bags_of, documents_of
+from wordsight.concepts.english import check_english
 from wordsight.concepts.lda import FitSettings, TextSource, Topics, topics_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.progress import console
+
+# Examples that are looked at for the language of their texts.
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def topics_set(
         language: Only captions in this language; "" for all.
     """
     preparation, limits, fit = settings.parts()
+    _check_language(corpus, preparation, source)
     topics = topics_of(corpus, source, preparation, limits, fit)
     in_split = corpus.indices(source.split)
     told = _Told(documents_of(corpus, corpus.indices(None), of, language))
@@ -103,6 +108,24 @@ def topics_set(
             "examples_without_known_words": unknown,
         },
         arrays={"topics": topics.components, "vocabulary": np.array(topics.vocabulary)},
+    )
+
+
+def _check_language(corpus: Corpus, preparation: Preparation, source: TextSource) -> None:
+    """English stop words and lemmas would leave another language's small words to make topics of."""
+    if preparation.stop_words != "en" and not preparation.lemmas:
+        return
+    indices = corpus.indices(source.split)
+    some = indices[:: max(1, round(len(indices) / _SAMPLE))]
+    texts: Iterator[str] = (text for _, _, text in corpus.caption_iter(some, source.language or None))
+    if source.of == "articles":
+        texts = (text for text in documents_of(corpus, some, "articles") if text)
+    made_for = ["stop words"] * (preparation.stop_words == "en") + ["lemmas"] * preparation.lemmas
+    check_english(
+        texts,
+        corpus,
+        why=f"the {' and '.join(made_for)} are",
+        mend="give --stop-words of their language (de, fr, ...; '' for none) and --lemmas false",
     )
 
 

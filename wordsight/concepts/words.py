@@ -91,7 +91,12 @@ def _read(corpus: Corpus, language: str) -> Words:
     count = sum(1 for _ in captions(everything))
     if count == 0:
         raise InputError("holds no captions", where=corpus.path, expected="a corpus built from captioned images")
-    check_english(captions(everything[:: max(1, round(count / _SAMPLE))]), corpus)
+    check_english(
+        (text for _, _, text in captions(everything[:: max(1, round(count / _SAMPLE))])),
+        corpus,
+        why="the tagger speaks English alone",
+        mend="use the concept set 'words', which needs no tagger",
+    )
     numbers: dict[str, int] = {}
     flat = array("q")
     tagged = track(tag_words(text for _, _, text in captions(everything)), "tagging captions", total=count)

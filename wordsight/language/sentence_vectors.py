@@ -102,7 +102,7 @@ def sentence_vectors(corpus: Corpus, model: LanguageModel, pool: Pool, language:
                 files.append(_of_file(chunk, model, pool, keep, len(files)))
                 bar.advance(task, len(chunk))
     except KeyboardInterrupt:
-        if keep is not None:
+        if keep is not None and files:
             done = sum(map(len, files))
             line = f"{done:,} of {len(examples):,} sentence vectors are kept in {keep}; the next time goes on there"
             console.print(line, markup=False, soft_wrap=True)

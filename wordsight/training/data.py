@@ -186,7 +186,11 @@ def info_of(data: TrainingData, examples: int, steps: int) -> RunInfo:
         examples=examples,
         concepts={
             name: RunConcepts(
-                str(found.path.resolve() if found.path else ""), found.fingerprint, len(found), found.target
+                folder=str(found.path.resolve() if found.path else ""),
+                fingerprint=found.fingerprint,
+                count=len(found),
+                target=found.target,
+                unseen=int((found.matrix[data.corpus.indices(data.split)].getnnz(axis=0) == 0).sum()),
             )
             for name, found in data.concepts.items()
         },

@@ -43,9 +43,12 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
 
 
 def _sets(info: RunInfo) -> str:
-    if len(info.concepts) == 1:
-        return f", {next(iter(info.concepts.values())).count:,} concepts"
-    return "".join(f", {found.count:,} concepts of {name}" for name, found in info.concepts.items())
+    said = ""
+    for name, found in info.concepts.items():
+        said += f", {found.count:,} concepts" + (f" of {name}" if len(info.concepts) > 1 else "")
+        if found.unseen:
+            said += f" ({found.unseen:,} of them in none of these images)"
+    return said
 
 
 class Watch:

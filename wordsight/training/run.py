@@ -46,12 +46,14 @@ class RunConcepts:
         fingerprint: Its fingerprint.
         count: Number K of concepts.
         target: Whether its values are labels or probabilities.
+        unseen: How many concepts no image of the split has: all that is learned of them is that they are rare.
     """
 
     folder: str
     fingerprint: str
     count: int
     target: Literal["labels", "probabilities"]
+    unseen: int = 0
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,15 @@ def test_each_of_several_sets_has_a_result_of_its_own(make_tagged: MakeTagged) -
     assert [each.part for each in read_results(subject.results_folder)] == ["words", "topics"]
 
 
+def test_topics_are_named_by_their_correlation(make_tagged: MakeTagged) -> None:
+    shares = [[0.0, 0.9, 0.1]] * 2 + [[0.1, 0.9, 0]] + [[0.9, 0.1, 0.0]] * 3
+    subject, split = make_tagged(topics=(shares, "probabilities", [2.0, 2.0, 0.1]))
+    (result,) = evaluate(subject, split, [Protocol("few", "tags", settings_of("tags", least_positives=2))])
+    assert [(group.by, group.name) for group in result.groups][:2] == [(BEST, "green"), (BEST, "red")]
+    assert [group.by for group in result.groups[2:]] == [LEAST]
+    assert {group.baselines["chance"] for group in result.groups} == {0.0}
+
+
 def test_without_its_corpus_the_frequencies_are_missing_and_that_is_said(make_tagged: MakeTagged) -> None:
     subject, split = make_tagged(words=(SEEN, "labels", None))
     (result,) = evaluate(subject, split, ["tags"])

@@ -99,7 +99,7 @@ def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list
         if asked.labels:
             found = _of_labels(asked, settings)
         else:
-            found = _of_probabilities(asked, exclusive=not TAG_LOSSES[heads.losses[name]].one_by_one)
+            found = _of_probabilities(asked, settings, exclusive=not TAG_LOSSES[heads.losses[name]].one_by_one)
         part = name if len(held) > 1 else ""
         results.append(_result(subject, question, protocol, asked, found, part, len(examples)))
     return results
@@ -175,13 +175,13 @@ def _of_labels(asked: Asked, settings: TagsSettings) -> Found:
         more=more,
         value_K=precision_K,
         groups=[
-            *_extremes(asked, precision_K, chance_K, positives_K, settings),
+            *_extremes(asked, precision_K, chance_K, settings),
             *_bands(asked.learned.train_K, precision_K, chance_K),
         ],
     )
 
 
-def _of_probabilities(asked: Asked, *, exclusive: bool) -> Found:
+def _of_probabilities(asked: Asked, settings: TagsSettings, *, exclusive: bool) -> Found:
     near = nearness(asked.scores, asked.truth, exclusive=exclusive)
     more, beside = _ranked(asked, {"precision": False, "recall": True})
     even = np.ones(asked.truth.shape[1])
@@ -194,6 +194,7 @@ def _of_probabilities(asked: Asked, *, exclusive: bool) -> Found:
         baselines={CHANCE: 0.0, **beside},
         more={DISTANCE: near.distance, **more},
         value_K=near.correlation_K,
+        groups=list(_extremes(asked, near.correlation_K, np.zeros_like(near.correlation_K), settings)),
     )
 
 
@@ -215,19 +216,15 @@ def _named(ranks: FirstRanks, wanted: Mapping[str, bool]) -> dict[str, float]:
 
 
 def _extremes(
-    asked: Asked,
-    precision_K: NDArray[np.float64],
-    chance_K: NDArray[np.float64],
-    positives_K: NDArray[np.int64],
-    settings: TagsSettings,
+    asked: Asked, value_K: NDArray[np.float64], chance_K: NDArray[np.float64], settings: TagsSettings
 ) -> Iterator[Group]:
-    """The concepts learned best and least: by how much of the way from chance to all right their precision has gone.
+    """The concepts learned best and least: by how much of the way from chance to 100 % their number has gone.
 
     Precision alone would name the concepts that most images have.
     """
-    images = asked.truth.shape[0]
-    enough = np.flatnonzero((positives_K >= settings.least_positives) & (positives_K < images))
-    gain = (precision_K[enough] - chance_K[enough]) / (100 - chance_K[enough])
+    holding_K = np.asarray(asked.truth.getnnz(axis=0))
+    enough = np.flatnonzero((holding_K >= settings.least_positives) & (chance_K < 100) & ~np.isnan(value_K))
+    gain = (value_K[enough] - chance_K[enough]) / (100 - chance_K[enough])
     order = enough[np.argsort(-gain, kind="stable")].tolist()
     # A concept is named once, also where there are few.
     best = order[: min(settings.named, (len(order) + 1) // 2)]
@@ -235,7 +232,7 @@ def _extremes(
     for by, concepts in ((BEST, best), (LEAST, least)):
         for k in concepts:
             name, chance = asked.learned.concepts.names[k], {CHANCE: float(chance_K[k])}
-            yield Group(by, name, int(positives_K[k]), float(precision_K[k]), baselines=chance)
+            yield Group(by, name, int(holding_K[k]), float(value_K[k]), baselines=chance)
 
 
 def _bands(

@@ -232,8 +232,10 @@ def test_topics_are_named_by_their_correlation(make_tagged: MakeTagged) -> None:
     shares = [[0.0, 0.9, 0.1]] * 2 + [[0.1, 0.9, 0]] + [[0.9, 0.1, 0.0]] * 3
     subject, split = make_tagged(topics=(shares, "probabilities", [2.0, 2.0, 0.1]))
     (result,) = evaluate(subject, split, [Protocol("few", "tags", settings_of("tags", least_positives=2))])
-    assert [(group.by, group.name) for group in result.groups][:2] == [(BEST, "green"), (BEST, "red")]
-    assert [group.by for group in result.groups[2:]] == [LEAST]
+    assert [group.by for group in result.groups] == [BEST] * 2 + [LEAST]
+    values = [group.value for group in result.groups]
+    assert values == sorted(values, reverse=True)
+    assert values == [result.per_class[group.name] for group in result.groups]
     assert {group.baselines["chance"] for group in result.groups} == {0.0}
 
 

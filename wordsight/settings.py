@@ -33,7 +33,13 @@ def from_mapping(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     missing = [n for n, f in known.items() if n not in values and f.default is MISSING and f.default_factory is MISSING]
     if missing:
         raise InputError(f"{', '.join(missing)} missing", where=where)
-    return kind(**{name: _checked(hints[name], value, f"{where}: {name}") for name, value in values.items()})
+    checked = {name: _checked(hints[name], value, f"{where}: {name}") for name, value in values.items()}
+    try:
+        return kind(**checked)
+    except InputError as error:
+        # A dataclass that looks at its own values does not know where they stand.
+        place = where if error.where is None else f"{where}: {error.where}"
+        raise InputError(error.what, where=place, expected=error.expected, mend=error.mend) from None
 
 
 def _checked(hint: Any, value: Any, where: str) -> Any:
@@ -80,5 +86,6 @@ def _first_that_fits(hints: tuple[Any, ...], value: Any, where: str) -> Any:
 def _of_type(kind: Any, value: Any, where: str) -> Any:
     fits = isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool)
     if not fits:
-        raise InputError(f"found {value!r}", where=where, expected=f"a value of type {kind.__name__}")
+        wanted = {tuple: "a list", dict: "names with values"}.get(kind, f"a value of type {kind.__name__}")
+        raise InputError(f"found {value!r}", where=where, expected=wanted)
     return value

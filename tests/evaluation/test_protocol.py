@@ -58,9 +58,9 @@ def test_a_changed_protocol_under_an_old_name_is_refused(tmp_path: Path) -> None
         (("method: probe", "method: prob"), "unknown method 'prob'.*did you mean 'probe'"),
         (("tolerance: 0.0001", ""), "has no tolerance"),
         (("  pool: 1", "  pools: 1"), "unknown setting 'pools'"),
-        (("  pool: 1", "  pool: 0"), "pool 0"),
+        (("  pool: 1", "  pool: 0"), "features: pool is 0"),
         (("classifier: logistic", "classifier: logistics"), "unknown classifier 'logistics'"),
-        (("penalties: [", "penalties: [-1.0, "), "above zero"),
+        (("penalties: [", "penalties: [-1.0, "), "above 0"),
         (("normalise: standardise", "normalise: whiten"), "unknown value 'whiten'"),
         (("average_precision: sklearn", "average_precision: voc"), "unknown average precision 'voc'"),
         (("pool: 1", "pool: [1"), "can't be read as YAML"),
@@ -82,3 +82,40 @@ def test_a_name_or_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text(yaml.safe_dump([1, 2]), "utf-8")
     with pytest.raises(InputError, match="holds no settings"):
         open_protocol(str(tmp_path / "list.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "line", "said"),
+    [
+        ("logistic", "validation_share: 1.0", "validation_share is 1.0; expected a share above 0 and below 1"),
+        ("logistic", "penalties: [.nan]", r"penalties is \[nan\]; expected one or more, each a number above 0"),
+        ("few-shot", "draws: 0", "draws is 0; expected a number from 1"),
+        ("zero-shot", "crop_share: 0", "crop_share is 0.0; expected a share above 0, at most 1"),
+        ("retrieval", "landmarks: 0", "landmarks is 0"),
+        ("tags", "crop_share: .nan", "crop_share is nan"),
+        ("fine-tune", "image_size: 10000000", "image_size is 10000000; expected pixels from 1 to 8,192"),
+    ],
+)
+def test_a_number_out_of_its_range_is_one_line_with_the_file(
+    tmp_path: Path, protocol: str, line: str, said: str
+) -> None:
+    name = line.partition(":")[0]
+    text = _text(protocol)
+    kept = [one for one in text.splitlines() if not one.startswith(f"{name}:")]
+    file = tmp_path / "mine.yaml"
+    file.write_text("\n".join([*kept, line]), "utf-8")
+    with pytest.raises(InputError, match=f"mine.yaml: {said}"):
+        open_protocol(str(file))
+
+
+def test_what_yaml_would_pass_over_is_said(tmp_path: Path) -> None:
+    text = _text("knn")
+    (tmp_path / "twice.yaml").write_text(text + "\nvote: majority\n", "utf-8")
+    with pytest.raises(InputError, match="'vote' stands there twice"):
+        open_protocol(str(tmp_path / "twice.yaml"))
+    (tmp_path / "typo.yaml").write_text(text.replace("\nvote:", "\nvotes:"), "utf-8")
+    with pytest.raises(InputError, match="has no vote, and votes is no setting"):
+        open_protocol(str(tmp_path / "typo.yaml"))
+    (tmp_path / ".knn.yaml").write_text(text, "utf-8")
+    with pytest.raises(InputError, match="begins with a dot"):
+        open_protocol(str(tmp_path / ".knn.yaml"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -66,7 +66,7 @@ def evaluate(
     Raises:
         InputError: When neither or both of task and corpus are given, a name is unknown, or a protocol asks otherwise.
     """
-    from wordsight.evaluation import METHODS, CaptionedSplit, Task, asked_protocols
+    from wordsight.evaluation import METHODS, CaptionedSplit, Task, asked_protocols, task_names
     from wordsight.evaluation import evaluate as measure
 
     if (task is None) == (corpus is None):
@@ -75,9 +75,11 @@ def evaluate(
             where="wordsight evaluate",
             expected="for example --task folder:imagenette, or --corpus corpora/flickr8k --protocol masked-words",
         )
-    named = [task] if isinstance(task, str) else list(task or ())
+    named = [task] if isinstance(task, str) else list(dict.fromkeys(task or ()))
     spec = _spec(subject)
     processes = processes_for(len(named), jobs, str(chosen_device(device))) if spec is not None else 1
+    _check_flags(task is not None, image_size, split, flags)
+    _check_names(task_names(named, **flags))
     if spec is not None and processes > 1:
         shared: dict[str, Any] = {"subject": spec, "protocols": list(protocols), "device": device, "out": out, **flags}
         shared |= {"image_size": image_size, "again": again, "jobs": 1}
@@ -93,6 +95,39 @@ def evaluate(
     for question in _questions(run, measured, named, corpus, split, asked, flags):
         results += measure(measured, question, asked, again=again)
     return results
+
+
+def _check_flags(
+    labelled: bool, image_size: int, split: str | Sequence[str] | None, flags: Mapping[str, str | Path | bool | None]
+) -> None:
+    """A flag that belongs to the other kind of question would be passed over."""
+    from wordsight.evaluation.ranges import LARGEST_SIDE
+
+    if not 0 <= image_size <= LARGEST_SIDE:
+        raise InputError(
+            f"image_size is {image_size}",
+            where="--image-size",
+            expected=f"pixels from 1 to {LARGEST_SIDE:,}, or 0 for the network's own side",
+        )
+    if labelled and split:
+        raise InputError("a task has parts of its own", where="--split", mend="leave it out: it belongs to --corpus")
+    said = [name for name, value in flags.items() if value not in (None, False)]
+    if not labelled and said:
+        flag = f"--{said[0].replace('_', '-')}"
+        raise InputError("a corpus is asked nothing of the kind", where=flag, mend="leave it out: it belongs to --task")
+
+
+def _check_names(names: Mapping[str, str]) -> None:
+    """Results are filed by a task's name: two tasks of one name would write over each other's."""
+    of: dict[str, str] = {}
+    for spec, name in names.items():
+        if name in of:
+            raise InputError(
+                f"{of[name]} and {spec} are both called {name!r}",
+                where="--task",
+                mend="measure one of them with --out in another folder, or rename its folder or file",
+            )
+        of[name] = spec
 
 
 def results_folder(subject: Any, out: Path | str | None = None) -> Path:

@@ -38,7 +38,7 @@ from wordsight.evaluation.subject import (
     behaviour,
     weights_fingerprint,
 )
-from wordsight.evaluation.tasks import TASKS, Task, open_task
+from wordsight.evaluation.tasks import TASKS, Task, open_task, task_names
 
 __all__ = [
     "METHODS",
@@ -58,6 +58,7 @@ __all__ = [
     "print_results",
     "protocol_names",
     "read_results",
+    "task_names",
 ]
 
 METHODS: dict[str, Method] = {
@@ -134,7 +135,16 @@ def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | typ
     if not protocols:
         names = ", ".join(protocol_names())
         raise InputError("no protocol was named", where="--protocol", expected=f"one of: {names}")
-    opened = [each if isinstance(each, Protocol) else open_protocol(each) for each in protocols]
+    named: dict[str, Protocol] = {}
+    for each in protocols:
+        protocol = each if isinstance(each, Protocol) else open_protocol(each)
+        if named.setdefault(protocol.name, protocol) != protocol:
+            raise InputError(
+                f"two protocols are called {protocol.name!r}",
+                where="--protocol",
+                mend="results are filed by that name: give one of the files another",
+            )
+    opened = list(named.values())
     for protocol in opened:
         asks = METHODS[protocol.method].asks
         if not issubclass(asked, asks):

@@ -21,6 +21,7 @@ from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
 from wordsight.evaluation.results import DRAW, Group, Result
 from wordsight.evaluation.shot_ridge import fit_shots
 from wordsight.evaluation.subject import Subject
@@ -49,10 +50,7 @@ class FewShotSettings:
     average_precision: str
 
     def __post_init__(self) -> None:
-        if not self.shots or min(self.shots) < 1 or self.draws < 1:
-            raise InputError(f"shots {list(self.shots)}, draws {self.draws}", expected="numbers from 1")
-        if not self.penalties or min(self.penalties) <= 0:
-            raise InputError(f"penalties are {list(self.penalties)}", expected="one or more, all above zero")
+        check_ranges(self, shots=FROM_ONE, draws=FROM_ONE, penalties=ABOVE_ZERO)
         check_average_precision(self.average_precision)
 
 

@@ -27,6 +27,7 @@ from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, FROM_TWO, FROM_ZERO, REST, SHARE, SIDE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
@@ -73,18 +74,19 @@ class FineTuneSettings:
     average_precision: str
 
     def __post_init__(self) -> None:
-        if not 0 < self.label_share <= 1:
-            raise InputError(f"label_share is {self.label_share}", expected="above 0, at most 1")
-        if min(self.epochs, self.batch, self.lr, self.head_rate) <= 0 or self.batch < 2:
-            raise InputError(
-                f"epochs {self.epochs}, batch {self.batch}, lr {self.lr}, head_rate {self.head_rate}",
-                expected="all above zero, batch from 2",
-            )
-        if self.image_size < 0 or not 0 < self.crop_share <= 1 or not 0 <= self.warmup_share < 1:
-            raise InputError(
-                f"image_size {self.image_size}, crop_share {self.crop_share}, warmup_share {self.warmup_share}",
-                expected="image_size from 0, crop_share above 0 and at most 1, warmup_share from 0 and below 1",
-            )
+        check_ranges(
+            self,
+            label_share=SHARE,
+            epochs=FROM_ONE,
+            least_steps=FROM_ZERO,
+            batch=FROM_TWO,
+            lr=ABOVE_ZERO,
+            head_rate=ABOVE_ZERO,
+            weight_decay=FROM_ZERO,
+            warmup_share=REST,
+            image_size=SIDE,
+            crop_share=SHARE,
+        )
         check_average_precision(self.average_precision)
 
     def rate_at(self, step: int, steps: int) -> float:

@@ -23,6 +23,7 @@ from wordsight.evaluation.neighbours import answers, nearest, unit_length
 from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
 from wordsight.evaluation.results import Result, SweepPoint
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
@@ -49,10 +50,7 @@ class KnnSettings:
     average_precision: str
 
     def __post_init__(self) -> None:
-        if not self.neighbours or min(self.neighbours) < 1:
-            raise InputError(f"neighbours are {list(self.neighbours)}", expected="one number or more, all above zero")
-        if self.temperature <= 0:
-            raise InputError(f"temperature is {self.temperature}", expected="above zero")
+        check_ranges(self, neighbours=FROM_ONE, temperature=ABOVE_ZERO)
         check_average_precision(self.average_precision)
 
 

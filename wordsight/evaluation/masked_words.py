@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from wordsight.evaluation.answers import ask, masked_word_objective, sample_images, sample_rows
 from wordsight.evaluation.metrics import clustered_error
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import FROM_ONE, SHARE, check_ranges
 from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.evaluation.text_only import MOST_FREQUENT, TEXT_ONLY, folds_of, learned_from, ranked_words, text_guesses
@@ -44,6 +45,9 @@ class MaskedWordsSettings:
     most_words: int = 20_000
     text_baseline: bool = True
     crop_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, most_words=FROM_ONE, crop_share=SHARE)
 
 
 def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:

@@ -20,6 +20,7 @@ from wordsight.evaluation.answers import ask, masked_word_objective, sample_rows
 from wordsight.evaluation.masked_words import per_concept
 from wordsight.evaluation.metrics import clustered_error
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import FROM_ONE, SHARE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.precision import precision_on
@@ -37,6 +38,9 @@ class PointingSettings:
 
     most_words: int = 20_000
     crop_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, most_words=FROM_ONE, crop_share=SHARE)
 
 
 def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:

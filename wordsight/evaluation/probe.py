@@ -22,6 +22,7 @@ from wordsight.evaluation.metrics import check_average_precision, mean_of_known,
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, FROM_TWO, PART, check_ranges
 from wordsight.evaluation.results import Result, SweepPoint
 from wordsight.evaluation.solvers import Plan, Settings
 from wordsight.evaluation.subject import Subject
@@ -75,10 +76,15 @@ class ProbeSettings:
             raise unknown("classifier", self.classifier, CLASSIFIERS)
         check_average_precision(self.average_precision)
         check_average_precision(self.chosen_by_precision or self.average_precision)
-        if not self.penalties or min(self.penalties) <= 0:
-            raise InputError(f"penalties are {list(self.penalties)}", expected="one or more, all above zero")
-        if self.choose_by.startswith("folds") and self.folds < 2:
-            raise InputError(f"folds is {self.folds}", expected="2 or more")
+        check_ranges(
+            self,
+            penalties=ABOVE_ZERO,
+            validation_share=PART,
+            folds=FROM_TWO,
+            positive_weight=ABOVE_ZERO,
+            tolerance=ABOVE_ZERO,
+            max_steps=FROM_ONE,
+        )
 
     def plan(self, subject: Subject) -> Plan:
         """How problems are solved."""

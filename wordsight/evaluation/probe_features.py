@@ -13,6 +13,7 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation import guards
 from wordsight.evaluation.features import pooled_layers
 from wordsight.evaluation.kept import keep_features, kept_features, key_of
+from wordsight.evaluation.ranges import FROM_ONE, SHARE, SIDE, check_ranges
 from wordsight.evaluation.results import installed_versions
 from wordsight.evaluation.subject import Subject, behaviour, weights_fingerprint
 from wordsight.evaluation.tasks import Part, Task
@@ -44,12 +45,7 @@ class FeatureSettings:
     normalise: Literal["none", "l2", "standardise"]
 
     def __post_init__(self) -> None:
-        if self.pool < 1 or self.image_size < 0 or not 0 < self.crop_share <= 1:
-            raise InputError(
-                f"pool {self.pool}, image_size {self.image_size}, crop_share {self.crop_share}",
-                where="features",
-                expected="pool from 1, image_size from 0, crop_share above 0 and at most 1",
-            )
+        check_ranges(self, pool=FROM_ONE, image_size=SIDE, crop_share=SHARE)
 
     def side(self, subject: Subject) -> int:
         """Side of the view in pixels."""

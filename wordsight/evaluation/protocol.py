@@ -88,9 +88,14 @@ def read_protocol(spec: Path | str, methods: Mapping[str, Method]) -> Protocol:
     if method not in methods:
         raise unknown("method", method, methods, where=f"{file}: method")
     kind = methods[method].settings
-    missing = [field.name for field in fields(kind) if field.name not in content]
-    if missing:
-        raise InputError(f"has no {', '.join(missing)}", where=file, expected="a value for every setting of its method")
+    names = [field.name for field in fields(kind)]
+    if missing := [name for name in names if name not in content]:
+        odd = [name for name in content if name not in names]
+        raise InputError(
+            f"has no {', '.join(missing)}" + (f", and {', '.join(odd)} is no setting" if odd else ""),
+            where=file,
+            expected="a value for every setting of its method",
+        )
     return Protocol(file.stem, method, from_mapping(kind, content, str(file)), says)
 
 
@@ -101,14 +106,25 @@ def _protocol_file(spec: Path | str) -> Path:
     if file.suffix in (".yaml", ".yml") or file.parent != Path():
         if not file.is_file():
             raise InputError("no such file", where=file, expected="a protocol's YAML file")
+        if file.name.startswith("."):
+            raise InputError("its name begins with a dot", where=file, mend="results are filed by it: give it another")
         return file
     raise unknown("protocol", str(spec), protocol_names(), where="--protocol")
+
+
+def _refuse_twice(node: Any) -> None:
+    """Of two values under one name YAML takes the last without a word."""
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if sum(other.value == key.value for other, _ in node.value) > 1:
+            raise yaml.YAMLError(f"{key.value!r} stands there twice")
+        _refuse_twice(value)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     """Keys and values, and the comment that stands above them."""
     try:
         text = file.read_text(encoding="utf-8")
+        _refuse_twice(yaml.compose(text, yaml.SafeLoader))
         content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"can't be read as YAML ({error})", where=file) from error

@@ -24,6 +24,7 @@ from wordsight.evaluation.features import extract_features
 from wordsight.evaluation.intervals import clustered_interval
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import FROM_ONE, FROM_TWO, FROM_ZERO, SHARE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.retrieval_pairs import (
     DIRECTIONS,
@@ -87,6 +88,18 @@ class RetrievalSettings:
     landmarks: int = 256
     random_twin: bool = True
     crop_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            most_images=FROM_ZERO,
+            most_class_questions=FROM_ONE,
+            most_pairs=FROM_TWO,
+            principal=FROM_ONE,
+            dimensions=FROM_ONE,
+            landmarks=FROM_ONE,
+            crop_share=SHARE,
+        )
 
 
 def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:

@@ -24,6 +24,7 @@ from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import present_layers
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, FROM_ZERO, REST, SHARE, SIDE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject, ready
 from wordsight.evaluation.task_result import task_result, twin_values
@@ -51,8 +52,7 @@ class SgdSettings:
     crops: Literal[1, 10]
 
     def __post_init__(self) -> None:
-        if self.lr <= 0 or self.batch < 1 or self.epochs < 1:
-            raise InputError(f"lr {self.lr}, batch {self.batch}, epochs {self.epochs}", expected="all above zero")
+        check_ranges(self, lr=ABOVE_ZERO, batch=FROM_ONE, epochs=FROM_ONE)
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,7 @@ class SgdProbeSettings:
 
     def __post_init__(self) -> None:
         check_average_precision(self.average_precision)
-        if self.numbers < 1 or self.image_size < 0 or not 0 < self.crop_share <= 1:
-            raise InputError(
-                f"numbers {self.numbers}, image_size {self.image_size}, crop_share {self.crop_share}",
-                expected="numbers from 1, image_size from 0, crop_share above 0 and at most 1",
-            )
+        check_ranges(self, numbers=FROM_ONE, image_size=SIDE, crop_share=SHARE, momentum=REST, weight_decay=FROM_ZERO)
 
     def schedule(self, task: Task) -> SgdSettings:
         """The schedule for a task."""

@@ -23,6 +23,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
 from wordsight.evaluation.metrics import chance_average_precision, mean_of_known
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import FROM_ONE, FROM_ZERO, SHARE, check_ranges
 from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CorpusSplit, LearnedConcepts, Subject, weights_fingerprint
 from wordsight.evaluation.tag_probabilities import distance_to, nearness
@@ -63,6 +64,9 @@ class TagsSettings:
     least_positives: int = 10
     named: int = 10
     crop_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, most_images=FROM_ONE, least_positives=FROM_ONE, named=FROM_ZERO, crop_share=SHARE)
 
 
 def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:

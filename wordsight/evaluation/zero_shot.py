@@ -25,6 +25,7 @@ from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.metrics import average_precisions, mean_of_known, standard_error
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.ranges import SHARE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject, weights_fingerprint
 from wordsight.evaluation.tasks import Task
@@ -72,6 +73,7 @@ class ZeroShotSettings:
     crop_share: float = 1.0
 
     def __post_init__(self) -> None:
+        check_ranges(self, crop_share=SHARE)
         wrong = next((each for each in self.templates if each.count("{}") != 1), None)
         if wrong is not None or not self.templates:
             found = "there is none" if wrong is None else f"found {wrong!r}"
@@ -142,7 +144,7 @@ def class_texts(task: Task, settings: ZeroShotSettings) -> ClassTexts:
     groups: list[int] = []
     for k, (own, names) in enumerate(zip(task.class_names, called.names, strict=True)):
         of_class = [Text((line,)) for line in described.get(own, ())] or [
-            Text((template.format(name),), name, template.format(""))
+            Text((template.replace("{}", name),), name, template.replace("{}", ""))
             for name in names
             for template in settings.templates
         ]

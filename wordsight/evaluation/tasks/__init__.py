@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
@@ -16,7 +17,7 @@ from wordsight.evaluation.tasks.task import Labelled, Part, Task, build_task
 from wordsight.evaluation.tasks.torchvision_datasets import TorchvisionTask
 from wordsight.evaluation.tasks.voc import VocTask
 
-__all__ = ["TASKS", "Labelled", "Part", "Task", "build_task", "open_task"]
+__all__ = ["TASKS", "Labelled", "Part", "Task", "build_task", "open_task", "task_names"]
 
 
 class TaskSource(Protocol):
@@ -55,6 +56,24 @@ def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path 
         InputError: When there is no such layout, it has no such flag, or the labelled images can't be used.
     """
     spec = str(spec)
+    source = _source(spec, flags)
+    return build_task(_as_folder_name(name or source.name), spec, source.read())
+
+
+def task_names(specs: Sequence[str], **flags: str | Path | bool | None) -> dict[str, str]:
+    """What the results of tasks are filed under, by what a person wrote for each; nothing is read yet.
+
+    Args:
+        specs: As :func:`open_task` takes them.
+        flags: Likewise.
+
+    Raises:
+        InputError: When there is no such layout, or it has no such flag.
+    """
+    return {spec: _as_folder_name(_source(spec, flags).name) for spec in specs}
+
+
+def _source(spec: str, flags: Mapping[str, str | Path | bool | None]) -> TaskSource:
     kind, colon, place = spec.partition(":")
     if not colon and (Path(spec) / "corpus.json").is_file():
         kind, place = "corpus", spec
@@ -70,7 +89,7 @@ def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path 
     hints = get_type_hints(source_type)
     read = {flag: Path(str(value)) if hints[flag] == Path | None else value for flag, value in said.items()}
     source: TaskSource = source_type(Path(place), **read)
-    return build_task(_as_folder_name(name or source.name), spec, source.read())
+    return source
 
 
 def _no_such_task(spec: str, kind: str, has_kind: bool) -> InputError:

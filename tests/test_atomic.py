@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wordsight import atomic
-from wordsight.atomic import atomic_file, atomic_folder
+from wordsight.atomic import atomic_file, atomic_folder, write_text
 from wordsight.errors import InputError
 
 
@@ -35,6 +35,12 @@ def test_a_file_where_a_folder_belongs_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be written"), atomic_file(tmp_path / "results" / "a" / "knn.json"):
         pytest.fail("there is no such folder")
     assert (tmp_path / "results").read_text() == "a person's own"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder in which the system lets nobody make one")
+def test_a_folder_that_can_t_be_made_is_one_line() -> None:
+    with pytest.raises(InputError, match="can't be made; expected a folder that you may write to"):
+        write_text(Path("/proc/nowhere/x.json"), "{}")
 
 
 @pytest.mark.parametrize("exchange", [True, False])

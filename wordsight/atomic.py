@@ -31,6 +31,14 @@ def _disk_error(error: OSError, target: Path) -> InputError | None:
     return None
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        # Above it lies a system's own folder, in which none can be made.
+        raise InputError("can't be made", where=folder, expected="a folder that you may write to") from error
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -51,7 +59,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """
     beside = target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make(target.parent)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         os.close(handle)
         beside = Path(name)
@@ -82,7 +90,7 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     refuse_existing(target, overwrite=overwrite)
     beside: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make(target.parent)
         _sweep(target)
         beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", suffix=".part", dir=target.parent))
         beside.chmod(0o755)

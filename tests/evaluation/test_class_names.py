@@ -83,3 +83,23 @@ def test_tables_that_can_t_be_used_are_refused(file: str, content: str, said: st
     (tmp_path / file).write_text(content)
     with pytest.raises(InputError, match=said):
         names_of_classes(NUMBERS, tmp_path / file)
+
+
+def test_a_column_that_is_called_class_is_that_of_the_classes(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("class,description\nx,dog\ny,barks\n")
+    with pytest.raises(InputError, match="has none of the classes"):
+        descriptions_of_classes(["dog", "cat"], tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("commas.csv", "id,name\nn01440764,tench, Tinca tinca\nn02102040,springer\n", "row 2 is broken"),
+        ("null.json", '{"n01440764": null, "n02102040": "springer"}', "'n01440764' stands for no text"),
+        ("nested.json", '{"n01440764": {"a": 1}}', "'n01440764' stands for no text"),
+    ],
+)
+def test_nothing_is_passed_over(file: str, content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(content)
+    with pytest.raises(InputError, match=said):
+        names_of_classes(NUMBERS, tmp_path / file)

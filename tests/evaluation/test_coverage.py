@@ -67,6 +67,19 @@ def result_of(**values: float) -> Result:
     return Result("imagenette", "zero-shot", "top-1 accuracy", 50.0, per_class=values, subject="a")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("label,name\nn01440764,tench, Tinca tinca\nn2,dog\n", "row 2 is broken .3 cells"),
+        ("label,name\nn01440764,\nn2,dog\n", "n01440764 has no name"),
+    ],
+)
+def test_a_class_is_never_left_out_without_a_word(content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "classes.csv").write_text(content)
+    with pytest.raises(InputError, match=said):
+        read_classes(tmp_path / "classes.csv")
+
+
 def test_accuracy_is_found_by_the_class_or_its_name(corpus: Corpus) -> None:
     found = coverage(corpus, {"n1": ("dog",), "n2": ("church",), "n3": ("cat",)}, matchers=["exact"])
     np.testing.assert_array_equal(accuracy_of(found, result_of(n1=10.0, church=20.0)), [10, 20, np.nan])

@@ -91,6 +91,23 @@ class TableFile:
         else:
             yield from self._jsonl_rows(columns)
 
+    def whole_rows(self, columns: Sequence[str]) -> list[Row]:
+        """All rows with the given columns, where none may be missing.
+
+        Raises:
+            InputError: At a broken one.
+        """
+        found = []
+        for row in self.rows(columns):
+            if isinstance(row, Rejected):
+                raise InputError(
+                    f"{row.id} is broken ({row.detail})",
+                    where=self.path,
+                    mend="a cell with a comma in it stands between double quotes",
+                )
+            found.append(row)
+        return found
+
     @cached_property
     def _kind(self) -> str:
         suffixes = [suffix.lower() for suffix in self.path.suffixes]

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wordsight.corpus.tabular import Row, TableFile
+from wordsight.corpus.tabular import TableFile
 from wordsight.errors import InputError
 
 # Files beside a task's images that may say what its classes are called, and the columns that would hold it.
 _BESIDE = ("names.csv", "classes.csv", "class_names.csv", "labels.csv")
+_CLASSES = ("class", "label", "wnid", "class_id", "id")
 _NAMES = ("name", "names", "class_name", "classname", "title", "text")
 _DESCRIPTIONS = ("description", "descriptions", "attribute", "attributes", "text", "name")
 _WORDNET_ID = re.compile(r"[nvar]\d{8}\Z")
@@ -129,9 +130,10 @@ def _of_json(file: Path) -> list[tuple[str, str]]:
         raise InputError(f"can't be read as JSON ({error})", where=file) from error
     if not isinstance(content, dict):
         raise InputError("is no JSON object", where=file, expected='{"n01440764": "tench", ...}')
-    return [
-        (str(name), str(one)) for name, said in content.items() for one in (said if isinstance(said, list) else [said])
-    ]
+    pairs = [(name, one) for name, said in content.items() for one in (said if isinstance(said, list) else [said])]
+    if wrong := next((name for name, one in pairs if not isinstance(one, str)), None):
+        raise InputError(f"{wrong!r} stands for no text", where=file, expected='{"n01440764": "tench", ...}')
+    return pairs
 
 
 def _of_table(file: Path, wanted: frozenset[str], columns: Sequence[str], named: bool) -> list[tuple[str, str]]:
@@ -139,14 +141,17 @@ def _of_table(file: Path, wanted: frozenset[str], columns: Sequence[str], named:
     head = table.columns
     rows: list[Mapping[str, str]] = [
         {name: "" if cell is None else str(cell).strip() for name, cell in row.cells.items()}
-        for row in table.rows(head)
-        if isinstance(row, Row)
+        for row in table.whole_rows(head)
     ]
     bare = len(head) == 2 and bool(wanted & {name.strip() for name in head})
     if bare:
         rows.insert(0, {name: name.strip() for name in head})
     held = {name: len(wanted & {row[name] for row in rows}) for name in head}
-    classes = max(head, key=lambda name: held[name])
+    # A column that is called so is that of the classes, also where texts are classes' names by chance.
+    called = [name for name in head if not bare and name.lower().strip() in _CLASSES]
+    classes = max(called or head, key=lambda name: held[name])
+    if not held[classes]:
+        return []
     others = [name for name in head if name != classes]
     lower = {name.lower().strip(): name for name in others}
     only = others[0] if len(others) == 1 and (bare or not named) else None

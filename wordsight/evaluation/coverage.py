@@ -21,7 +21,7 @@ from rich.table import Table
 
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
-from wordsight.corpus.tabular import Row, TableFile
+from wordsight.corpus.tabular import TableFile
 from wordsight.errors import InputError, unknown
 from wordsight.evaluation.class_names import as_words
 from wordsight.language.lemmas import noun_lemmas
@@ -235,7 +235,10 @@ def read_classes(file: Path) -> dict[str, tuple[str, ...]]:
     for own, names in _table_rows(file) if file.suffix.lower() not in (".txt", "") else _lines(file):
         several = [" ".join(as_words(name).split()) for name in names.split(",")]
         found.setdefault(own, {}).update(dict.fromkeys(name for name in several if name))
-    found = {own: names for own, names in found.items() if own and names}
+    nameless = next((own for own, names in found.items() if own and not names), None)
+    if nameless is not None:
+        raise InputError(f"{nameless} has no name", where=file, mend="give it one, or leave its line out")
+    found = {own: names for own, names in found.items() if own}
     if not found:
         raise InputError("holds no class name", where=file, expected="a name a line, or a table with a column name")
     return {own: tuple(names) for own, names in found.items()}
@@ -259,7 +262,7 @@ def _table_rows(file: Path) -> list[tuple[str, str]]:
             f"has the columns {', '.join(table.columns[:6])}", where=file, expected="a column name, and one label"
         )
     columns = list(dict.fromkeys([own or name, name]))
-    rows = [row.cells for row in table.rows(columns) if isinstance(row, Row)]
+    rows = [row.cells for row in table.whole_rows(columns)]
     return [(str(row[own or name] or "").strip(), str(row[name] or "")) for row in rows]
 
 

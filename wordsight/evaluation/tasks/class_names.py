@@ -38,6 +38,8 @@ def read_class_names(path: Path, classes: Sequence[str]) -> dict[str, str]:
         raise InputError(f"can't be read ({error})", where=path, expected="ids of classes with their names") from error
     found = {each: pairs[each] for each in classes if pairs.get(each)}
     if not found:
+        if any(each in pairs for each in classes):
+            raise InputError("has the classes and no name for any", where=path, expected="a name beside each")
         some = ", ".join(list(pairs)[:3]) or "nothing"
         raise InputError(
             f"names none of the classes ({some}, ...)", where=path, expected=f"{', '.join(classes[:3])}, ..."

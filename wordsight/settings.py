@@ -57,6 +57,8 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         given = _of_type(tuple, tuple(value) if isinstance(value, list) else value, where)
         return tuple(_checked(get_args(hint)[0], one, where) for one in given)
+    if origin is list:
+        return [_checked(get_args(hint)[0], one, where) for one in _of_type(list, value, where)]
     if origin is dict:
         inner = get_args(hint)[1]
         return {name: _checked(inner, one, f"{where}: {name}") for name, one in _of_type(dict, value, where).items()}
@@ -86,6 +88,8 @@ def _first_that_fits(hints: tuple[Any, ...], value: Any, where: str) -> Any:
 def _of_type(kind: Any, value: Any, where: str) -> Any:
     fits = isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool)
     if not fits:
-        wanted = {tuple: "a list", dict: "names with values"}.get(kind, f"a value of type {kind.__name__}")
+        wanted = {tuple: "a list", list: "a list", dict: "names with values"}.get(
+            kind, f"a value of type {kind.__name__}"
+        )
         raise InputError(f"found {value!r}", where=where, expected=wanted)
     return value

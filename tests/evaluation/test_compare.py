@@ -302,3 +302,12 @@ def test_an_unknown_ending_is_refused_before_anything_is_read(
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(InputError, match="is a folder; expected a file"):
         compare([tmp_path], out=tmp_path / "folder.md")
+
+
+def test_one_broken_file_among_results_is_named(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = tmp_path / "evaluated" / "timm-resnet18"
+    RESULT.write(folder)
+    (folder / "birds").mkdir()
+    (folder / "birds" / "logistic.json").write_text('{"task": "bir', "utf-8")
+    with pytest.raises(InputError, match=r"birds/logistic.json: is no result"):
+        compare_runs([make_run("a", {("flowers", "logistic"): 50}), folder])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,3 +64,31 @@ def test_the_table_prints_percent_with_one_decimal_on_a_narrow_screen() -> None:
     assert "37.5" in text
     assert "[these brackets] are no markup" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"value": "abc"}, "it: value: found 'abc'"),
+        ({"value": None}, "it: value: found None"),
+        ({"baselines": [1]}, "it: baselines: found .1.; expected names with values"),
+        ({"baselines": {"chance": "x"}}, "it: baselines: chance: found 'x'"),
+        ({"settings": None}, "it: settings: found None"),
+        ({"task": None}, "it: task: found None"),
+        ({"per_class": "dog"}, "it: per_class: found 'dog'"),
+        ({"groups": [1]}, "it: groups: found 1"),
+        ({"value": float("nan")}, "NaN is no number"),
+    ],
+)
+def test_a_result_of_wrong_types_is_one_line_with_the_field(
+    change: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    file = Result("t", "knn", "top-1 accuracy", 50.0).write(tmp_path)
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(InputError, match=f"knn.json: is no result .{said}"):
+        Result.read(file)
+
+
+def test_a_baseline_that_is_no_number_is_not_written(tmp_path: Path) -> None:
+    file = Result("t", "knn", "mAP", 50.0, baselines={"chance": float("nan"), "other": 1.0}).write(tmp_path)
+    assert Result.read(file).baselines == {"other": 1.0}

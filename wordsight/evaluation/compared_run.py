@@ -61,7 +61,7 @@ def read_run(folder: Path) -> ComparedRun | str:
     try:
         results = read_results(files)
     except InputError:
-        if files != folder:
+        if files != folder or _holds_a_result(files):
             raise
         return "is no run"
     if not results:
@@ -81,6 +81,17 @@ def read_run(folder: Path) -> ComparedRun | str:
         seed=seed if isinstance(seed, int) else None,
         network=json.dumps(network, sort_keys=True, default=str),
     )
+
+
+def _holds_a_result(folder: Path) -> bool:
+    """Whether a folder that also holds other files is one of results."""
+    for file in folder.glob("*/*.json"):
+        try:
+            Result.read(file)
+        except InputError:
+            continue
+        return True
+    return False
 
 
 def _mapping(file: Path) -> dict[str, Any]:

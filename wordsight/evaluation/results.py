@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -20,6 +21,7 @@ from rich.table import Table
 from wordsight.atomic import write_json
 from wordsight.errors import InputError
 from wordsight.evaluation.outcomes import Outcomes, write_outcomes
+from wordsight.settings import from_mapping
 
 # Groups that are told by the value's ± already.
 DRAW = "draw"
@@ -152,6 +154,8 @@ class Result:
         del content["outcomes"]
         if self.outcomes is not None:
             write_outcomes(file.with_suffix(".npz"), self.outcomes)
+        # JSON has no word for a number that there is not.
+        content["baselines"] = {name: value for name, value in content["baselines"].items() if not math.isnan(value)}
         write_json(file, content)
         return file
 
@@ -163,17 +167,21 @@ class Result:
             InputError: When the file is absent or holds no result.
         """
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            known = {f.name for f in fields(cls)}
-            values = {name: value for name, value in content.items() if name in known}
-            values["sweep"] = [SweepPoint(**point) for point in values.get("sweep", [])]
-            values["groups"] = [Group(**group) for group in values.get("groups", [])]
-            values["interval"] = tuple(values["interval"]) if values.get("interval") else None
-            return cls(**values)
+            content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
+            known = {f.name for f in fields(cls)} - {"outcomes"}
+            return from_mapping(cls, {name: value for name, value in content.items() if name in known}, "it")
         except FileNotFoundError as error:
             raise InputError("is not there", where=file, mend="make it with: wordsight evaluate") from error
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"is no result ({error})", where=file, mend="remove it and evaluate again") from error
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"is no result ({error})",
+                where=file,
+                expected="what wordsight evaluate writes into results/TASK/PROTOCOL.json",
+            ) from error
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def result_file(results_folder: Path, task: str, protocol: str, part: str = "") -> Path:

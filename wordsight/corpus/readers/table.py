@@ -161,6 +161,10 @@ class Table:
             return next((str(cell) for cell in of_each(role) if not cells.is_empty(cell)), "")
 
         name = first("id") or name
+        splits = list(dict.fromkeys(str(cell).strip() for cell in of_each("split") if not cells.is_empty(cell)))
+        if len(splits) > 1:
+            yield Rejected(name, "example", "in several splits", ", ".join(splits))
+            return
         spoken: list[tuple[str, str]] = []
         for row in rows if "caption" in self.columns else ():
             found = self._spoken(row, name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ import pytest
 from tests.evaluation.conftest import array_task
 from wordsight.errors import InputError
 from wordsight.evaluation import Subject, evaluate, open_task
-from wordsight.evaluation.guards import check_counts, check_features, compare_with_random
+from wordsight.evaluation.guards import check_counts, check_features, check_task, compare_with_random
 
 
 def test_test_images_in_training_are_refused(subject: Subject, colour_folder: Path) -> None:
     shutil.copy(colour_folder / "train" / "red" / "3.png", colour_folder / "test" / "red" / "leaked.png")
-    with pytest.raises(InputError, match=r"1 of 9 test images are also in training: test/red/leaked.png") as caught:
+    with pytest.raises(InputError, match=r"1 of 9 test images is also in training: test/red/leaked.png") as caught:
         evaluate(subject, open_task(f"folder:{colour_folder}"), ["logistic"])
     assert "\n" not in str(caught.value)
     assert not subject.results_folder.exists()
@@ -40,7 +41,47 @@ def test_classes_without_images_are_named() -> None:
     assert any("no training image of class-2: their test images count as wrong" in note for note in notes)
     assert any("no test image of class-1" in note for note in notes)
     labels = np.array([[1, 0], [1, 0], [0, 0]], dtype=np.int8)
-    assert any("class-1: left out of the mean" in note for note in check_counts(array_task(labels, labels, 2)))
+    assert check_counts(array_task(labels, labels, 2)) == ["no training or test image of class-1: left out of the mean"]
+    found = check_counts(array_task(np.array([0, 1, 0, 1]), np.array([0, 1]), 3))
+    assert found == ["no training or test image of class-2: left out of the per-class numbers"]
+
+
+def test_labels_that_every_image_has_are_refused_or_named() -> None:
+    everywhere = np.ones((4, 2), dtype=np.int8)
+    with pytest.raises(InputError, match="no class can be measured; expected a class that some images have and others"):
+        check_counts(array_task(everywhere, everywhere[:2], 2))
+    some = np.array([[1, 1], [1, 0], [1, 1], [0, 1]], dtype=np.int8)
+    notes = check_counts(array_task(some, some[:2], 2))
+    assert notes == ["no test image without class-0: can't be measured, counts as 100 whatever the scores"]
+    notes = check_counts(array_task(some[:3], some, 2))
+    assert notes == ["no training image without class-0: can't be learned"]
+
+
+def test_one_training_image_is_one_image() -> None:
+    with pytest.raises(InputError, match=r"1 training image for 2 classes"):
+        check_counts(array_task(np.array([0]), np.array([1]), 2))
+
+
+def test_copies_of_one_image_are_not_blamed_on_the_backbone() -> None:
+    task = array_task(np.array([0, 1, 0]), np.array([0, 1]), 2)
+    copies = replace(task, test=replace(task.test, hashes=["a", "a"]))
+    with pytest.raises(InputError, match="all 2 test images are copies of one image"):
+        check_task(copies)
+    assert check_task(task) == []
+
+
+def test_one_image_has_no_spread_to_check() -> None:
+    assert check_features(np.full((1, 8), 3.7, dtype=np.float32), "trained") == []
+    with pytest.raises(InputError, match="1 of 1 image has features that are no finite number"):
+        check_features(np.full((1, 8), np.nan, dtype=np.float32), "trained")
+
+
+def test_one_test_image_is_measured(subject: Subject, colour_folder: Path) -> None:
+    for file in (colour_folder / "test").rglob("*.png"):
+        if file.parent.name == "blue" or file.name != "0.png":
+            file.unlink()
+    result = evaluate(subject, open_task(f"folder:{colour_folder}"), ["knn"])[0]
+    assert result.counts["test_images"] == 1
 
 
 def test_features_that_are_no_number_are_refused() -> None:

@@ -78,6 +78,68 @@ def test_a_table_with_several_labels_in_a_cell_is_multilabel(tmp_path: Path) -> 
     assert (task.train.targets[:, 1] == 1).all()
 
 
+def _table(folder: Path, text: str, count: int = 4) -> str:
+    _pictures(folder, {".": count})
+    (folder / "t.csv").write_text(text, "utf-8")
+    return f"table:{folder / 't.csv'}"
+
+
+def test_an_image_in_two_splits_is_refused(tmp_path: Path) -> None:
+    rows = "0.png,a,train\n1.png,b,train\n2.png,a,test\n0.png,b,test\n"
+    with pytest.raises(
+        InputError, match=r"0\.png has rows of the splits train and test \(row 5\); expected each image in"
+    ):
+        open_task(_table(tmp_path, "image,label,split\n" + rows))
+
+
+def test_a_few_images_of_several_labels_are_said(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(40))
+    task = open_task(_table(tmp_path, f"image,label\n{rows}0.png,b\n", 40))
+    assert task.multilabel
+    expected = "1 of 40 images has several labels, such as 0.png: measured as several labels an image"
+    assert task.notes == [expected]
+    both = "".join(f"{i}.png,{'ab'[(i + 1) % 2]}\n" for i in range(4))
+    assert open_task(_table(tmp_path, f"image,label\n{rows}{both}", 40)).notes == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "label", "message"),
+    [
+        ("table", "image,label,label", None, "2 columns are called 'label'"),
+        ("multilabel", "image,a,a", None, "2 columns are called 'a'; expected one column of each name"),
+        ("multilabel", "image,a,b", "a,a", "--label: names the column 'a' twice"),
+    ],
+)
+def test_a_column_that_is_there_twice_is_refused(
+    tmp_path: Path, kind: str, header: str, label: str | None, message: str
+) -> None:
+    spec = _table(tmp_path, header + "\n" + "".join(f"{i}.png,{i % 2},1\n" for i in range(4)))
+    with pytest.raises(InputError, match=message):
+        open_task(f"{kind}:{spec.partition(':')[2]}", label=label)
+
+
+@pytest.mark.parametrize("kind", ["table", "multilabel"])
+def test_what_a_table_can_be_mended_by_names_no_flag_that_tasks_lack(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes("image,label\n0.png,é\n".encode("latin-1"))
+    with pytest.raises(InputError, match="line 2: byte 0xe9 is not utf-8; save it as UTF-8$"):
+        open_task(f"{kind}:{file}")
+    file.write_text('image,label\n0.png,"1\n', "utf-8")
+    with pytest.raises(InputError, match="close the quotes there$"):
+        open_task(f"{kind}:{file}")
+
+
+def test_a_row_that_is_left_out_is_named(tmp_path: Path) -> None:
+    rows = [f"{i}.png,{'ab'[i % 2]}\n" for i in range(50)]
+    rows[24] = "24.png\n"
+    task = open_task(_table(tmp_path, "image,label\n" + "".join(rows), 50))
+    why = "row 26 (broken row: 1 cells, the first line has 2)"
+    assert task.notes == [f"1 row could not be used and was left out: {why}"]
+    rows[30] = "30.png\n"
+    task = open_task(_table(tmp_path, "image,label\n" + "".join(rows), 50))
+    assert task.notes == [f"2 rows could not be used and were left out, such as {why}"]
+
+
 def test_the_labels_of_a_corpus_are_a_task(tmp_path: Path) -> None:
     examples = [
         Example(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.evaluation.tasks.task import Task
+from wordsight.evaluation.tasks.task import Task, counted
 
 # Spread of a feature below which it is rounding, not signal, relative to its size.
 _FLAT = 1e-6
@@ -28,8 +28,10 @@ def check_overlap(task: Task) -> None:
     ]
     if shared:
         first, second = (Path(name).as_posix() for name in shared[0])
+        be = "is" if len(shared) == 1 else "are"
         raise InputError(
-            f"{len(shared):,} of {len(task.test):,} test images are also in training: {second} is {first}, for one",
+            f"{len(shared):,} of {counted(len(task.test), 'test image')} {be} also in training: {second} is {first}, "
+            "for one",
             where=task.spec,
             expected="a test on images that were not learned from",
             mend="remove them from one side",
@@ -43,9 +45,16 @@ def check_task(task: Task) -> list[str]:
         A sentence for each thing that a reader should know.
 
     Raises:
-        InputError: As :func:`check_overlap` and :func:`check_counts`.
+        InputError: As :func:`check_overlap` and :func:`check_counts`, or when a part is one image many times.
     """
     check_overlap(task)
+    for part, what in ((task.train, "training image"), (task.test, "test image")):
+        if len(part) > 1 and len(set(part.hashes)) == 1:
+            raise InputError(
+                f"all {counted(len(part), what)} are copies of one image",
+                where=task.spec,
+                expected="images that differ",
+            )
     return [*task.notes, *check_counts(task)]
 
 
@@ -56,11 +65,12 @@ def check_counts(task: Task) -> list[str]:
         A sentence for each thing that a reader should know.
 
     Raises:
-        InputError: When there are fewer training images than classes, or no class can be both learned and tested.
+        InputError: When there are fewer training images than classes, or no class can be both learned and tested: of
+            several labels, none that some images have and others lack on both sides.
     """
     if len(task.train) < len(task.class_names):
         raise InputError(
-            f"{len(task.train):,} training images for {len(task.class_names):,} classes",
+            f"{counted(len(task.train), 'training image')} for {len(task.class_names):,} classes",
             where=task.spec,
             expected="at least one image a class",
         )
@@ -73,11 +83,39 @@ def check_counts(task: Task) -> list[str]:
         raise InputError("no class has an image in both training and test", where=task.spec)
     names = np.array(task.class_names, dtype=object)
     notes = []
-    if not learned.all():
+    absent = ~learned & ~tested
+    if absent.any():
+        whence = "mean" if task.multilabel else "per-class numbers"
+        notes.append(f"no training or test image of {_listed(names[absent])}: left out of the {whence}")
+    if (tested & ~learned).any():
         cost = "left out of the mean" if task.multilabel else "their test images count as wrong"
-        notes.append(f"no training image of {_listed(names[~learned])}: {cost}")
-    if not tested.all():
-        notes.append(f"no test image of {_listed(names[~tested])}: left out of the per-class numbers")
+        notes.append(f"no training image of {_listed(names[tested & ~learned])}: {cost}")
+    if (learned & ~tested).any():
+        notes.append(f"no test image of {_listed(names[learned & ~tested])}: left out of the per-class numbers")
+    if task.multilabel:
+        notes += _check_negatives(task, learned, tested)
+    return notes
+
+
+def _check_negatives(task: Task, learned: NDArray[np.bool_], tested: NDArray[np.bool_]) -> list[str]:
+    """Name classes that every image has, on one of the sides: nothing tells them from others, and no order is wrong."""
+    without_learned, without_tested = ((part.targets == 0).any(0) for part in (task.train, task.test))
+    names = np.array(task.class_names, dtype=object)
+    if not (learned & tested & without_learned & without_tested).any():
+        raise InputError(
+            "no class can be measured",
+            where=task.spec,
+            expected="a class that some images have and others lack, in training and in the test",
+        )
+    notes = []
+    everywhere = learned & tested & ~without_learned
+    if everywhere.any():
+        notes.append(f"no training image without {_listed(names[everywhere])}: can't be learned")
+    everywhere = learned & tested & without_learned & ~without_tested
+    if everywhere.any():
+        notes.append(
+            f"no test image without {_listed(names[everywhere])}: can't be measured, counts as 100 whatever the scores"
+        )
     return notes
 
 
@@ -103,21 +141,26 @@ def check_features(features: NDArray[np.float32], what: str) -> list[str]:
         A sentence where some features are constant.
 
     Raises:
-        InputError: When a feature is not a finite number, or all are constant.
+        InputError: When a feature is not a finite number, or all are constant over two images or more.
     """
     bad = ~np.isfinite(features)
-    if bad.any():
+    broken = int(bad.any(1).sum())
+    if broken:
         raise InputError(
-            f"{int(bad.any(1).sum()):,} of {len(features):,} images have features that are no finite number",
+            f"{broken:,} of {counted(len(features), 'image')} {'has' if broken == 1 else 'have'} features that are no "
+            "finite number",
             where=what,
             mend="training diverged: lower the learning rate, or train in float32",
         )
+    if len(features) < 2:
+        return []
     flat = constant(features)
     if flat.all():
         raise InputError(
             f"all {features.shape[1]:,} features are the same for every image",
             where=what,
-            mend="the backbone has collapsed: lower the learning rate, or look at its loss",
+            mend="unless the images are all alike, the backbone has collapsed: lower the learning rate, or look at its "
+            "loss",
         )
     if flat.mean() > 0.1:
         return [f"{int(flat.sum()):,} of {len(flat):,} features of {what} are constant"]

@@ -264,3 +264,12 @@ def test_a_list_of_captions_has_one_language_or_one_for_each(tmp_path: Path) -> 
     assert [each for each in found if isinstance(each, Rejected)] == [
         Rejected("c.jpg", "caption", "languages don't fit", "row 3: 2 captions, 3 languages")
     ]
+
+
+def test_an_image_in_two_splits_is_in_none(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("file,caption,split\na.jpg,one,train\na.jpg,two,test\nb.jpg,three,train\n")
+    found = list(Table(table))
+    assert [item.id for item in found if isinstance(item, Example)] == ["b.jpg"]
+    (rejected,) = [item for item in found if isinstance(item, Rejected)]
+    assert (rejected.id, rejected.reason, rejected.detail) == ("a.jpg", "in several splits", "train, test")

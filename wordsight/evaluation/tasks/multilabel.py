@@ -15,6 +15,7 @@ from wordsight.corpus.paths import inside
 from wordsight.corpus.tabular import Row, TableFile
 from wordsight.errors import InputError
 from wordsight.evaluation.tasks.beside import images_beside
+from wordsight.evaluation.tasks.own_words import check_once, own_words
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -46,7 +47,9 @@ class MultilabelTask:
 
     def read(self) -> Labelled:
         """The labelled images."""
-        return labelled_from(str(self._table), self, class_names=self._classes, multilabel=True)
+        with own_words():
+            check_once(self._file, [self._image, *([self._split] if self._split else []), *self._classes])
+            return labelled_from(str(self._table), self, class_names=self._classes, multilabel=True)
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         split, folder = self._split, self._folder
@@ -109,7 +112,11 @@ class MultilabelTask:
     @cached_property
     def _classes(self) -> list[str]:
         if self.label is not None:
-            return [named_column(self._file, "label", each.strip()) for each in self.label.split(",")]
+            named = [named_column(self._file, "label", each.strip()) for each in self.label.split(",")]
+            for each in named:
+                if named.count(each) > 1:
+                    raise InputError(f"names the column {each!r} twice", where="--label", expected="each class once")
+            return named
         others = (self._image, self._split, "id")
         found = [each for each in self._file.columns if each not in others]
         if not found:

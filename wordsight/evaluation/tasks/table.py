@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wordsight.corpus import cells
 from wordsight.corpus.example import Example
 from wordsight.corpus.readers.table import Table
+from wordsight.corpus.tabular import Row, TableFile
 from wordsight.errors import InputError
 from wordsight.evaluation.tasks.beside import images_beside
+from wordsight.evaluation.tasks.own_words import check_once, own_words
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 
@@ -37,9 +40,14 @@ class TableTask:
 
     def read(self) -> Labelled:
         """The labelled images."""
+        with own_words():
+            return self._read()
+
+    def _read(self) -> Labelled:
         reader = Table(self.path, image=self.image, label=self.label, images=self.images)
         if "label" not in reader.columns:
             raise InputError("no column is plainly the label", where=self.path, mend="name it: --label COLUMN")
+        self._check(reader)
         folder = self._folder_of(reader)
         if folder != self.path.parent:
             reader = replace(reader, images=folder)
@@ -49,6 +57,26 @@ class TableTask:
         if not self.separator:
             raise InputError("is empty", where="--separator", expected="what stands between the labels in a cell")
         return replace(found, labels=[_parted(labels, self.separator) for labels in found.labels])
+
+    def _check(self, reader: Table) -> None:
+        """Refuse columns of one name, and an image whose rows are of different splits: it can be in one part only."""
+        file = TableFile(self.path)
+        roles = reader.columns
+        check_once(file, list(dict.fromkeys(roles[role] for role in ("image", "label", "split") if role in roles)))
+        if "split" not in roles or file.holds_bytes(roles["image"]):
+            return
+        split_of: dict[str, str] = {}
+        for row in file.rows([roles["image"], roles["split"]]):
+            if not isinstance(row, Row) or cells.is_empty(cell := row.cells[roles["split"]]):
+                continue
+            image, split = cells.image(row.cells[roles["image"]]), str(cell)
+            if isinstance(image, str) and split_of.setdefault(image, split).lower() != split.lower():
+                raise InputError(
+                    f"{image} has rows of the splits {split_of[image]} and {split} ({row.name})",
+                    where=self.path,
+                    expected="each image in one split",
+                    mend="remove its rows from one of them",
+                )
 
     def _folder_of(self, reader: Table) -> Path:
         """Where its images are; one of them is looked for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,6 +22,8 @@ EncodedImage = Path | bytes | memoryview
 TEST_SHARE = 0.2
 # More bad examples than this and the task is not the one that its name says.
 MAX_REJECTED_SHARE = 0.05
+# Where fewer images than this have several labels, most likely none was meant to.
+FEW_WITH_SEVERAL = 0.05
 
 _TRAIN = ("train", "training", "trainval", "restval")
 _VAL = ("val", "valid", "validation", "dev")
@@ -270,15 +271,38 @@ def _parts(
 def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:
     notes = []
     if source.rejected:
-        counted = Counter(each.reason for each in source.rejected).most_common(3)
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in counted)
-        notes.append(f"{len(source.rejected):,} rows could not be used and were left out ({reasons})")
+        notes.append(_left_out(source.rejected))
+    if multilabel and source.multilabel is None:
+        several = [name for name, labels in zip(source.ids, source.labels, strict=True) if len(labels) > 1]
+        if 0 < len(several) < FEW_WITH_SEVERAL * len(source.ids):
+            have = "has" if len(several) == 1 else "have"
+            found = f"{len(several):,} of {len(source.ids):,} images {have} several labels, such as {several[0]}"
+            notes.append(f"{found}: measured as several labels an image")
     if not multilabel and not used.all():
-        notes.append(f"{int((~used).sum()):,} images without a label were left out")
+        unlabelled = int((~used).sum())
+        notes.append(f"{counted(unlabelled, 'image')} without a label {_were(unlabelled)} left out")
     unsplit = int((used & ~kept).sum())
     if unsplit:
-        notes.append(f"{unsplit:,} images are in neither part's split and were left out")
+        be = "is" if unsplit == 1 else "are"
+        notes.append(f"{counted(unsplit, 'image')} {be} in neither part's split and {_were(unsplit)} left out")
     return notes
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 image", "1,200 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _left_out(rejected: Sequence[Rejected]) -> str:
+    """How many rows were left out, and which one for example."""
+    first, count = rejected[0], len(rejected)
+    why = " ".join(f"{first.reason}: {first.detail}".split())[:160] if first.detail else first.reason
+    such = ":" if count == 1 else ", such as"
+    return f"{counted(count, 'row')} could not be used and {_were(count)} left out{such} {first.id} ({why})"
 
 
 def _part(source: Labelled, hashes: Sequence[str], targets: NDArray[Any], rows: NDArray[np.int64]) -> Part:

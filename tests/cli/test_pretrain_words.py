@@ -11,8 +11,8 @@ from wordsight.training.settings import PretrainSettings
 RECIPE = "icmlm-tfm-resnet18-small"
 
 
-def settings(*words: str) -> PretrainSettings:
-    given = ["--corpus", "corpora/a", "--out", "runs/a", "--recipe", RECIPE, *words]
+def settings(*words: str, recipe: str = RECIPE) -> PretrainSettings:
+    given = ["--corpus", "corpora/a", "--out", "runs/a", "--recipe", recipe, *words]
     return PretrainSettings(**PRETRAIN.read("wordsight pretrain", given).of(PretrainSettings))
 
 
@@ -41,3 +41,10 @@ def test_a_value_of_the_same_concepts_leaves_the_others(kind: list[str]) -> None
 def test_the_untouched_network_is_a_flag_away() -> None:
     untouched = settings("--objective", "random", "--epochs", "0", "--weights", "some.pth")
     assert (untouched.objective, untouched.epochs, untouched.weights) == ("random", 0, "some.pth")
+
+
+def test_a_file_of_weights_goes_before_the_recipe_s_published_ones_and_they_before_its_file() -> None:
+    ours = settings("--weights", "some.pth", recipe="imagenet-resnet50")
+    assert (ours.pretrained, ours.weights) == (False, "some.pth")
+    published = settings("--pretrained", "true", recipe="deepercluster-published-vgg16")
+    assert (published.pretrained, published.weights) == (True, "")

@@ -36,7 +36,9 @@ EXPECTED = {
     *(f"{row}-resnet18-small" for row in SMALL),
     *(f"{row}-vgg16" for row in TABLE_2),
     *(f"{row}-resnet50" for row in TABLE_3),
-    "article-topics-alexnet",
+    "random-vgg16",
+    "random-resnet50",
+    "tp-article-topics-alexnet",
     "joulin-alexnet",
 }
 
@@ -119,6 +121,15 @@ def test_changes_go_before_the_recipe_and_leave_what_is_beside_them() -> None:
     assert after.epochs == 3
     assert after.objective_settings == {**before.objective_settings, "heads": 4}
     assert recipe_settings(after, lr=0.1).objective_settings["heads"] == 4
+
+
+def test_a_file_of_weights_and_published_ones_are_given_in_place_of_each_other() -> None:
+    published = recipe_settings("imagenet-resnet50", weights="own.pth")
+    assert (published.pretrained, published.weights) == (False, "own.pth")
+    ours = recipe_settings("deepercluster-published-vgg16", pretrained=True)
+    assert (ours.pretrained, ours.weights) == (True, "")
+    with pytest.raises(InputError, match="both published weights and a file's"):
+        recipe_settings("imagenet-resnet50", weights="own.pth", pretrained=True)
 
 
 def test_a_recipe_of_one_s_own_is_a_file(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 
@@ -53,6 +55,17 @@ def test_an_unknown_layer_is_answered_with_the_nearest() -> None:
 def test_an_unknown_backbone_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'resnet18'"):
         build_backbone("resnet-18")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("googlenet", "try timm:convnext_tiny, vgg16 or resnet50"), ("inception_v3", "try timm:inception_v3 or resnet50")],
+)
+def test_a_network_without_a_known_grid_suggests_only_what_exists(name: str, near: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match=f"has no grid that is known here; {near}$"):
+            build_backbone(name)
 
 
 @pytest.mark.parametrize(("stem", "last", "side"), [(4, 1, 4), (2, 2, 4), (1, 1, 16)])

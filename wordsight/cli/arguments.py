@@ -162,7 +162,7 @@ class VerbParser:
         return ready
 
     def _changes(self, ready: Sequence[str]) -> dict[str, Any]:
-        """What the flags change that decides over other values of a file: the objective, and keys within mappings."""
+        """What the flags change that decides over other values of a file: objective, weights, keys within mappings."""
         mappings = {argument.flag for argument in self._arguments if written.holds_mapping(argument.hint)}
         changes: dict[str, Any] = {}
         for word in ready:
@@ -174,8 +174,8 @@ class VerbParser:
                 for name in above:
                     within = within.setdefault(name, {})
                 within[last] = yaml.safe_load(value)
-            elif flag == "--objective" and equals:
-                changes["objective"] = value
+            elif flag in ("--objective", "--pretrained", "--weights") and equals:
+                changes[flag.removeprefix("--")] = yaml.safe_load(value)
         return changes
 
     def _check_keys(self, file: Path, content: Mapping[str, Any], above: str = "") -> None:

@@ -56,7 +56,10 @@ def build_labels(corpus: Corpus, settings: LabelsSettings, split: str) -> Concep
     seen = np.flatnonzero(np.bincount(held[indices].indices, minlength=len(number)))
     if len(seen) == 0:
         raise InputError(
-            f"no example of the split {split!r} has a label", where=corpus.path, expected="a corpus with labels"
+            f"no example of the split {split!r} has a label",
+            where=corpus.path,
+            expected="a corpus with labels",
+            mend="build it with --labels instances.json (coco) or --label COLUMN (table)",
         )
     if settings.classes > len(seen):
         raise InputError(

@@ -61,6 +61,7 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     """Settings with changes. Of a mapping within, what is given is changed and the rest stays.
 
     A concept set of another kind and the values of another objective have other names: these are replaced whole.
+    A file of weights and published ones are each given in place of the other.
 
     Args:
         values: The settings before.
@@ -75,6 +76,11 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         both[name] = merged(before, change) if nested else change  # type: ignore[arg-type]
     if other_objective and "objective_settings" not in changes:
         both.pop("objective_settings", None)
+    # Weights come from one place: a file that is given goes before the base's published ones, and they before its file.
+    if changes.get("weights") and "pretrained" not in changes and both.get("pretrained"):
+        both["pretrained"] = False
+    if changes.get("pretrained") and "weights" not in changes and both.get("weights"):
+        both["weights"] = ""
     return both
 
 

@@ -189,18 +189,22 @@ def _torchvision_backbone(name: str, settings: BackboneSettings, pretrained: boo
     from torchvision import models
 
     weights = "DEFAULT" if pretrained else None
-    # GoogLeNet and Inception spend seconds on an initialisation that is theirs alone; all others ignore the matter.
-    network = models.get_model(name, weights=weights)
+    # GoogLeNet and Inception warn of an initialisation that is theirs alone, and spend seconds on it.
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    network = models.get_model(name, weights=weights, **options)
     if settings.fully_connected and not isinstance(network, models.AlexNet | models.VGG):
         raise _no_fully_connected(name)
     if isinstance(network, models.ResNet):
         return _resnet(network, settings)
-    _refuse_strides(name, settings)
     features = getattr(network, "features", None)
     if not isinstance(features, nn.Sequential):
+        import timm
+
+        near = f"timm:{name}" if timm.is_model(name) else "timm:convnext_tiny, vgg16"
         raise InputError(
-            f"backbone {name!r} of torchvision has no grid that is known here", mend=f"try timm:{name} or a ResNet"
+            f"backbone {name!r} of torchvision has no grid that is known here", mend=f"try {near} or resnet50"
         )
+    _refuse_strides(name, settings)
     if settings.fully_connected:
         whole = FullyConnected(network)
         taps = {layer: f"features.{place}" for layer, place in _sequential_taps(features)[0].items()}

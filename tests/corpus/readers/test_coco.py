@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wordsight.concepts.labels import LabelsSettings, build_labels
+from wordsight.corpus.build import build_corpus
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.readers.coco import Coco
 from wordsight.errors import InputError
@@ -166,3 +169,96 @@ def test_a_further_file_that_is_broken_is_named(tmp_path: Path) -> None:
     for name, what in (("de.json", "can't be read"), ("none.json", "no such file")):
         with pytest.raises(InputError, match=f"{name}: {what}"):
             list(Coco(main.captions, main.images, "en", (f"de={tmp_path / name}",)))
+
+
+OBJECTS: dict[str, Any] = {
+    "images": [{"id": 2, "file_name": "b.jpg"}, {"id": 1, "file_name": "a.jpg"}, {"id": 9, "file_name": "z.jpg"}],
+    "annotations": [
+        {"image_id": 1, "category_id": 18, "bbox": [0.5, 1.5, 2.5, 3.5], "iscrowd": 0},
+        {"image_id": 1, "category_id": 18, "iscrowd": 0},
+        {"image_id": 1, "category_id": 1, "iscrowd": 1},
+        {"image_id": 9, "category_id": 44, "iscrowd": 0},
+    ],
+    "categories": [{"id": 1, "name": "person"}, {"id": 44, "name": "bottle"}, {"id": 18, "name": "dog"}],
+}
+
+
+def labelled(tmp_path: Path, objects: Any, captions: Any = ENGLISH) -> Coco:
+    """English captions with an instances file beside them."""
+    main = reader(tmp_path, captions)
+    file = tmp_path / "instances.json"
+    file.write_text(objects if isinstance(objects, str) else json.dumps(objects))
+    return Coco(main.captions, main.images, labels=file)
+
+
+def test_categories_of_an_instances_file_are_labels_once_in_their_order_crowds_too(tmp_path: Path) -> None:
+    coco = labelled(tmp_path, OBJECTS)
+    assert [each.labels for each in coco if isinstance(each, Example)] == [("person", "dog"), ()]
+    assert coco.label_names() == ["person", "bottle", "dog"]
+    assert coco.sources() == [str(coco.captions), str(coco.images), str(coco.labels)]
+    assert Coco(coco.captions, coco.images).label_names() == []
+
+
+def test_images_that_one_of_the_files_lacks_have_no_label(tmp_path: Path) -> None:
+    coco = labelled(tmp_path, OBJECTS | {"images": [{"id": 9}, {"id": 1}]})
+    assert [each.labels for each in coco if isinstance(each, Example)] == [("person", "dog"), ()]
+
+
+def test_karpathys_ids_are_cocos(tmp_path: Path) -> None:
+    entry = {"filename": "a.jpg", "filepath": "val2014", "cocoid": 1, "imgid": 0, "sentences": [{"raw": "A dog."}]}
+    found = list(labelled(tmp_path, OBJECTS, {"images": [entry]}))
+    assert [(each.captions, each.labels) for each in found if isinstance(each, Example)] == [
+        (("A dog.",), ("person", "dog"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("objects", "what"),
+    [
+        ("{broken", "can't be read"),
+        ("[1]", "is no JSON object; expected COCO instances"),
+        (ENGLISH, "has the keys images, annotations; expected COCO instances"),
+        (OBJECTS | {"annotations": [{"image_id": 1}]}, "annotation 1 has the category_id None, which is no category's"),
+        (OBJECTS | {"annotations": [{"image_id": 1, "category_id": [18]}]}, r"annotation 1 has the category_id \[18\]"),
+        (OBJECTS | {"annotations": [{"image_id": 1, "category_id": 7}]}, "annotation 1 has the category_id 7"),
+        (OBJECTS | {"annotations": [{"category_id": 18}]}, "annotation 1 has no image_id"),
+        (
+            OBJECTS | {"annotations": [{"image_id": 1.0, "category_id": 18}]},
+            "annotation 1 has no image_id that is a",
+        ),
+        (OBJECTS | {"categories": [{"id": 1}]}, "the category .* has no id or name"),
+        (OBJECTS | {"images": [{"file_name": "a.jpg"}]}, "image 1 has no id"),
+        (OBJECTS | {"images": [{"id": 1}, {"id": 1}]}, "image 2 has the id 1 of an image before it"),
+        (OBJECTS | {"images": [{"id": [1]}]}, "image 1 has no id"),
+        (
+            OBJECTS | {"images": [{"id": 1, "file_name": "b.jpg"}]},
+            r"the image with the id 1 is b\.jpg; expected a\.jpg as in .*captions\.json; give the instances file of",
+        ),
+        (
+            {"images": [{"id": 7}], "annotations": [], "categories": []},
+            r"none of its 1 images has an id of .*captions\.json; expected the same ids \(the first there is 1\)",
+        ),
+    ],
+)
+def test_an_instances_file_that_does_not_fit_is_one_line(objects: Any, what: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"instances\.json: " + what) as caught:
+        list(labelled(tmp_path, objects))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_instances_file_is_named(tmp_path: Path) -> None:
+    main = reader(tmp_path, ENGLISH)
+    with pytest.raises(InputError, match=r"none\.json: no such file; expected a COCO instances JSON file"):
+        list(Coco(main.captions, main.images, labels=tmp_path / "none.json"))
+
+
+def test_a_corpus_has_the_labels_and_names_of_an_instances_file(
+    coco: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
+    captions, images = coco(4)
+    (tmp_path / "instances.json").write_text(json.dumps(OBJECTS | {"images": []}))
+    corpus = build_corpus(Coco(captions, images, labels=tmp_path / "instances.json"), tmp_path / "corpus")
+    assert corpus.label_names == ["bottle", "dog", "person"]
+    assert [list(corpus.labels(i)) for i in range(4)] == [[], ["person", "dog"], [], []]
+    concepts = build_labels(corpus, LabelsSettings(), "all")
+    assert concepts.names == ["dog", "person"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.corpus.example import Example, Rejected, Spoken
+from wordsight.corpus.instances import Instances
 from wordsight.corpus.paths import inside
 from wordsight.errors import InputError
 
@@ -31,17 +32,21 @@ class Coco:
         language: Of the captions, for example "en"; where not given, it is not said.
         also: More captions files of the same images, each after its language, with commas between them:
             "de=captions_de.json,fr=captions_fr.json". Images are matched by their file names.
+        labels: COCO's instances file of the same images (instances_train2017.json): the categories of its objects, and
+            of its crowds, are the labels. Images are matched by their ids.
     """
 
     captions: Path
     images: Path
     language: str | None = None
     also: tuple[str, ...] = ()
+    labels: Path | None = None
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         if not self.images.is_dir():
             raise InputError("no such folder", where=self.images, expected="the folder of the images")
         others = [self._other(language, file) for language, file in self._also]
+        labels = self._labels()
         for item in self._main.images():
             if isinstance(item, Rejected):
                 yield item
@@ -53,7 +58,7 @@ class Coco:
             spoken = [(text, self.language or "") for text in item.captions]
             for other in others:
                 spoken += other.captions.pop(item.name, ())
-            yield Example(item.name, path, split=item.split).saying(spoken)
+            yield Example(item.name, path, labels=labels.get(item.id, ()), split=item.split).saying(spoken)
         for other in others:
             yield from other.rejected
             for name, captions in other.captions.items():
@@ -66,11 +71,12 @@ class Coco:
 
     def sources(self) -> list[str]:
         """The JSON files and the folder."""
-        return [str(self.captions), str(self.images), *(str(file) for _, file in self._also)]
+        also = (str(file) for _, file in self._also)
+        return [str(self.captions), str(self.images), *also, *([] if self.labels is None else [str(self.labels)])]
 
     def label_names(self) -> list[str]:
-        """None: captions come without classes."""
-        return []
+        """Every category of the instances file; captions alone come without classes."""
+        return [] if self._instances is None else list(self._instances.names.values())
 
     @cached_property
     def _main(self) -> _File:
@@ -86,6 +92,31 @@ class Coco:
                 raise InputError(f"{each!r} is no language and file", where="--also", expected=expected)
             found.append((language, Path(file)))
         return found
+
+    @cached_property
+    def _instances(self) -> Instances | None:
+        return None if self.labels is None else Instances(self.labels)
+
+    def _labels(self) -> dict[Any, tuple[str, ...]]:
+        """The labels of the images by their ids, in the order of the categories."""
+        if self._instances is None:
+            return {}
+        files, found = self._instances.files, self._instances.objects
+        known: dict[Any, str] = {}
+        for entry in self._main.content["images"]:
+            name = _name_of(entry)
+            if name is not None:
+                known[_id_of(entry)] = name
+                _check_name(_id_of(entry), name, files, self._instances.path, self.captions)
+        if known and not any(key in known for key in (*files, *found[0], *found[1])):
+            what = f"none of its {len(files):,} images has an id of {self.captions}"
+            expected = f"the same ids (the first there is {next(iter(known))!r})"
+            raise InputError(what, where=self._instances.path, expected=expected)
+        labels = {}
+        for key in found[0].keys() | found[1].keys():
+            held = {*found[0].get(key, ()), *found[1].get(key, ())}
+            labels[key] = tuple(name for name in self._instances.names.values() if name in held)
+        return labels
 
     def _other(self, language: str, path: Path) -> _Other:
         """The captions of a further file, by the names of their images."""
@@ -118,6 +149,7 @@ class _Other:
 class _Image:
     """What one file says of an image."""
 
+    id: Any
     name: str
     captions: list[str]
     split: str
@@ -137,7 +169,7 @@ class _File:
             if name is None:
                 yield Rejected(f"image {number + 1}", "example", "no file name", str(entry)[:200])
                 continue
-            captions = sentences.pop(_key(entry.get("id")), [])
+            captions = sentences.pop(_id_of(entry), [])
             inner = entry.get("sentences")
             for sentence in inner if isinstance(inner, list) else []:
                 captions.append(sentence.get("raw") if isinstance(sentence, dict) else sentence)
@@ -147,7 +179,7 @@ class _File:
                     texts.append(caption or "")
                 else:
                     yield Rejected(name, "caption", "caption is no text", repr(caption)[:200])
-            yield _Image(name, texts, str(entry.get("split") or ""))
+            yield _Image(_id_of(entry), name, texts, str(entry.get("split") or ""))
         for image_id, captions in sentences.items():
             for caption in captions:
                 yield Rejected(f"image_id {image_id}", "caption", "no such image", str(caption))
@@ -193,6 +225,23 @@ def _name_of(entry: Any) -> str | None:
         return None
     folder = fields.get("filepath")
     return f"{folder}/{name}" if isinstance(folder, str) and folder else name
+
+
+def _check_name(key: Any, name: str, files: dict[int | str, str], instances: Path, captions: Path) -> None:
+    """Raise when the instances file has another file name under an image's id; a folder before it is no difference."""
+    other = files.get(key) or name
+    if not f"/{name}".endswith(f"/{other}") and not f"/{other}".endswith(f"/{name}"):
+        raise InputError(
+            f"the image with the id {key!r} is {other}",
+            where=instances,
+            expected=f"{name} as in {captions}",
+            mend="give the instances file of the same images",
+        )
+
+
+def _id_of(entry: dict[str, Any]) -> Any:
+    """The id in an entry of ``images``; Karpathy's files have COCO's under a name of its own."""
+    return _key(entry.get("id", entry.get("cocoid")))
 
 
 def _key(image_id: Any) -> Any:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.instances import Instances, is_key
 from wordsight.corpus.paths import inside
 from wordsight.errors import InputError
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
-
-_LAYOUT = "COCO instances: {'images': [...], 'annotations': [{'image_id', 'category_id'}], 'categories': [...]}"
 
 
 @dataclass(frozen=True)
@@ -87,31 +82,18 @@ def _images_of(file: Path, given: Path | None) -> Path:
 
 
 @dataclass(frozen=True)
-class _Instances:
-    """One instances file."""
+class _Instances(Instances):
+    """One instances file and the folder of its images."""
 
-    path: Path
     images: Path
     split: str
 
-    @cached_property
-    def names(self) -> dict[int | str, str]:
-        """The classes by their number in the file, in the order of the file."""
-        found: dict[int | str, str] = {}
-        for entry in self.content["categories"]:
-            if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("name"), str):
-                raise InputError(f"the category {str(entry)[:100]} has no id or name", where=self.path)
-            found[entry["id"]] = entry["name"]
-        if len(set(found.values())) < len(self.content["categories"]):
-            raise InputError("two categories have one id or one name", where=self.path)
-        return found
-
     def __iter__(self) -> Iterator[Example | Rejected]:
-        labels, crowds = self._objects
+        labels, crowds = self.objects
         for number, entry in enumerate(self.content["images"], start=1):
             fields = entry if isinstance(entry, dict) else {}
             name, key = fields.get("file_name"), fields.get("id")
-            if not isinstance(name, str) or not isinstance(key, int | str):
+            if not isinstance(name, str) or not is_key(key):
                 yield Rejected(f"image {number}", "example", "no file name or id", str(entry)[:200])
                 continue
             file = inside(self.images, name)
@@ -122,38 +104,3 @@ class _Instances:
             crowded = tuple(each for each in crowds.get(key, {}) if each not in found)
             split = self.split or str(fields.get("split") or "")
             yield Example(name, file, labels=tuple(found), ignored_labels=crowded, split=split)
-
-    @cached_property
-    def _objects(self) -> tuple[dict[int | str, dict[str, None]], dict[int | str, dict[str, None]]]:
-        """The classes of each image by its id: those of single objects, and those of crowds."""
-        labels: dict[int | str, dict[str, None]] = defaultdict(dict)
-        crowds: dict[int | str, dict[str, None]] = defaultdict(dict)
-        for number, entry in enumerate(self.content["annotations"], start=1):
-            fields = entry if isinstance(entry, dict) else {}
-            image, category = fields.get("image_id"), fields.get("category_id")
-            if image is None or category not in self.names:
-                found = "no image_id" if image is None else f"the category_id {category!r}, which is no category's"
-                raise InputError(f"annotation {number:,} has {found}", where=self.path, expected=_LAYOUT)
-            (crowds if fields.get("iscrowd") else labels)[image][self.names[category]] = None
-        return labels, crowds
-
-    @cached_property
-    def content(self) -> dict[str, Any]:
-        """What the file holds, its layout checked.
-
-        Raises:
-            InputError: When it can't be read, or has another layout.
-        """
-        try:
-            # The outlines of objects are most of the file. Nobody asks for them here, and their numbers are worth
-            # gigabytes of memory for COCO's train: as `True` they are worth none.
-            content = json.loads(self.path.read_bytes(), parse_float=bool)
-        except FileNotFoundError as error:
-            raise InputError("no such file", where=self.path, expected="a COCO instances JSON file") from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"can't be read ({error})", where=self.path, expected="COCO instances JSON") from error
-        keys = ("images", "annotations", "categories")
-        if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
-            found = f"has the keys {', '.join(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
-            raise InputError(found, where=self.path, expected=_LAYOUT)
-        return content

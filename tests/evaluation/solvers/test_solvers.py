@@ -201,7 +201,7 @@ def test_features_that_hold_nothing_are_refused() -> None:
     with pytest.raises(InputError, match="are the same for every image"):
         solve_logistic(torch.ones_like(features), problems)
     features[130, 0] = torch.nan
-    with pytest.raises(InputError, match="rows 100 to 199: 1 of 100 images have features that are no finite number"):
+    with pytest.raises(InputError, match="rows 100 to 199: 1 of 100 images has features that are no finite number"):
         solve_ridge(features, problems, Plan(block=100))
 
 

@@ -167,11 +167,17 @@ def train(options: argparse.Namespace) -> None:
         named = {"epochs": options.epochs, "image_size": options.image_size}
         changes |= {name: value for name, value in named.items() if value is not None}
         wordsight.pretrain(RECIPE, corpus=corpus, out=options.out, resume=True, **changes)
-    for centre in (True, False):
-        found = wordsight.explain_words(options.out, dictionary=options.dictionary, most=5, centre=centre)
-        print_words(found, translated=30 if centre else 0)
-        if centre:
-            Console(highlight=False).print("\nwithout taking the mean of all words from each:")
+    console = Console(highlight=False)
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("", {}),
+        ("\nwithout a look at photos:", {"images": 0}),
+        ("\nand without taking the mean of all words from each:", {"images": 0, "centre": False}),
+    ]
+    for said, how in ways:
+        found = wordsight.explain_words(options.out, dictionary=options.dictionary, most=5, **how)
+        if said:
+            console.print(said)
+        print_words(found, console, translated=0 if how else 30)
 
 
 def main() -> None:

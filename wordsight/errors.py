@@ -30,17 +30,20 @@ class InputError(ValueError):
         super().__init__(" ".join(line.split()))
 
 
-def unknown(kind: str, name: str, choices: Iterable[str], *, where: str | Path | None = None) -> InputError:
-    """The error for a name that is not in a list of choices, with the nearest one suggested.
+def unknown(
+    kind: str, name: str, choices: Iterable[str], *, where: str | Path | None = None, near: int = 1
+) -> InputError:
+    """The error for a name that is not in a list of choices, with the nearest ones suggested.
 
     Args:
         kind: What the name should have been a name of ("objective", "layer", ...).
         name: The name that was given.
         choices: The names that exist.
         where: The flag or file that gave the name.
+        near: How many are suggested at most.
     """
     known = list(choices)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    alike = difflib.get_close_matches(name, known, n=near, cutoff=0.5)
     listed = ", ".join(known) if len(known) <= 20 else f"{', '.join(known[:20])}, ... ({len(known)} in all)"
-    mend = f"did you mean {near[0]!r}?" if near else None
+    mend = f"did you mean {' or '.join(map(repr, alike))}?" if alike else None
     return InputError(f"unknown {kind} {name!r}", where=where, expected=f"one of: {listed}", mend=mend)

@@ -53,16 +53,25 @@ def test_any_of_several_translations_is_right() -> None:
 
 
 def test_words_that_are_near_everything_are_no_nearer_for_it() -> None:
-    """CSLS by hand: with ten words in each language the one nearest tells how crowded a candidate's place is."""
-    english = space("en", [f"e{k}" for k in range(10)], [30 * k for k in range(10)])
-    # "und" is a degree from "e0"; "w0", its translation, is ten degrees from it, and twenty from everything else.
-    german = space("de", ["und", "w0", *(f"w{k}" for k in range(2, 10))], [1, 10, *(180 + k for k in range(2, 10))])
-    crowding = german.crowding(english)
-    assert crowding[:2] == pytest.approx([np.cos(np.deg2rad(1)), np.cos(np.deg2rad(10))], abs=1e-6)
-    near = 2 * german.cosines(english.unit_KD[:1])[0] - crowding
-    assert near[0] == pytest.approx(np.cos(np.deg2rad(1)), abs=1e-6)
-    assert [one.word for one in german.nearest(english.unit_KD[0], 1, crowding_K=crowding + np.eye(10)[0])] == ["w0"]
+    """CSLS by hand: with ten words in each language the one nearest tells how crowded a place is."""
+    far = [170 + 2 * k for k in range(8)]
+    english = space("en", ["dog", "of", *(f"e{k}" for k in range(8))], [0, 12, *far])
+    # "und" is nearer to "dog" than "hund" is, but it is nearer still to another word, and "hund" to none.
+    german = space("de", ["und", "hund", *(f"w{k}" for k in range(8))], [12, -15, *far])
+    cos12, cos15 = np.cos(np.deg2rad([12, 15]))
+    assert german.crowding(english, np.array([0, 1])) == pytest.approx([1, cos15], abs=1e-6)
+    first, second = english.nearest(0, 2, german)
+    assert (first.word, second.word) == ("hund", "und")
+    assert (first.cosine, second.cosine) == pytest.approx((cos15, cos12), abs=1e-6)
+    assert first.nearness == pytest.approx(2 * cos15 - cos15 - cos12, abs=1e-6)
+    assert second.nearness == pytest.approx(2 * cos12 - 1 - cos12, abs=1e-6)
     assert not space("de", ["hund"], [5]).crowding(EN).any(), "too few words to tell"
+
+
+def test_a_word_is_no_neighbour_of_itself() -> None:
+    words = space("en", [f"e{k}" for k in range(10)], [3 * k * k for k in range(10)])
+    assert words.crowding(words)[:2] == pytest.approx(np.cos(np.deg2rad([3, 3])), abs=1e-6)
+    assert {near.word for near in words.nearest(0, 20)} == {f"e{k}" for k in range(1, 10)}
 
 
 def test_equal_cosines_count_against_the_run() -> None:
@@ -82,6 +91,7 @@ def test_a_joint_vocabulary_without_languages_is_parted_by_the_dictionary() -> N
     # "sky" is nearer to "dog" than "hund" is, but in no column of the dictionary.
     assert there.precision[1] == back.precision[1] == 100
     assert there.candidates == 2
+    assert (there.source, there.target) == ("words (first column)", "words (second column)")
 
 
 def test_heads_with_hidden_layers_of_their_own_are_not_compared() -> None:

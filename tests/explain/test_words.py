@@ -135,7 +135,7 @@ def test_the_nearest_words_are_those_of_the_largest_cosine() -> None:
 
 
 def test_a_word_is_shown_beside_the_words_of_the_other_language(two: Run) -> None:
-    found = explain_words(two, ["dog", "ball"], most=2, centre=False)
+    found = explain_words(two, ["dog", "ball"], most=2, centre=False, images=0)
     dog, ball, auch_ball = found.nearest
     assert list(dog.near) == ["english", "german"]
     assert dog.near["german"][0].word == "hund"
@@ -150,7 +150,9 @@ def test_the_mean_of_a_head_s_rows_is_taken_from_each(make_words: MakeWords) -> 
     run = make_words(sizes, {})
     names = {name: run.concept_set(name).names for name in sizes}
     rows = {name: {word: [float(k), 1.0, 9.0] for k, word in enumerate(words)} for name, words in names.items()}
-    plain, centred = (word_spaces(make_words(sizes, rows), centre=centre)[0].unit_KD for centre in (False, True))
+    plain, centred = (
+        word_spaces(make_words(sizes, rows), centre=centre, images=0)[0].unit_KD for centre in (False, True)
+    )
     assert (plain @ plain.T).min() > 0.9
     np.testing.assert_allclose((centred[0] @ centred.T)[2], -1, atol=1e-5)
 
@@ -164,7 +166,7 @@ def test_one_vocabulary_of_two_languages_comes_apart_by_its_captions(make_words:
         ("words: de", "words", "de"),
         ("words: en", "words", "en"),
     ]
-    (found,) = explain_words(run, ["dog"], centre=False).nearest
+    (found,) = explain_words(run, ["dog"], centre=False, images=0).nearest
     assert found.near["words: de"][0].word == "hund"
 
 
@@ -194,7 +196,7 @@ def test_the_command_shows_tables_and_writes_what_it_found(
     dictionary.write_text("dog\tHund\nball\tBall\nsky\tHimmel\n", "utf-8")
     similarity.write_text("dog,ball,1\nball,sand,9\ndog,sand,2\nsky,moon,3\n", "utf-8")
     out = tmp_path / "words.json"
-    line = ["explain", "words", str(two.path), "dog", "--most", "3", "--centre", "false"]
+    line = ["explain", "words", str(two.path), "dog", "--most", "3", "--centre", "false", "--images", "0"]
     lists = ["--dictionary", str(dictionary), "--similarity", str(similarity), "--out", str(out)]
     assert main([*line, *lists]) == 0
     shown = capsys.readouterr().out
@@ -216,6 +218,29 @@ def test_an_unknown_word_suggests_the_nearest_spelling(two: Run, capsys: pytest.
     assert main(["explain", "words", str(two.path), "dogg"]) == 2
     assert "unknown word 'dogg'" in (said := capsys.readouterr().err)
     assert "did you mean 'dog'?" in said
+    assert main(["explain", "words", str(two.path), "dgo"]) == 2
+    assert "'dog'" in capsys.readouterr().err.partition("did you mean")[2]
+
+
+def test_words_may_stand_on_both_sides_of_a_flag(two: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "words", str(two.path), "dog", "--most", "2", "sand"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("dog (english") < shown.index("sand (english")
+
+
+def test_photos_that_are_gone_are_not_needed_without_a_look_at_them(two: Run, spoken: Corpus, tmp_path: Path) -> None:
+    (spoken.path / "corpus.json").rename(tmp_path / "corpus.json")
+    try:
+        with pytest.raises(InputError, match="give --images 0 to compare the words without a look at photos"):
+            explain_words(two, ["dog"])
+        assert explain_words(two, ["dog"], images=0).nearest[0].near["german"][0].word == "hund"
+    finally:
+        (tmp_path / "corpus.json").rename(spoken.path / "corpus.json")
+
+
+def test_a_single_photo_tells_nothing_of_what_differs(two: Run) -> None:
+    with pytest.raises(InputError, match="--images: 1 photos; expected 2 or more, or 0 for none"):
+        explain_words(two, ["dog"], images=1)
 
 
 def test_heads_with_hidden_layers_show_their_own_words_alone(make_words: MakeWords) -> None:

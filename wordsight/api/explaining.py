@@ -10,7 +10,7 @@ from wordsight.api.corpora import open_corpus
 from wordsight.api.runs import open_run
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
-from wordsight.subjects import subject_of
+from wordsight.subjects import chosen_device, subject_of
 
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ def explain_words(
     dictionary: Path | str | None = None,
     concepts: str | None = None,
     centre: bool = True,
+    images: int = 1000,
     out: Path | str | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> WordsExplained:
     """Look at the output layer of a run's tag heads: the nearest words of a word, word similarity, two languages.
 
@@ -114,10 +116,14 @@ def explain_words(
         dictionary: A list of a word and its translation a line, for precision@1 and @5 of the nearest words.
         concepts: The concept set to look at, by name; all by default.
         centre: Whether the mean of all rows is taken from each first.
+        images: How many photos that the run learned from tell which directions of the rows count: those along which
+            photos differ. 0 compares the rows as they are.
         out: A JSON file for what was found.
+        device: Where the photos are looked at.
 
     Raises:
-        InputError: When the run has no tag head, a word is unknown, or a list can't be read or has none of its words.
+        InputError: When the run has no tag head, a word is unknown, or a list can't be read or has none of its words;
+            when its photos are wanted and gone.
     """
     from wordsight.explain.words import explain_words as explain
 
@@ -129,7 +135,9 @@ def explain_words(
         dictionary=None if dictionary is None else Path(dictionary),
         concepts=concepts,
         centre=centre,
+        images=images,
         out=None if out is None else Path(out),
+        device=chosen_device(device),
     )
 
 

@@ -137,16 +137,20 @@ class VerbParser:
             raise self._one_line(str(error), words, values_file) from error
 
     def _checked(self, words: Sequence[str]) -> list[str]:
-        """The words with every flag known and every value as jsonargparse reads it."""
+        """The words with every flag known and every value as jsonargparse reads it, flags after all others.
+
+        Positional arguments that flags come between are one list to a person; argparse would stop at the first flag.
+        """
         known = {argument.flag: argument for argument in self._arguments if argument.flag is not None}
+        plain: list[str] = []
         ready: list[str] = []
         waiting = list(words)
         while waiting:
             word = waiting.pop(0)
             if word == "--":
-                return [*ready, word, *waiting]
+                return [*ready, word, *plain, *waiting]
             if not word.startswith("--") or word == "--help":
-                ready.append(word)
+                (ready if word == "--help" else plain).append(word)
                 continue
             flag, equals, value = word.partition("=")
             whole, dot, key = flag.partition(".")
@@ -159,7 +163,7 @@ class VerbParser:
             if not equals:
                 value = _next_value(flag, hint, waiting)
             ready.append(f"{flag}={written.as_yaml(hint, value)}")
-        return ready
+        return [*plain, *ready]
 
     def _changes(self, ready: Sequence[str]) -> dict[str, Any]:
         """What the flags change that decides over other values of a file: objective, weights, keys within mappings."""

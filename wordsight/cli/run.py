@@ -145,7 +145,10 @@ class ExplainWordsArguments:
         dictionary: A list of a word and its translation a line: are translations near each other?
         concepts: The concept set to look at, by name; by default all of the run's.
         centre: Take the mean of all words from each word first.
+        images: How many photos that the run learned from tell which directions of the words count: those along which
+            photos differ. 0 compares the words without a look at photos.
         out: A JSON file to write what was found to.
+        device: Where the photos are looked at.
     """
 
     run: Path
@@ -155,7 +158,9 @@ class ExplainWordsArguments:
     dictionary: Path | None = None
     concepts: str | None = None
     centre: bool = True
+    images: int = 1000
     out: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.metrics import average_precision_of
 from wordsight.evaluation.subject import Subject, ready
 from wordsight.evaluation.tasks.corpus import CorpusImages
-from wordsight.evaluation.tasks.task import Chosen
+from wordsight.evaluation.tasks.task import Chosen, EncodedImage
 from wordsight.heads.tp import TagHead
+from wordsight.objectives.objective import Objective
 from wordsight.objectives.tags import TagHeads
 from wordsight.precision import precision_on
 from wordsight.progress import progress_bar
@@ -74,6 +75,41 @@ class TagScores:
             yield concepts, self.weight_KD[rows] @ self.hidden_ND.T + self.bias_K[rows][:, None]
 
 
+def hidden_features(
+    objective: Objective,
+    heads: TagHeads,
+    images: Sequence[EncodedImage],
+    size: int,
+    device: torch.device,
+    crop_share: float = 1.0,
+) -> dict[str, Tensor]:
+    """What the last layer of each head reads of some images.
+
+    Args:
+        objective: Whose backbone sees the images; it is left as it was found.
+        heads: The heads.
+        images: Encoded images.
+        size: Side of the view in pixels.
+        device: Where to compute.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+
+    Returns:
+        float32 ``[N, D]`` of every head, by the name of its concept set, on the device.
+    """
+    named, precision = _named(heads), precision_on(device)
+    half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    kept: dict[str, list[Tensor]] = {name: [] for name in named}
+    with ready(objective, device), torch.inference_mode(), progress_bar() as bar:
+        progress = bar.add_task("tags", total=len(images), note="")
+        for views in view_batches(images, size, crop_share):
+            with half:
+                grid_BCHW = objective.backbone(prepare(views.to(device)))
+            for name, head in named.items():
+                kept[name].append(head.hidden(grid_BCHW.float()))
+            bar.advance(progress, len(views))
+    return {name: torch.cat(parts) for name, parts in kept.items()}
+
+
 def tag_scores(
     subject: Subject, heads: TagHeads, corpus: Corpus, examples: NDArray[np.int64], crop_share: float = 1.0
 ) -> dict[str, TagScores]:
@@ -93,22 +129,14 @@ def tag_scores(
         InputError: When the scores are no finite numbers.
     """
     assert subject.objective is not None, "heads are an objective's"
-    backbone, named = subject.objective.backbone, _named(heads)
-    precision = precision_on(subject.device)
-    half = torch.autocast(subject.device.type, precision, enabled=precision != torch.float32)
-    kept: dict[str, list[Tensor]] = {name: [] for name in named}
-    with ready(subject.objective, subject.device), torch.inference_mode(), progress_bar() as bar:
-        progress = bar.add_task("tags", total=len(examples), note="")
-        for views in view_batches(Chosen(CorpusImages(corpus), examples), subject.image_size, crop_share):
-            with half:
-                grid_BCHW = backbone(prepare(views.to(subject.device)))
-            for name, head in named.items():
-                kept[name].append(head.hidden(grid_BCHW.float()))
-            bar.advance(progress, len(views))
+    images = Chosen(CorpusImages(corpus), examples)
+    with ready(subject.objective, subject.device), torch.inference_mode():
+        hidden = hidden_features(subject.objective, heads, images, subject.image_size, subject.device, crop_share)
         last = {
-            name: (head.last.weight.float().clone(), head.last.bias.float().clone()) for name, head in named.items()
+            name: (head.last.weight.float().clone(), head.last.bias.float().clone())
+            for name, head in _named(heads).items()
         }
-    scores = {name: TagScores(torch.cat(kept[name]), *last[name]) for name in named}
+    scores = {name: TagScores(hidden[name], *last[name]) for name in hidden}
     for found in scores.values():
         if not (torch.isfinite(found.hidden_ND).all() and torch.isfinite(found.weight_KD).all()):
             raise InputError(

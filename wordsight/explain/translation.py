@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +135,9 @@ def _sides(spaces: Sequence[WordSpace], dictionary: Sequence[tuple[str, str]]) -
 
 def _column(space: WordSpace, dictionary: Sequence[tuple[str, str]], column: int) -> WordSpace:
     numbers = sorted({number for pair in dictionary if (number := space.number(pair[column])) is not None})
-    return space.some(np.array(numbers, dtype=np.int64))
+    # Both columns are of one space: by its name alone nobody would know them apart.
+    name = f"{space.name} ({('first', 'second')[column]} column)"
+    return replace(space.some(np.array(numbers, dtype=np.int64)), name=name)
 
 
 def _one_way(
@@ -172,9 +174,8 @@ def _translated(
     answers: list[int],
     most: int,
 ) -> TranslatedWord:
-    vector_D: NDArray[np.float32] = source.unit_KD[asked]
-    # CSLS less the term of the word that is asked for, which is the same for all answers.
-    near_K = 2 * target.cosines(vector_D[None])[0] - crowding_K
+    # CSLS without the term of the word that is asked for, which is the same for all answers.
+    near_K = 2 * target.cosines(source.unit_KD[asked : asked + 1])[0] - crowding_K
     # Equal scores count against the run.
     rank = int((near_K >= near_K[answers].max()).sum())
     # Other translations that are as near or nearer are no mistakes; the best of them is the first by definition.
@@ -182,7 +183,7 @@ def _translated(
     return TranslatedWord(
         source.words[asked],
         tuple(target.words[k] for k in answers),
-        target.nearest(vector_D, most, crowding_K=crowding_K),
+        source.nearest(asked, most, target),
         rank,
     )
 

@@ -47,7 +47,7 @@ def read_similarity(file: Path) -> list[ScoredPair]:
                 where=file,
                 expected="two words and a score, for example: dog cat 7.5",
             )
-    return _some(found, file)
+    return _some(found, file, "two words and a score a line, for example: dog cat 7.5")
 
 
 def read_dictionary(file: Path) -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ def read_dictionary(file: Path) -> list[tuple[str, str]]:
                 expected="a word and its translation, for example: dog Hund",
             )
         found.append((cells[0], cells[1]))
-    return _some(found, file)
+    return _some(found, file, "a word and its translation a line, for example: dog Hund")
 
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
@@ -96,7 +96,7 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _some(found: list[Pair], file: Path) -> list[Pair]:
+def _some(found: list[Pair], file: Path, expected: str) -> list[Pair]:
     if not found:
-        raise InputError("holds no pairs of words", where=file, expected="two words a line")
+        raise InputError("holds no pairs of words", where=file, expected=expected)
     return found

@@ -1,7 +1,11 @@
 """The output layer of a tag head as a space of words (Joulin et al. 2016, Section 4): similar words have similar rows.
 
 Rows are compared by the cosine between them, after the mean of all is taken from each: a softmax does not change when
-the same vector is added to every row, so that what all have in common is an accident of training.
+the same vector is added to every row, so that what all have in common is an accident of training. So are the parts of
+rows along which photos hardly differ; :mod:`wordsight.explain.feature_spread` gives them little weight.
+
+Of words near another, those come first that are nearer to it than to words in general (CSLS, Conneau et al. 2018,
+Eq. 2): words of most captions would be the neighbours of all others.
 """
 
 from __future__ import annotations
@@ -11,12 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.splitters import normal
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
+from wordsight.explain.feature_spread import IMAGES, feature_spread
 from wordsight.heads.tp import TagHead
 from wordsight.objectives.tags import TagHeads
 
@@ -30,17 +36,21 @@ class Neighbour:
 
     Args:
         word: The word.
+        nearness: What neighbours are ordered by: twice the cosine, less how near each of both is to words in general.
         cosine: Of the angle between both, from -1 to 1.
         images: How many images of the corpus have it.
     """
 
     word: str
+    nearness: float
     cosine: float
     images: int
 
 
 # Neighbours that tell how crowded a place is, as in the paper, and words that are compared at a time.
 _CROWD, _BLOCK = 10, 1024
+# Words of the largest cosines that are looked at closer: of vocabularies up to this, all.
+_CANDIDATES = 2048
 
 
 @dataclass(frozen=True)
@@ -82,43 +92,50 @@ class WordSpace:
         """Cosines ``[Q, K]`` of unit vectors with all words."""
         return np.asarray(vectors_QD @ self.unit_KD.T)
 
-    def nearest(
-        self,
-        vector_D: NDArray[np.float32],
-        most: int,
-        without: int | None = None,
-        crowding_K: NDArray[np.float32] | None = None,
-    ) -> list[Neighbour]:
-        """The nearest words of a direction, the nearest first.
+    def nearest(self, word: int, most: int, other: WordSpace | None = None) -> list[Neighbour]:
+        """The nearest words of one of these, the nearest first.
 
         Args:
-            vector_D: The direction, of length one.
+            word: Its number.
             most: How many.
-            without: Number of a word that is left out: the one whose direction it is.
-            crowding_K: What :meth:`crowding` found, where words that are near everything are to be no nearer for it.
+            other: The space whose words are wanted; this one by default, where the word itself is left out.
         """
-        cosine_K = self.cosines(vector_D[None])[0]
-        near_K = cosine_K if crowding_K is None else 2 * cosine_K - crowding_K
-        order = [k for k in np.argsort(-near_K, kind="stable")[: most + 1].tolist() if k != without]
-        return [Neighbour(self.words[k], float(cosine_K[k]), int(self.images_K[k])) for k in order[:most]]
+        other = other or self
+        cosine_K = other.cosines(self.unit_KD[word : word + 1])[0]
+        near = max(_CANDIDATES, most + 1)
+        numbers = np.argsort(-cosine_K, kind="stable")[:near]
+        if other is self:
+            numbers = numbers[numbers != word]
+        nearness = 2 * cosine_K[numbers] - other.crowding(self, numbers) - self.crowding(other, np.array([word]))
+        order = np.argsort(-nearness, kind="stable")[:most]
+        return [
+            Neighbour(other.words[k], float(score), float(cosine_K[k]), int(other.images_K[k]))
+            for k, score in zip(numbers[order].tolist(), nearness[order], strict=True)
+        ]
 
-    def crowding(self, other: WordSpace) -> NDArray[np.float32]:
-        """How near each of these words is to words of another space in general: r of CSLS (Conneau et al. 2018, Eq. 2).
+    def crowding(self, other: WordSpace, numbers: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """How near words are to those of a space in general: r of CSLS (Conneau et al. 2018, Eq. 2).
 
-        The mean cosine with its ten nearest there, float32 ``[K]``; with fewer where that space has less than a
-        hundred words, and zero where it has less than ten.
+        The mean cosine with the ten nearest there; with fewer where that space has less than a hundred words, and zero
+        where it has less than ten.
 
         Args:
-            other: The other space.
+            other: The space; with its own, a word is not counted among its neighbours.
+            numbers: The words; all by default.
+
+        Returns:
+            float32, one for each of the words.
         """
+        numbers = np.arange(len(self.words)) if numbers is None else numbers
         near = min(_CROWD, len(other.words) // _CROWD)
-        if near == 0:
-            return np.zeros(len(self.words), dtype=np.float32)
-        found = [
-            np.partition(other.cosines(self.unit_KD[first : first + _BLOCK]), -near, axis=1)[:, -near:].mean(axis=1)
-            for first in range(0, len(self.words), _BLOCK)
-        ]
-        return np.concatenate(found).astype(np.float32)
+        found = np.zeros(len(numbers), dtype=np.float32)
+        for first in range(0, len(numbers) if near else 0, _BLOCK):
+            block = numbers[first : first + _BLOCK]
+            cosines_BK = other.cosines(self.unit_KD[block])
+            if other is self:
+                cosines_BK[np.arange(len(block)), block] = -np.inf
+            found[first : first + _BLOCK] = np.partition(cosines_BK, -near, axis=1)[:, -near:].mean(axis=1)
+        return found
 
     def some(self, numbers: NDArray[np.int64]) -> WordSpace:
         """Some of the words."""
@@ -128,7 +145,14 @@ class WordSpace:
         )
 
 
-def word_spaces(run: Run, concepts: str | None = None, *, centre: bool = True) -> list[WordSpace]:
+def word_spaces(
+    run: Run,
+    concepts: str | None = None,
+    *,
+    centre: bool = True,
+    images: int = IMAGES,
+    device: torch.device | None = None,
+) -> list[WordSpace]:
     """The words that a run's tag heads have learned.
 
     A set that holds words of several languages, in a corpus that knows the language of its captions, comes as one space
@@ -138,32 +162,40 @@ def word_spaces(run: Run, concepts: str | None = None, *, centre: bool = True) -
         run: A run with tag heads.
         concepts: The concept set to look at; all by default.
         centre: Whether the mean of a space's rows is taken from each of them.
+        images: How many of the photos that the run learned from tell which directions photos differ along; 0 to take
+            the rows as they are.
+        device: Where the photos are looked at; the CPU by default.
 
     Raises:
-        InputError: When the run has no tag heads or no such set, or is not finished.
+        InputError: When the run has no tag heads or no such set, is not finished, or its photos are wanted and gone.
     """
     if concepts is not None and concepts not in run.info.concepts:
         raise unknown("concept set", concepts, run.info.concepts, where=run.path)
-    heads = getattr(run.objective(), "tp", None)
+    objective = run.objective()
+    heads = getattr(objective, "tp", None)
     if not isinstance(heads, TagHeads):
         raise InputError(
             f"the objective {run.settings.objective!r} has no tag head, whose output layer would be its words",
             where=run.path,
             expected="a run of tag-prediction, or of ICMLM with a tag_weight",
         )
+    sets = {name: run.concept_set(name) for name in (run.info.concepts if concepts is None else [concepts])}
+    weights = feature_spread(run, objective, heads, images, device) if images else {}
     spaces: list[WordSpace] = []
-    for name in run.info.concepts if concepts is None else [concepts]:
+    for name, concept_set in sets.items():
         head = heads.heads[name]
         assert isinstance(head, TagHead)
         rows_KD = head.last.weight.detach().float().cpu().numpy()
+        rows_KD = rows_KD @ weights[name] if weights else rows_KD
         # Nothing is learned between the backbone's grid and the last layer: all such heads read the same features.
         common = not any(True for _ in head.layers[:-1].parameters())
-        spaces += _spaces(run, name, rows_KD, common=common, centre=centre)
+        spaces += _spaces(run, name, concept_set, rows_KD, common=common, centre=centre)
     return spaces
 
 
-def _spaces(run: Run, name: str, rows_KD: NDArray[np.float32], *, common: bool, centre: bool) -> list[WordSpace]:
-    concepts = run.concept_set(name)
+def _spaces(
+    run: Run, name: str, concepts: ConceptSet, rows_KD: NDArray[np.float32], *, common: bool, centre: bool
+) -> list[WordSpace]:
     images_K = np.asarray(concepts.matrix.getnnz(axis=0), dtype=np.int64)
     language = str(concepts.settings.get("language") or "")
     language_K = None if language else _languages(run, concepts)

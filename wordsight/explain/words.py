@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,6 +16,7 @@ from rich.table import Table
 from wordsight.atomic import write_json
 from wordsight.concepts.splitters import normal
 from wordsight.errors import InputError, unknown
+from wordsight.explain.feature_spread import IMAGES
 from wordsight.explain.translation import Translation, translate
 from wordsight.explain.word_lists import ScoredPair, read_dictionary, read_similarity
 from wordsight.explain.word_space import Neighbour, WordSpace, word_spaces
@@ -67,6 +69,7 @@ class WordsExplained:
     Args:
         run: Name of the run.
         centred: Whether the mean of all rows was taken from each.
+        images: How many photos told which directions count; 0 for none.
         nearest: Of each word that was asked for, once for each space that has it.
         similarity: Against a list of scores, where one was given.
         translations: Against a dictionary, where one was given: there and back.
@@ -74,6 +77,7 @@ class WordsExplained:
 
     run: str
     centred: bool
+    images: int
     nearest: list[Nearest] = field(default_factory=list)
     similarity: Similarity | None = None
     translations: list[Translation] = field(default_factory=list)
@@ -88,7 +92,9 @@ def explain_words(
     dictionary: Path | None = None,
     concepts: str | None = None,
     centre: bool = True,
+    images: int = IMAGES,
     out: Path | None = None,
+    device: torch.device | None = None,
 ) -> WordsExplained:
     """Look at the output layer of a run's tag heads, in which every word has a row.
 
@@ -100,10 +106,13 @@ def explain_words(
         dictionary: A list of two words of two languages a line.
         concepts: The concept set to look at; all by default.
         centre: Whether the mean of all rows is taken from each first.
+        images: How many of the run's photos tell which directions count; 0 for none.
+        device: Where the photos are looked at; the CPU by default.
         out: A JSON file for what was found.
 
     Raises:
-        InputError: When the run has no tag head, knows a word not, or a list can't be read or holds none of its words.
+        InputError: When the run has no tag head, knows a word not, or a list can't be read or holds none of its words;
+            when its photos are wanted and gone.
     """
     if not words and similarity is None and dictionary is None:
         raise InputError(
@@ -113,13 +122,16 @@ def explain_words(
         )
     if most < 1:
         raise InputError(f"{most} nearest words are asked for", where="--most", expected="at least 1")
+    if images < 0 or images == 1:
+        raise InputError(f"{images} photos", where="--images", expected="2 or more, or 0 for none")
     # Lists are read before the run: a slip in a file's name should not wait for it.
     scored = None if similarity is None else read_similarity(similarity)
     pairs = None if dictionary is None else read_dictionary(dictionary)
-    spaces = word_spaces(run, concepts, centre=centre)
+    spaces = word_spaces(run, concepts, centre=centre, images=images, device=device)
     found = WordsExplained(
         run.name,
         centre,
+        images,
         [one for word in words for one in nearest_of(spaces, word, most, str(run.path))],
         None if scored is None else similarity_of(spaces, scored, str(similarity)),
         [] if pairs is None else translate(spaces, pairs, most, str(dictionary)),
@@ -143,16 +155,13 @@ def nearest_of(spaces: Sequence[WordSpace], word: str, most: int, where: str = "
     """
     having = [space for space in spaces if space.number(word) is not None]
     if not having:
-        raise unknown("word", normal(word), (known for space in spaces for known in space.words), where=where)
+        raise unknown("word", normal(word), (known for space in spaces for known in space.words), where=where, near=3)
     found = []
     for space in having:
         number = space.number(word)
         assert number is not None, "spaces without it were left out"
         others = [other for other in spaces if other is not space and space.shares_space(other)]
-        near = {
-            other.name: other.nearest(space.unit_KD[number], most, number if other is space else None)
-            for other in (space, *others)
-        }
+        near = {other.name: space.nearest(number, most, other) for other in (space, *others)}
         found.append(Nearest(space.words[number], space.name, int(space.images_K[number]), near))
     return found
 
@@ -199,6 +208,7 @@ def print_words(found: WordsExplained, console: Console | None = None, translate
     """
     console = console or Console(highlight=False)
     for nearest in found.nearest:
+        console.print(f"{nearest.word} ({nearest.space}, {nearest.images:,} images)", soft_wrap=True, markup=False)
         console.print(_nearest_table(nearest))
         console.print()
     for translation in found.translations[: 1 if translated else 0]:
@@ -213,15 +223,10 @@ def print_words(found: WordsExplained, console: Console | None = None, translate
 
 
 def _nearest_table(nearest: Nearest) -> Table:
-    table = Table(
-        title=escape(f"{nearest.word} ({nearest.space}, {nearest.images:,} images)"),
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        title_justify="left",
-    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in nearest.near:
         table.add_column(escape(name), overflow="fold")
+        table.add_column("nearness", justify="right", no_wrap=True)
         table.add_column("cosine", justify="right", no_wrap=True)
         table.add_column("images", justify="right", no_wrap=True)
     most = max(len(column) for column in nearest.near.values())
@@ -229,7 +234,10 @@ def _nearest_table(nearest: Nearest) -> Table:
         cells: list[str] = []
         for column in nearest.near.values():
             one = column[row] if row < len(column) else None
-            cells += ["", "", ""] if one is None else [escape(one.word), f"{one.cosine:.2f}", f"{one.images:,}"]
+            if one is None:
+                cells += [""] * 4
+            else:
+                cells += [escape(one.word), f"{one.nearness:z.2f}", f"{one.cosine:z.2f}", f"{one.images:,}"]
         table.add_row(*cells)
     return table
 
@@ -241,14 +249,19 @@ def _translation_table(translation: Translation, most: int) -> Table:
     table.add_column("at place", justify="right", no_wrap=True)
     table.add_column(escape(f"nearest words of {translation.target}"), overflow="fold")
     for word in translation.words[:most]:
-        near = ", ".join(f"{one.word} {one.cosine:.2f}" for one in word.nearest)
+        near = ", ".join(f"{one.word} {one.nearness:z.2f}" for one in word.nearest)
         table.add_row(escape(word.word), escape(", ".join(word.wanted)), f"{word.rank:,}", escape(near))
     return table
 
 
+def _short(percent: float) -> str:
+    """Two digits of a small number, and no more than whole ones of a large one."""
+    return f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+
+
 def _translation_line(found: Translation) -> str:
     reached = ", ".join(
-        f"precision@{k} {found.precision[k]:.1f} % (chance {found.chance[k]:.2g} %)" for k in found.precision
+        f"precision@{k} {found.precision[k]:.1f} % (chance {_short(found.chance[k])} %)" for k in found.precision
     )
     return (
         f"{found.source} to {found.target}: {reached}; {len(found.words):,} words, {found.known:,} of {found.pairs:,} "

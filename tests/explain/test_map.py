@@ -198,6 +198,15 @@ def test_labels_are_drawn_as_frames_with_a_legend(run: Run, class_folders: Path)
     assert set(read_data(page)["colours"]) == set(COLOURS[:2])
 
 
+def test_class_folders_have_the_names_that_a_file_gives(run: Run, class_folders: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text("cat,house cat\n", "utf-8")
+    drawn = wordsight.explain_map(run, task=f"folder:{class_folders}", names=names, out=tmp_path / "map")
+    assert "house cat" in drawn.page.read_text("utf-8")
+    with pytest.raises(InputError, match="--names: says something of a task, and none is given; give --task"):
+        wordsight.explain_map(run, names=names)
+
+
 def test_maps_that_can_not_be_drawn_are_refused_in_one_line(
     run: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

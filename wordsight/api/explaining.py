@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wordsight.api.corpora import open_corpus
 from wordsight.api.runs import open_run
@@ -33,6 +33,7 @@ def explain_map(
     image: str | None = None,
     label: str | None = None,
     images: Path | str | None = None,
+    names: Path | str | None = None,
 ) -> ImageMap:
     """Lay out held-out images by their features (t-SNE), as a picture of thumbnails and as a page to walk about in.
 
@@ -50,6 +51,7 @@ def explain_map(
         image: Of a table, the column of image files.
         label: Of a table, the column of labels.
         images: Of a table, the folder that its image files are relative to.
+        names: Of a folder, a file with the names of its classes, as in `evaluate`.
 
     Raises:
         InputError: When both task and corpus are given, openTSNE is not installed, or there are too few images.
@@ -58,11 +60,14 @@ def explain_map(
     from wordsight.explain.map import MapSettings, check_installed, draw_map, images_of_corpus, images_of_task
 
     run, settings = open_run(run), MapSettings(count, seed, perplexity)
+    flags: dict[str, Any] = {"image": image, "label": label, "images": images, "names": names}
+    if task is None and (without := [f"--{flag}" for flag, value in flags.items() if value is not None]):
+        raise InputError("says something of a task, and none is given", where=without[0], mend="give --task KIND:PLACE")
     check_installed()
     if task is not None:
         if corpus is not None or split is not None:
             raise InputError("give either a task or a corpus with its split", where="wordsight explain map")
-        opened = open_task(task, image=image, label=label, images=images)
+        opened = open_task(task, **flags)
         shown, name = images_of_task(opened, settings), opened.name
     else:
         opened_corpus = run.corpus() if corpus is None else open_corpus(corpus)

@@ -116,6 +116,7 @@ class ExplainMapArguments:
         image: Of a table, the column of image files.
         label: Of a table, the column of labels.
         images: Of a table, the folder that its image files are relative to.
+        names: Of class folders, a file of the classes' names, as evaluate takes it.
         device: Where to compute the features.
     """
 
@@ -130,6 +131,7 @@ class ExplainMapArguments:
     image: str | None = None
     label: str | None = None
     images: Path | None = None
+    names: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -54,6 +54,8 @@ def test_networks_are_told_from_runs(tmp_path: Path) -> None:
     assert not is_network(tmp_path)
     with pytest.raises(InputError, match="unknown backbone"):
         network_subject("timm:resnet1888", "cpu", image_size=32, out=tmp_path)
+    with pytest.raises(InputError, match=r"expected one of: alexnet, .* \(\d\d in all\); did you mean 'resnet18'"):
+        network_subject("torchvision:resnet188", "cpu", image_size=32, out=tmp_path)
 
 
 def test_a_network_may_bring_weights_from_a_file_and_its_fully_connected_layers(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Settings:
         parts: Which words.
         layer: A layer's name.
         shares: Some numbers.
+        tasks: Some names.
         resume: Whether to go on.
         inner: Values inside.
         free: Whatever.
@@ -48,6 +49,7 @@ class Settings:
     parts: Literal["nouns", "verbs"] = "nouns"
     layer: str | None = "last"
     shares: tuple[float, ...] = (0.5, 1.0)
+    tasks: tuple[str, ...] = ()
     resume: bool = False
     inner: Inner = field(default_factory=Inner)
     free: dict[str, int] = field(default_factory=dict)
@@ -97,6 +99,7 @@ def test_defaults_are_those_of_the_dataclass() -> None:
         (["--layer", "none"], "layer", None),
         (["--layer", "a: [b"], "layer", "a: [b"),
         (["--shares", "0.1,0.2"], "shares", (0.1, 0.2)),
+        (["--tasks", "folder:x [a]y, voc:é: z"], "tasks", ("folder:x [a]y", "voc:é: z")),
         (["--resume", "true"], "resume", True),
         (["--resume"], "resume", True),
         (["--resume", "--lr", "1"], "resume", True),

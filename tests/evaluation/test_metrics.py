@@ -77,6 +77,14 @@ def test_a_class_without_positives_has_no_average_precision_and_is_left_out_of_t
     assert math.isnan(mean_of_known(np.array([math.nan])))
 
 
+def test_a_class_that_all_examples_have_is_left_out_of_the_mean_as_well() -> None:
+    """Every order of its examples is right: 100 would say nothing of the scores."""
+    targets = np.array([[1, 1], [1, 0], [-1, 1]], dtype=np.int8)
+    found = average_precisions(np.array([[2.0, 1.0], [1.0, 2.0], [0.0, 3.0]]), targets)
+    assert math.isnan(found[0])
+    assert mean_of_known(found) == pytest.approx(100 * (1 + 2 / 3) / 2)
+
+
 def test_scores_that_are_no_number_are_refused() -> None:
     with pytest.raises(InputError, match="can't be ranked"):
         average_precision(np.array([math.nan, 1.0]), np.array([True, False]))

@@ -113,9 +113,7 @@ def _check_negatives(task: Task, learned: NDArray[np.bool_], tested: NDArray[np.
         notes.append(f"no training image without {_listed(names[everywhere])}: can't be learned")
     everywhere = learned & tested & without_learned & ~without_tested
     if everywhere.any():
-        notes.append(
-            f"no test image without {_listed(names[everywhere])}: can't be measured, counts as 100 whatever the scores"
-        )
+        notes.append(f"no test image without {_listed(names[everywhere])}: left out of the mean")
     return notes
 
 

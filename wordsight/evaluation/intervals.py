@@ -174,10 +174,10 @@ class _Ranking:
 
     @classmethod
     def of(cls, rule: AveragePrecision, scores: NDArray[np.floating], targets: NDArray[np.int8]) -> _Ranking | None:
-        """From the scores and targets of a class ``[n]``; None where it has no positive."""
+        """From the scores and targets of a class ``[n]``; None where it has no positive or no negative."""
         counted = np.flatnonzero(targets >= 0)
         holds = targets[counted] == 1
-        if not holds.any():
+        if not holds.any() or holds.all():
             return None
         order, ends = rule.ranking(scores[counted], holds)
         places = np.flatnonzero(holds[order])

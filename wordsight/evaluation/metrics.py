@@ -168,12 +168,13 @@ def average_precisions(
         kind: A name in ``AVERAGE_PRECISIONS``.
 
     Returns:
-        Percent ``[K]``; NaN for a class without a positive.
+        Percent ``[K]``; NaN for a class without a positive, or without a negative: every order of it is right.
     """
     precision_of, found = AVERAGE_PRECISIONS[kind], []
     for scores, targets in zip(scores_NK.T, targets_NK.T, strict=True):
         counted = targets >= 0
-        found.append(precision_of(scores[counted], targets[counted] == 1))
+        precision = precision_of(scores[counted], targets[counted] == 1)
+        found.append(precision if (targets == 0).any() else math.nan)
     return np.array(found)
 
 

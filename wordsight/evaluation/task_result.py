@@ -124,6 +124,6 @@ def chance(task: Task) -> float:
     learned_K = (task.train.targets == 1).any(0) & (task.train.targets == 0).any(0)
     positives_K = (task.test.targets == 1).sum(0)
     counted_K = (task.test.targets >= 0).sum(0)
-    known = np.flatnonzero(learned_K & (positives_K > 0))
+    known = np.flatnonzero(learned_K & (positives_K > 0) & (positives_K < counted_K))
     found = [float(chance_average_precision(positives_K[k], int(counted_K[k]))) for k in known]
     return mean_of_known(np.array(found))

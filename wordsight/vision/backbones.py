@@ -177,7 +177,9 @@ def _named(name: str, settings: BackboneSettings, image_size: int, pretrained: b
     if library == "torchvision" or not timm.is_model(bare):
         from torchvision import models
 
-        raise unknown("backbone", bare, sorted({*models.list_models(module=models), *timm.list_models()}))
+        have = models.list_models(module=models)
+        # Of a library that is named, only its own networks help.
+        raise unknown("backbone", bare, have if library == "torchvision" else sorted({*have, *timm.list_models()}))
     if settings.fully_connected:
         raise _no_fully_connected(name)
     if settings.sobel:

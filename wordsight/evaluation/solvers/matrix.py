@@ -103,6 +103,8 @@ def check(features: Features, what: str, block: int = 4096) -> list[str]:
         if not torch.isfinite(block_nD).all():
             guards.check_features(block_nD.numpy(), f"{what}, rows {part.start:,} to {part.stop - 1:,}")
         edges += [block_nD.amin(0).numpy(), block_nD.amax(0).numpy()]
+    if len(features) < 2:
+        return []
     # The smallest and the largest value of each feature have no spread where the feature has none.
     ends = np.stack(edges)
     return guards.check_features(np.stack([ends.min(0), ends.max(0)]), what)

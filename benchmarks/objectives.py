@@ -57,6 +57,7 @@ CONCEPTS: dict[str, Row] = {
     "tp-words": ("tp-words-resnet18-small", {}),
     "tp-ngrams": ("tp-ngrams-resnet18-small", {}),
     "tp-subwords": ("tp-subwords-resnet18-small", {}),
+    "tp-synsets": ("tp-synsets-resnet18-small", {}),
     "joulin": ("joulin-resnet18-small", {}),
     **{
         f"tp-postag, {loss}": ("tp-postag-resnet18-small", {"objective_settings": {"loss": loss}})

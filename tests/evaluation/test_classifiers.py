@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 from wordsight.evaluation.classifiers import CLASSIFIERS, Examples, Fitted, Wanted
-from wordsight.evaluation.probe_features import normalised
+from wordsight.evaluation.feature_rows import normalised
 from wordsight.evaluation.solvers import Plan, Settings
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
@@ -23,7 +23,7 @@ def _problem(classes: int, n: int = 400, width: int = 30) -> tuple[NDArray[np.fl
     targets = random.integers(0, classes, n)
     centres = random.normal(size=(classes, width))
     features = (5 + 3 * (centres[targets] + 2 * random.normal(size=(n, width)))).astype(np.float32)
-    return normalised(features, features, "standardise")[0], targets
+    return normalised(features, features, "standardise")[0][:], targets
 
 
 def fit(
@@ -138,7 +138,7 @@ def test_fits_that_did_not_finish_are_counted() -> None:
 def test_constant_features_are_standardised_to_zero() -> None:
     features = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     features[:, 1] = 7.3
-    scaled = normalised(features, features, "standardise")[0]
+    scaled = normalised(features, features, "standardise")[0][:]
     np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(scaled.std(0), [1, 0, 1], atol=1e-5)
 
@@ -146,4 +146,4 @@ def test_constant_features_are_standardised_to_zero() -> None:
 def test_lengths_are_one_and_zero_stays_zero() -> None:
     features = np.array([[3.0, 4.0], [0.0, 0.0]], dtype=np.float32)
     np.testing.assert_allclose(normalised(features, features, "l2")[0], np.array([[0.6, 0.8], [0, 0]]), rtol=1e-6)
-    assert torch.equal(*(torch.from_numpy(each) for each in normalised(features, features, "none")))
+    assert torch.equal(*(torch.from_numpy(each[:]) for each in normalised(features, features, "none")))

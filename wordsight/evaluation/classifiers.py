@@ -6,7 +6,7 @@ A new one is a class and a line in ``CLASSIFIERS``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ from wordsight.evaluation.solvers import (
     solve_ridge,
     solve_squared_hinge,
 )
+from wordsight.evaluation.solvers.matrix import Features, every_row
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ class Examples:
     """What a classifier learns from.
 
     Args:
-        features: ``[N, D]``.
+        features: ``[N, D]``, float16 or float32.
         targets: Classes ``[N]``; or 1, 0, -1 (left out) ``[N, K]``, one class against the rest.
         classes: Number K of classes.
     """
 
-    features: NDArray[np.float32]
+    features: Features
     targets: NDArray[Any]
     classes: int
 
@@ -68,27 +69,33 @@ class Fitted:
         """How many fits stopped before their rule was met."""
         return int((~self.fits.converged_P).sum())
 
-    def scores(self, penalty: int, features: NDArray[np.float32], fold: int = 0) -> NDArray[np.float64]:
+    def scores(
+        self, penalty: int, features: Features, fold: int = 0, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Scores ``[m, K]``, minus infinity for a class that was not learned.
 
         Args:
             penalty: The penalty's place.
-            features: ``[m, D]``.
+            features: ``[M, D]``.
             fold: By what this one learned.
+            rows: Which m of the features; None for all.
         """
         learned_K = self.learned_FK[fold]
-        found = np.full((len(features), len(learned_K)), -np.inf)
+        asked = every_row(features)
+        if rows is not None:
+            asked = replace(asked, rows_n=torch.from_numpy(rows))
+        found = np.full((len(asked), len(learned_K)), -np.inf)
         classes = np.flatnonzero(learned_K)
         if len(classes) == 0:
             return found
-        rows = torch.from_numpy(np.ascontiguousarray(features))
-        if (penalty, fold, None) in self.place:
-            chosen = torch.tensor([self.place[penalty, fold, None]])
-            found[:, self.outputs] = self.fits.scores(rows, chosen)[0].T.cpu().numpy()
-            found[:, ~learned_K] = -np.inf
-        else:
-            chosen = torch.tensor([self.place[penalty, fold, int(k)] for k in classes])
-            found[:, classes] = self.fits.scores(rows, chosen).T.cpu().numpy()
+        together = (penalty, fold, None) in self.place
+        chosen = torch.tensor([self.place[penalty, fold, None if together else int(k)] for k in classes])
+        for part, block_nD in asked.blocks():
+            if together:
+                found[part, self.outputs] = self.fits.scores(block_nD, chosen[:1])[0].T.cpu().numpy()
+            else:
+                found[part, classes] = self.fits.scores(block_nD, chosen).T.cpu().numpy()
+        found[:, ~learned_K] = -np.inf
         return found
 
 

@@ -24,6 +24,7 @@ from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
 from wordsight.evaluation.results import DRAW, Group, Result
 from wordsight.evaluation.shot_ridge import fit_shots
+from wordsight.evaluation.solvers.matrix import every_row
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
@@ -134,7 +135,7 @@ def learn_from_few(
         what: Whose features they are, for bars.
     """
     targets, classes = task.train.targets, len(task.class_names)
-    tested = torch.from_numpy(features.test).to(device)
+    tested = every_row(features.test, device)
     found = []
     for draw in track(range(settings.draws), f"{what}, {shots}-shot"):
         rows = draw_shots(task.train.hashes, targets, classes, shots, draw)
@@ -145,9 +146,11 @@ def learn_from_few(
         # 1, 0, -1 (ignored) to +1, -1, 0.
         sides_nK = np.where(sides_nK < 0, 0, 2 * sides_nK - 1)
         fitted = fit_shots(
-            torch.from_numpy(features.train[rows]).to(device), torch.from_numpy(sides_nK).to(device), settings.penalties
+            replace(every_row(features.train, device), rows_n=torch.from_numpy(rows)).whole(),
+            torch.from_numpy(sides_nK).to(device),
+            settings.penalties,
         )
-        scores = np.array(fitted.scores(tested).cpu().numpy())
+        scores = np.concatenate([fitted.scores(block_mD).cpu().numpy() for _, block_mD in tested.blocks()])
         # A class without a positive was not learned.
         scores[:, ~(sides_nK == 1).any(0)] = -np.inf
         per_class, value = measured(scores, task.test.targets, classes, settings.average_precision)

@@ -128,12 +128,13 @@ def _listed(names: Sequence[str] | NDArray[np.object_]) -> str:
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more classes"
 
 
-def check_features(features: NDArray[np.float32], what: str) -> list[str]:
+def check_features(features: NDArray[np.float32], what: str, where: str = "") -> list[str]:
     """Refuse features that hold no information, and count those that are constant.
 
     Args:
         features: Training features ``[n, C]``.
-        what: Whose they are, for the message.
+        what: Whose they are, for the sentence.
+        where: Where they come from, for errors; "" for the same as `what`.
 
     Returns:
         A sentence where some features are constant.
@@ -147,28 +148,32 @@ def check_features(features: NDArray[np.float32], what: str) -> list[str]:
         raise InputError(
             f"{broken:,} of {counted(len(features), 'image')} {'has' if broken == 1 else 'have'} features that are no "
             "finite number",
-            where=what,
+            where=where or what,
             mend="training diverged: lower the learning rate, or train in float32",
         )
     if len(features) < 2:
         return []
-    flat = constant(features)
-    if flat.all():
+    constant = flat(features.std(0, dtype=np.float64), np.abs(features).max(0))
+    if constant.all():
         raise InputError(
             f"all {features.shape[1]:,} features are the same for every image",
-            where=what,
+            where=where or what,
             mend="unless the images are all alike, the backbone has collapsed: lower the learning rate, or look at its "
             "loss",
         )
-    if flat.mean() > 0.1:
-        return [f"{int(flat.sum()):,} of {len(flat):,} features of {what} are constant"]
+    if constant.mean() > 0.1:
+        return [f"{int(constant.sum()):,} of {len(constant):,} features of {what} are constant"]
     return []
 
 
-def constant(features: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which features have no spread."""
-    size = np.abs(features).max(0)
-    return np.asarray(features.std(0, dtype=np.float64) <= _FLAT * np.maximum(size, 1e-30))
+def flat(spread_C: NDArray[np.floating], largest_C: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which features have no spread.
+
+    Args:
+        spread_C: Standard deviation of each feature.
+        largest_C: Its largest absolute value.
+    """
+    return np.asarray(spread_C <= _FLAT * np.maximum(largest_C, 1e-30))
 
 
 def compare_with_random(value: float, random_weights: float) -> list[str]:

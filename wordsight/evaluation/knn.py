@@ -19,12 +19,13 @@ from torch import Tensor
 from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.metrics import accuracies, accuracy, check_average_precision, measured
-from wordsight.evaluation.neighbours import answers, nearest, unit_length
+from wordsight.evaluation.neighbours import answers, nearest
 from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
 from wordsight.evaluation.results import Result, SweepPoint
+from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
@@ -167,13 +168,14 @@ def ask_neighbours(
             where=task.spec,
             expected="more of them",
         )
-    known = unit_length(torch.from_numpy(features.train))
     same = torch.from_numpy(groups.astype(np.int64))
     classes = len(task.class_names)
     temperature = settings.temperature if settings.vote == "similarity" else None
 
-    def found(asked: Tensor, targets: NDArray[Any], excluded: Tensor | None, side: str) -> dict[int, _Found]:
-        similar, rows = nearest(asked, known, max(numbers), device, excluded, f"{what}, neighbours of {side} images")
+    def found(asked: Features, targets: NDArray[Any], excluded: Tensor | None, side: str) -> dict[int, _Found]:
+        similar, rows = nearest(
+            asked, features.train, max(numbers), device, excluded, f"{what}, neighbours of {side} images"
+        )
         every = {}
         for k in numbers:
             answered = answers(similar[:, :k], rows[:, :k], task.train.targets, classes, temperature)
@@ -183,11 +185,11 @@ def ask_neighbours(
             every[k] = _Found(answered, *_metric(answered, targets, classes, settings.average_precision))
         return every
 
-    left_out = {k: each.value for k, each in found(known, task.train.targets, same, "training").items()}
+    left_out = {k: each.value for k, each in found(features.train, task.train.targets, same, "training").items()}
     known_values = {k: value for k, value in left_out.items() if not math.isnan(value)}
     # Of equals the one that listens to most neighbours.
     chosen = max(known_values, key=lambda k: (known_values[k], k), default=min(numbers))
-    tested = found(unit_length(torch.from_numpy(features.test)), task.test.targets, None, "test")
+    tested = found(features.test, task.test.targets, None, "test")
     best = tested[chosen]
     return KnnScore(chosen, {k: each.value for k, each in tested.items()}, known_values, best.per_class, best.answers)
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wordsight.evaluation.solvers.matrix import Features, every_row
 from wordsight.progress import track
 
 # Asked images and known ones that are compared at once: 2,048 x 8,192 similarities are 64 MB.
@@ -24,8 +25,8 @@ def unit_length(features_ND: Tensor) -> Tensor:
 
 
 def nearest(
-    asked_MD: Tensor,
-    known_ND: Tensor,
+    asked_MD: Features,
+    known_ND: Features,
     most: int,
     device: torch.device,
     groups_N: Tensor | None = None,
@@ -34,8 +35,8 @@ def nearest(
     """The most similar known images of each asked one, in blocks that memory can hold.
 
     Args:
-        asked_MD: Features of length one.
-        known_ND: Features of length one.
+        asked_MD: Features, float16 or float32.
+        known_ND: Features.
         most: How many are found.
         device: Where to compute.
         groups_N: Where the asked are the known: images of one group (copies) are no neighbours of each other.
@@ -45,9 +46,10 @@ def nearest(
         Cosines ``[M, most]``, falling, and rows of the known ``[M, most]``, on the CPU.
     """
     similar, rows = [], []
-    for first in track(range(0, len(asked_MD), _ASKED), what):
-        asked_aD = asked_MD[first : first + _ASKED].to(device)
-        group_a1 = None if groups_N is None else groups_N[first : first + _ASKED].to(device)[:, None]
+    asked = every_row(asked_MD, device, _ASKED)
+    for part, block_aD in track(asked.blocks(), what, total=-(-len(asked) // _ASKED)):
+        asked_aD = unit_length(block_aD)
+        group_a1 = None if groups_N is None else groups_N[part].to(device)[:, None]
         best_am = torch.full((len(asked_aD), 0), -2.0, device=device)
         rows_am = torch.zeros(len(asked_aD), 0, dtype=torch.long, device=device)
         for start, cosine_an in _cosines(asked_aD, known_ND):
@@ -63,9 +65,9 @@ def nearest(
     return torch.cat(similar), torch.cat(rows)
 
 
-def _cosines(asked_aD: Tensor, known_ND: Tensor) -> Iterator[tuple[int, Tensor]]:
-    for start in range(0, len(known_ND), _KNOWN):
-        yield start, asked_aD @ known_ND[start : start + _KNOWN].to(asked_aD.device).T
+def _cosines(asked_aD: Tensor, known_ND: Features) -> Iterator[tuple[int, Tensor]]:
+    for part, block_nD in every_row(known_ND, asked_aD.device, _KNOWN).blocks():
+        yield part.start, asked_aD @ unit_length(block_nD).T
 
 
 def answers(

@@ -216,9 +216,10 @@ def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -
         targets = examples.targets[held_N]
         if len(held_KN) > 1:
             targets = np.where(held_KN[:, held_N].T, targets, -1)
-        features = examples.features[held_N]
+        rows = np.flatnonzero(held_N)
         for place in range(len(settings.penalties)):
-            per_class, value = measured(fitted.scores(place, features, fold), targets, examples.classes, precision)
+            scores = fitted.scores(place, examples.features, fold, rows)
+            per_class, value = measured(scores, targets, examples.classes, precision)
             # Of one label an image, the share found of a class says nothing of what is wrongly taken for it.
             each = settings.penalty_of_each_class and task.multilabel
             found[fold, place] = per_class if each else value

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError, unknown
-from wordsight.evaluation import guards
+from wordsight.evaluation.feature_rows import Normalise, normalised
 from wordsight.evaluation.features import pooled_layers
 from wordsight.evaluation.kept import keep_features, kept_features, key_of
 from wordsight.evaluation.ranges import FROM_ONE, SHARE, SIDE, check_ranges
 from wordsight.evaluation.results import installed_versions
+from wordsight.evaluation.solvers.matrix import Features, check
 from wordsight.evaluation.subject import Subject, behaviour, weights_fingerprint
 from wordsight.evaluation.tasks import Part, Task
 from wordsight.precision import precision_on
@@ -42,7 +43,7 @@ class FeatureSettings:
     pool: int
     image_size: int
     crop_share: float
-    normalise: Literal["none", "l2", "standardise"]
+    normalise: Normalise
 
     def __post_init__(self) -> None:
         check_ranges(self, pool=FROM_ONE, image_size=SIDE, crop_share=SHARE)
@@ -58,14 +59,14 @@ class TaskFeatures:
 
     Args:
         layer: The layer; "" for the last.
-        train: ``[n, D]``, normalised, float32.
+        train: ``[n, D]``, normalised.
         test: ``[m, D]``.
         notes: What a reader should know.
     """
 
     layer: str
-    train: NDArray[np.float32]
-    test: NDArray[np.float32]
+    train: Features
+    test: Features
     notes: tuple[str, ...] = ()
 
 
@@ -92,10 +93,11 @@ def task_features(
     found = []
     for number, layer in enumerate(layers or [""]):
         name = f"{what}, {layer}" if len(layers) > 1 else what
-        learned, tested = np.asarray(train[number], np.float32), np.asarray(test[number], np.float32)
-        notes = guards.check_features(learned, name)
-        guards.check_features(tested, f"{name} (test)")
-        found.append(TaskFeatures(layer, *normalised(learned, tested, settings.normalise), tuple(notes)))
+        where = f"{subject.name}, {task.spec}, {name}"
+        notes = check(train[number], name, where=where)
+        check(test[number], name, where=f"{where} (test)")
+        learned, tested = normalised(train[number], test[number], settings.normalise)
+        found.append(TaskFeatures(layer, learned, tested, tuple(notes)))
     return found
 
 
@@ -118,27 +120,6 @@ def present_layers(backbone: Backbone, layers: Sequence[str]) -> list[str]:
             mend="copy the protocol's file, name the layers in it, and give it a name of its own",
         )
     return found
-
-
-def normalised(
-    train: NDArray[np.float32], test: NDArray[np.float32], how: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both parts' features as a classifier reads them.
-
-    Args:
-        train: ``[n, D]``.
-        test: ``[m, D]``.
-        how: As in :class:`FeatureSettings`.
-    """
-    if how == "l2":
-        length = [np.linalg.norm(features, axis=1, keepdims=True) for features in (train, test)]
-        return train / np.maximum(length[0], 1e-12), test / np.maximum(length[1], 1e-12)
-    if how == "standardise":
-        flat = guards.constant(train)
-        scale = np.where(flat, 0.0, 1 / np.where(flat, 1.0, train.std(0, dtype=np.float64))).astype(np.float32)
-        mean = train.mean(0, dtype=np.float64).astype(np.float32)
-        return (train - mean) * scale, (test - mean) * scale
-    return train, test
 
 
 def _features(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,20 @@ from torch import Tensor
 
 from wordsight.evaluation import guards
 
-Features = Tensor | NDArray[Any]
+
+class Rows(Protocol):
+    """A matrix whose rows are read when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | NDArray[Any], /) -> NDArray[Any]: ...
+
+
+Features = Tensor | NDArray[Any] | Rows
 
 
 @dataclass(frozen=True)
@@ -83,13 +96,25 @@ class Matrix:
         return block if self.scale_n is None else block * self.scale_n[part, None]
 
 
-def check(features: Features, what: str, block: int = 4096) -> list[str]:
+def every_row(features: Features, device: torch.device | None = None, block: int = 4096) -> Matrix:
+    """All rows of a matrix as they are.
+
+    Args:
+        features: ``[N, D]``.
+        device: Where blocks are wanted; None for the processor.
+        block: Rows that are read at a time.
+    """
+    return Matrix(features, torch.arange(len(features)), device or torch.device("cpu"), block)
+
+
+def check(features: Features, what: str, block: int = 4096, where: str = "") -> list[str]:
     """Refuse features that are no finite numbers or all constant, a block of rows at a time.
 
     Args:
         features: ``[N, D]``.
         what: Whose they are, for messages.
         block: Rows looked at together.
+        where: Where they come from, for errors; "" for the same as `what`.
 
     Returns:
         A sentence where some features are constant.
@@ -97,14 +122,15 @@ def check(features: Features, what: str, block: int = 4096) -> list[str]:
     Raises:
         InputError: When a feature is not a finite number, or all are constant.
     """
-    matrix = Matrix(features, torch.arange(len(features)), torch.device("cpu"), block)
+    matrix = every_row(features, block=block)
     edges: list[NDArray[np.float32]] = []
     for part, block_nD in matrix.blocks():
         if not torch.isfinite(block_nD).all():
-            guards.check_features(block_nD.numpy(), f"{what}, rows {part.start:,} to {part.stop - 1:,}")
+            rows = f", rows {part.start:,} to {part.stop - 1:,}" if len(features) > block else ""
+            guards.check_features(block_nD.numpy(), what, f"{where or what}{rows}")
         edges += [block_nD.amin(0).numpy(), block_nD.amax(0).numpy()]
     if len(features) < 2:
         return []
     # The smallest and the largest value of each feature have no spread where the feature has none.
     ends = np.stack(edges)
-    return guards.check_features(np.stack([ends.min(0), ends.max(0)]), what)
+    return guards.check_features(np.stack([ends.min(0), ends.max(0)]), what, where)

@@ -122,3 +122,9 @@ def test_an_unknown_kind_names_its_flag(corpus: Corpus) -> None:
     settings = PretrainSettings(objective="tag-prediction", concepts={"kind": "wrds"})
     with pytest.raises(InputError, match=r"--concepts\.kind: unknown concept set 'wrds'; .*did you mean 'words'"):
         training_data(settings, corpus)
+
+
+def test_a_kind_in_place_of_a_folder_is_told_how_to_be_asked_for(corpus: Corpus) -> None:
+    settings = PretrainSettings(objective="tag-prediction", concepts="words")
+    with pytest.raises(InputError, match=r"words is a kind of concept set.*--concepts\.kind words"):
+        training_data(settings, corpus)

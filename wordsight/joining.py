@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.concepts import CONCEPT_SETS, ConceptSet, Occurrences
@@ -155,6 +156,13 @@ def _one_of_several(name: str, wanted: object, corpus: Corpus, split: str) -> Co
 
 
 def _opened(folder: str, corpus: Corpus) -> ConceptSet:
+    if folder in CONCEPT_SETS and not Path(folder).exists():
+        raise InputError(
+            f"{folder} is a kind of concept set, and no folder of that name is here",
+            where="--concepts",
+            expected="the folder of a concept set",
+            mend=f"to build one for this run: --concepts.kind {folder}",
+        )
     found = ConceptSet.open(folder)
     found.check_corpus(corpus)
     return found

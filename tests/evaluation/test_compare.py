@@ -168,6 +168,11 @@ def test_what_has_no_results_is_named_and_left_out(make_run: MakeRun, tmp_path: 
     )
 
 
+def test_a_run_that_is_given_twice_is_one_row(make_run: MakeRun) -> None:
+    run = make_run("a", {("flowers", "logistic"): 50})
+    assert [row.name for row in compare_runs([run, run / ".." / "a", run]).rows] == ["a"]
+
+
 def test_folders_that_give_nothing_are_one_clear_line(make_run: MakeRun, tmp_path: Path) -> None:
     empty = make_run("b", {})
     with pytest.raises(InputError, match="no such folder; expected a run"):
@@ -236,6 +241,21 @@ def test_markdown_marks_the_best_bold_and_the_second_in_italics(make_run: MakeRu
         "| random weights |  | 30.0 |",
         "| chance |  | 10.0 |",
     ]
+
+
+def test_markdown_shows_names_as_they_are(make_run: MakeRun) -> None:
+    a = make_run("a*b", [replace(RESULT, task="[x](y) | z<b>")])
+    lines = to_markdown(compare([a])).splitlines()
+    assert lines[0] == r"| run | seeds | \[x\](y) \| z\<b\><br>logistic<br>top-1 accuracy |"
+    assert lines[2].startswith(r"| a\*b |")
+
+
+def test_a_baseline_without_a_number_in_a_block_takes_no_line_there(make_run: MakeRun) -> None:
+    only_first = replace(RESULT, task="a-task-with-a-long-name", baselines={"CCA": 5.0})
+    run = make_run("a", [only_first, replace(RESULT, task="b-task-with-a-long-name", baselines={})])
+    console = Console(width=40, record=True, file=io.StringIO())
+    print_compared(compare([run]), console)
+    assert console.export_text().count("CCA") == 1
 
 
 def test_csv_has_a_line_for_each_number(make_run: MakeRun) -> None:

@@ -100,6 +100,15 @@ def test_pictures_and_numbers_are_written(corpus: Corpus, tmp_path: Path) -> Non
     assert '"percent_of_classes": 60.0' in (tmp_path / "numbers.json").read_text()
 
 
+@pytest.mark.parametrize("names", [["dog"], ["zebra"], ["dog", "zebra"]])
+def test_one_class_or_none_that_is_named_is_still_a_picture(corpus: Corpus, names: list[str], tmp_path: Path) -> None:
+    plot_coverage(api.coverage(corpus, names), tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as drawn:
+        coloured = np.asarray(drawn.convert("HSV"))[:, :, 1] > 100
+    # A line from the left to the right; the legend's are short.
+    assert coloured.any(0).sum() > 0.4 * coloured.shape[1]
+
+
 def test_the_table_is_printed(corpus: Corpus) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     print_coverage(coverage(corpus, CLASSES, matchers=["exact", "substring"]), console)

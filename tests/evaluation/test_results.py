@@ -66,6 +66,29 @@ def test_the_table_prints_percent_with_one_decimal_on_a_narrow_screen() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_names_with_brackets_are_shown_as_they_are() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_results([replace(_result(), task="my [bold]task", protocol="own [/] one")], console)
+    text = console.export_text()
+    assert "my [bold]task" in text
+    assert "own [/] one" in text
+
+
+def test_what_holds_of_several_parts_is_said_once() -> None:
+    parts = [
+        replace(_result(), protocol="few-shot", part=part, warnings=["few images", f"only of {part}"])
+        for part in ("1-shot", "2-shot")
+    ]
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_results(parts, console)
+    said = console.export_text().splitlines()[-3:]
+    assert said == [
+        "flowers, few-shot: few images",
+        "flowers, few-shot (1-shot): only of 1-shot",
+        "flowers, few-shot (2-shot): only of 2-shot",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

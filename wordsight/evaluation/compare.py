@@ -115,7 +115,11 @@ def compare_runs(folders: Sequence[Path], tasks: Sequence[str] = (), protocols: 
     """
     notes: list[str] = []
     runs: list[ComparedRun] = []
-    for folder in dict.fromkeys(folders):
+    once: dict[Path, Path] = {}
+    for folder in folders:
+        # By whatever path it is given: it is one run.
+        once.setdefault(folder.resolve(), folder)
+    for folder in once.values():
         found = read_run(folder)
         if isinstance(found, str):
             notes.append(f"{folder} {found}: left out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,7 @@ def print_compared(compared: Compared, console: Console | None = None) -> None:
 def to_markdown(compared: Compared) -> str:
     """A comparison as a Markdown table, the best of a column bold and the second-best in italics."""
     table = compared.table
-    heads = [f"{column.task}<br>{column.protocol}<br>{column.metric}" for column in table.columns]
+    heads = ["<br>".join(_literal(each) for each in _heads(column)) for column in table.columns]
     lines = [_piped(["run", "seeds", *heads]), "|:--|--:|" + "--:|" * len(heads)]
     around = {0: "", 1: "**", 2: "*"}
     for row in table.rows:
@@ -131,15 +132,16 @@ def to_markdown(compared: Compared) -> str:
         for cell in row.cells:
             mark = around[cell.place] if cell is not None else ""
             cells.append(f"{mark}{number(cell, row)}{mark}")
-        lines.append(_piped([row.name, str(len(row.runs)), *cells]))
+        lines.append(_piped([_literal(row.name), str(len(row.runs)), *cells]))
     for row in table.baselines:
-        lines.append(_piped([row.name, "", *(number(cell) for cell in row.cells)]))
+        lines.append(_piped([_literal(row.name), "", *(number(cell) for cell in row.cells)]))
     lines += ["", " ".join([*compared.says, "**Best**, *second-best* of a column."])]
     if compared.tests:
         lines += ["", _piped(["task, protocol", "run", "against", "difference"]), "|:--|:--|:--|:--|"]
-        lines += [_piped([each.column.title, each.first, each.second, said(each.test)]) for each in compared.tests]
+        for each in compared.tests:
+            lines.append(_piped([*map(_literal, (each.column.title, each.first, each.second)), said(each.test)]))
     if compared.notes:
-        lines += ["", *(f"- {note}" for note in compared.notes)]
+        lines += ["", *(f"- {_literal(note)}" for note in compared.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -198,6 +200,11 @@ def _signed(value: float) -> str:
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _literal(text: str) -> str:
+    """Text that Markdown is to show as it is."""
+    return re.sub(r"([\\`*\[\]<>])", r"\\\1", text)
 
 
 def _piped(cells: Sequence[str]) -> str:
@@ -263,6 +270,10 @@ def _block(table: Comparison, columns: Sequence[int]) -> Table:
         shown.add_column(head, justify="right", width=_column_width(table, k), overflow="fold")
     cells = [list(_cells(table, k)) for k in columns]
     for place, row in enumerate((*table.rows, *table.baselines)):
+        if place == len(table.rows):
+            shown.add_row()
+        if not row.runs and all(row.cells[k] is None for k in columns):
+            continue
         texts = []
         for k, each in zip(columns, cells, strict=True):
             cell = row.cells[k]
@@ -271,7 +282,5 @@ def _block(table: Comparison, columns: Sequence[int]) -> Table:
             texts.append(f"{mark}[{style}]{text}[/]" if style else mark + text)
         name = escape(row.name) if row.runs else f"[dim]{escape(row.name)}[/]"
         seeds = [str(len(row.runs)) if row.runs else ""] if _several(table) else []
-        if place == len(table.rows):
-            shown.add_row()
         shown.add_row(name, *seeds, *texts)
     return shown

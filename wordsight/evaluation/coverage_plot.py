@@ -74,11 +74,17 @@ def _against(axes: Any, found: Coverage, matcher: str, value_K: Any, result: Res
 
 
 def _sorted(axes: Any, found: Coverage) -> None:
-    for name, one in found.found.items():
+    from matplotlib.ticker import MaxNLocator
+
+    matchers = list(found.found.items())
+    for number, (name, one) in enumerate(matchers):
         ordered = np.sort(one.images_K)[::-1]
-        axes.step(np.arange(1, len(ordered) + 1), ordered, where="mid", label=f"{name}: {one.share:.0f} % covered")
+        # Narrower and narrower, so that lines which lie on each other are all seen.
+        style: dict[str, Any] = {"linewidth": 1.5 + 2 * (len(matchers) - 1 - number), "baseline": None}
+        axes.stairs(ordered, np.arange(len(ordered) + 1) + 0.5, label=f"{name}: {one.share:.0f} % covered", **style)
     axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(-0.05, max(2.0, 1.5 * max(int(one.images_K.max(initial=0)) for one in found.found.values())))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("classes, the one named in most images first", fontsize=9, color=INK)
     axes.set_ylabel("images whose captions name the class", fontsize=9, color=INK)
     axes.set_title(f"{found.corpus}, {found.split}", loc="left", fontsize=10, color=INK, parse_math=False)

@@ -150,4 +150,4 @@ def read_outcomes(file: Path) -> Outcomes:
     except FileNotFoundError as error:
         raise InputError("is not there", where=file, mend="evaluate the run again: it is written then") from error
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"holds no outcomes ({error})", where=file, mend="remove it and evaluate again") from error
+        raise InputError("holds no outcomes", where=file, mend="remove it and evaluate again") from error

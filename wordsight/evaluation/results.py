@@ -217,20 +217,20 @@ def results_table(results: Sequence[Result]) -> Table:
     for result in results:
         error = "" if result.standard_error is None else f"± {result.standard_error:.1f}"
         table.add_row(
-            result.task,
-            result.title,
-            f"[bold]{result.metric}[/]",
+            escape(result.task),
+            escape(result.title),
+            f"[bold]{escape(result.metric)}[/]",
             f"[bold]{result.value:.1f}[/]",
             error,
             f"{result.seconds:.1f}",
         )
         beside = {} if result.random_weights is None else {"random weights": result.random_weights}
         for name, value in (beside | result.beside(result.metric)).items():
-            table.add_row("", "", f"  {name}", f"{value:.1f}")
+            table.add_row("", "", f"  {escape(name)}", f"{value:.1f}")
         for metric, value in result.more.items():
-            table.add_row("", "", metric, f"{value:.1f}", "no %" if metric in NO_PERCENT else "")
+            table.add_row("", "", escape(metric), f"{value:.1f}", "no %" if metric in NO_PERCENT else "")
             for name, other in result.beside(metric).items():
-                table.add_row("", "", f"  {name}", f"{other:.1f}")
+                table.add_row("", "", f"  {escape(name)}", f"{other:.1f}")
     return table
 
 
@@ -269,12 +269,12 @@ def groups_table(result: Result) -> Table:
     table.add_column(no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
     for column in columns:
-        table.add_column(column.baseline or column.metric or result.metric, justify="right")
+        table.add_column(escape(column.baseline or column.metric or result.metric), justify="right")
     by = ""
     for group in result.groups:
         if group.by != by:
             by = group.by
-            table.add_row(f"[bold]{by}[/]")
+            table.add_row(f"[bold]{escape(by)}[/]")
         cells = [escape(f"  {group.name}"), f"{group.count:,}"]
         for column in columns:
             value = column.of(group)
@@ -297,6 +297,10 @@ def print_results(results: Sequence[Result], console: Console | None = None) -> 
         if any(group.by != DRAW for group in result.groups):
             console.print(f"\n[bold]{escape(f'{result.task}, {result.title}')}[/]", soft_wrap=True)
             console.print(groups_table(result))
+    shared: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         for warning in result.warnings:
-            console.print(f"{result.task}, {result.title}: {warning}", markup=False, soft_wrap=True)
+            shared.setdefault((result.task, warning), []).append(result)
+    for (task, warning), said_of in shared.items():
+        of = [said_of[0].title] if len(said_of) == 1 else list(dict.fromkeys(each.protocol for each in said_of))
+        console.print(f"{task}, {', '.join(of)}: {warning}", markup=False, soft_wrap=True)

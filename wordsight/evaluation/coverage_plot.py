@@ -53,11 +53,13 @@ def plot_coverage(found: Coverage, file: Path, result: Result | None = None, mat
 
 
 def _against(axes: Any, found: Coverage, matcher: str, value_K: Any, result: Result) -> None:
+    from matplotlib.ticker import StrMethodFormatter
     from scipy.stats import spearmanr
 
     known = ~np.isnan(value_K)
     images_K = found.found[matcher].images_K
     axes.set_xscale("symlog", linthresh=1)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.scatter(images_K[known], value_K[known], s=22, color=DOT, alpha=0.85, linewidths=0)
     if known.sum() <= _MOST_NAMES:
         for k in np.flatnonzero(known).tolist():
@@ -74,7 +76,7 @@ def _against(axes: Any, found: Coverage, matcher: str, value_K: Any, result: Res
 
 
 def _sorted(axes: Any, found: Coverage) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     matchers = list(found.found.items())
     for number, (name, one) in enumerate(matchers):
@@ -84,7 +86,8 @@ def _sorted(axes: Any, found: Coverage) -> None:
         axes.stairs(ordered, np.arange(len(ordered) + 1) + 0.5, label=f"{name}: {one.share:.0f} % covered", **style)
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(-0.05, max(2.0, 1.5 * max(int(one.images_K.max(initial=0)) for one in found.found.values())))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("classes, the one named in most images first", fontsize=9, color=INK)
     axes.set_ylabel("images whose captions name the class", fontsize=9, color=INK)
     axes.set_title(f"{found.corpus}, {found.split}", loc="left", fontsize=10, color=INK, parse_math=False)

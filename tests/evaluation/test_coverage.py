@@ -80,6 +80,11 @@ def test_a_class_is_never_left_out_without_a_word(content: str, said: str, tmp_p
         read_classes(tmp_path / "classes.csv")
 
 
+def test_a_class_is_shown_by_its_words_and_not_by_its_code(corpus: Corpus) -> None:
+    found = coverage(corpus, {"n02084071": ["n02084071", "dog"], "n0": ["n0"]})
+    assert [found.shown(k) for k in range(2)] == ["dog", "n0"]
+
+
 def test_accuracy_is_found_by_the_class_or_its_name(corpus: Corpus) -> None:
     found = coverage(corpus, {"n1": ("dog",), "n2": ("church",), "n3": ("cat",)}, matchers=["exact"])
     np.testing.assert_array_equal(accuracy_of(found, result_of(n1=10.0, church=20.0)), [10, 20, np.nan])

@@ -89,6 +89,11 @@ class Coverage:
     class_vocabulary: int
     found: Mapping[str, ClassCoverage]
 
+    def shown(self, number: int) -> str:
+        """What a class is called where a person reads it: the first of its names that is no code as n02102040."""
+        names = self.names[number]
+        return next((name for name in names if not any(letter.isdigit() for letter in name)), names[0])
+
     def as_json(self) -> dict[str, Any]:
         """What a JSON file holds of it."""
         content = {name: value for name, value in asdict(self).items() if name != "found"}
@@ -292,7 +297,7 @@ def print_coverage(found: Coverage, console: Console | None = None, most: int = 
     by = next(iter(found.found))
     by = "lemma" if "lemma" in found.found else by
     order = np.argsort(found.found[by].images_K, kind="stable")[:most]
-    named = ", ".join(f"{found.names[k][0]} {found.found[by].images_K[k]:,}" for k in order.tolist())
+    named = ", ".join(f"{found.shown(k)} {found.found[by].images_K[k]:,}" for k in order.tolist())
     console.print(f"named in the fewest images ({by}): {escape(named)}", soft_wrap=True)
 
 

@@ -62,9 +62,13 @@ def _against(axes: Any, found: Coverage, matcher: str, value_K: Any, result: Res
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.scatter(images_K[known], value_K[known], s=22, color=DOT, alpha=0.85, linewidths=0)
     if known.sum() <= _MOST_NAMES:
+        # Classes that are one dot have one text.
+        at: dict[tuple[float, float], list[str]] = {}
         for k in np.flatnonzero(known).tolist():
+            at.setdefault((float(images_K[k]), float(value_K[k])), []).append(found.shown(k))
+        for place, names in at.items():
             style: dict[str, Any] = {"fontsize": 7, "color": FAINT, "parse_math": False}
-            axes.annotate(found.names[k][0], (images_K[k], value_K[k]), (4, 3), textcoords="offset points", **style)
+            axes.annotate(", ".join(names), place, (4, 3), textcoords="offset points", **style)
     axes.set_xlim(left=-0.2)
     said = f"images of {found.corpus} ({found.split}) whose captions name the class ({matcher})"
     axes.set_xlabel(said, fontsize=9, color=INK, parse_math=False)

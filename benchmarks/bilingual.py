@@ -7,7 +7,8 @@
 `pairs` makes a dictionary from parallel sentences: IBM model 1 (Brown et al. 1993) in both directions, the words that
 are each other's best, and of these the most frequent that German writes as nouns. `train` trains the recipe
 `tp-words-bilingual-resnet18-small` on the captions of both languages, which are not translations of each other, and
-prints 30 pairs with their nearest German words, and precision@1 and @5 against the dictionary beside chance.
+prints 30 pairs with their nearest German words, and precision@1 and @5 against the dictionary beside chance: as
+`explain words` has it, and with each part of its nearness left out.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ import wordsight
 from wordsight.atomic import write_text
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus import READERS
-from wordsight.explain.words import print_words
+from wordsight.explain.feature_spread import IMAGES
+from wordsight.explain.translation import translate
+from wordsight.explain.word_lists import read_dictionary
+from wordsight.explain.word_space import word_spaces
+from wordsight.explain.words import WordsExplained, print_words
+from wordsight.training.run import Run
 
 RECIPE = "tp-words-bilingual-resnet18-small"
 JOINT = {"kind": "words", "size": 4000}
@@ -178,6 +184,11 @@ def train(options: argparse.Namespace) -> None:
         if said:
             console.print(said)
         print_words(found, console, translated=0 if how else 30)
+    pairs = read_dictionary(options.dictionary)
+    for photos, said in ((IMAGES, "by cosines alone, with a look at photos"), (0, "and without")):
+        console.print(f"\n{said}:")
+        spaces = word_spaces(Run.open(options.out), images=photos)
+        print_words(WordsExplained(options.out.name, True, photos, translations=translate(spaces, pairs, csls=False)))
 
 
 def main() -> None:

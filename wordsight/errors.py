@@ -44,6 +44,10 @@ def unknown(
     """
     known = list(choices)
     alike = difflib.get_close_matches(name, known, n=near, cutoff=0.5)
-    listed = ", ".join(known) if len(known) <= 20 else f"{', '.join(known[:20])}, ... ({len(known)} in all)"
+    shown = known[:20]
+    # Names may be whole sentences.
+    while len(shown) > 3 and len(", ".join(shown)) > 400:
+        shown.pop()
+    listed = ", ".join(shown) if len(known) == len(shown) else f"{', '.join(shown)}, ... ({len(known):,} in all)"
     mend = f"did you mean {' or '.join(map(repr, alike))}?" if alike else None
     return InputError(f"unknown {kind} {name!r}", where=where, expected=f"one of: {listed}", mend=mend)

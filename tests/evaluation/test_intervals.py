@@ -108,6 +108,21 @@ def test_draws_depend_on_the_seed_alone() -> None:
     assert not np.array_equal(drawn_values(outcomes, seed=3), drawn_values(outcomes, seed=4))
 
 
+@pytest.mark.parametrize("rule", AVERAGE_PRECISIONS)
+def test_a_class_whose_negatives_are_not_drawn_is_left_out_of_the_mean(rule: str) -> None:
+    targets = np.ones((12, 2), dtype=np.int8)
+    targets[4, 0], targets[7:, 1], targets[:2, 1] = 0, 0, -1
+    scores = np.random.default_rng(0).normal(size=(12, 2))
+    found = drawn_values(Outcomes(_ids(12), None, scores, targets, rule=rule), draws=60, seed=1)
+    (chosen_DN,) = intervals._draws(12, 60, 1)
+    without = 0
+    for value, rows in zip(found, chosen_DN, strict=True):
+        each = average_precisions(scores[rows], targets[rows], rule)
+        without += bool(np.isnan(each[0]))
+        assert value == pytest.approx(mean_of_known(each), nan_ok=True)
+    assert without > 5, "draws without the one image that lacks the first class"
+
+
 def test_a_class_whose_positives_are_not_drawn_is_left_out_of_the_mean() -> None:
     targets = np.zeros((6, 2), dtype=np.int8)
     targets[:3, 0], targets[5, 1] = 1, 1

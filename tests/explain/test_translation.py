@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from wordsight.errors import InputError
+from wordsight.explain import word_space
 from wordsight.explain.translation import translate
 from wordsight.explain.word_space import WordSpace
 
@@ -22,6 +24,7 @@ def space(name: str, words: list[str], degrees: list[float], **more: Any) -> Wor
 
 EN = space("en", ["dog", "cat", "tree"], [0, 40, 90])
 DE = space("de", ["hund", "baum", "katze", "haus"], [5, 80, 60, 50])
+EN_LONG = space("long", [f"l{k}" for k in range(40)], [9.1 * k for k in range(40)])
 PAIRS = [("dog", "hund"), ("cat", "katze"), ("tree", "baum"), ("tree", "wald")]
 
 
@@ -113,6 +116,47 @@ def test_a_word_that_both_languages_spell_alike_is_no_pair_of_a_joint_vocabulary
     assert (there.known, back.known, there.pairs) == (1, 1, 2)
     assert [word.word for word in there.words] == ["dog"]
     assert translate([EN, space("de", ["hund", "dog"], [5, 80])], [("dog", "dog")])[0].known == 1
+
+
+def test_a_word_in_both_columns_of_one_vocabulary_is_no_answer_to_itself() -> None:
+    joint = space("words", ["ball", "kugel", "dance", "dog", "hund"], [0, 20, 80, 160, 165], language="")
+    pairs = [("ball", "kugel"), ("dog", "hund"), ("dance", "ball"), ("ball", "ball")]
+    there, _ = translate([joint], pairs)
+    (ball,) = (word for word in there.words if word.word == "ball")
+    assert (ball.rank, [near.word for near in ball.nearest]) == (1, ["kugel", "hund"])
+    # Of three candidates "ball" is none to itself: one of two is right.
+    (alone, _) = translate([joint], [("ball", "kugel"), ("dance", "ball")])
+    assert alone.chance[1] == pytest.approx(100 * (1 / 1 + 1 / 2) / 2)
+    first = space("a", ["ball", *(f"a{k}" for k in range(9))], [10 * k for k in range(10)], head="h")
+    second = space("b", ["ball", *(f"b{k}" for k in range(9))], [10 * k + 5 for k in range(10)], head="h")
+    own = replace(second, unit_KD=np.concatenate([first.unit_KD[:1], second.unit_KD[1:]]))
+    assert first.crowding(own, np.array([0])) == pytest.approx([np.cos(np.deg2rad(15))], abs=1e-6)
+
+
+def test_how_crowded_a_place_is_does_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = space("en", [f"e{k}" for k in range(50)], [1.7 * k * k for k in range(50)])
+    whole = words.crowding(EN_LONG)
+    monkeypatch.setattr(word_space, "_BLOCK", 7)
+    np.testing.assert_array_equal(words.crowding(EN_LONG), whole)
+
+
+def test_the_list_and_the_place_agree_beyond_the_words_of_the_largest_cosines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_space, "_CANDIDATES", 1)
+    english = space("en", [f"e{k}" for k in range(30)], [12 * k for k in range(30)])
+    german = space("de", [f"d{k}" for k in range(30)], [12 * k + (k % 5) for k in range(30)])
+    for words in translate([english, german], [(f"e{k}", f"d{k}") for k in range(30)], most=30):
+        for word in words.words:
+            assert word.nearest[word.rank - 1].word == word.wanted[0]
+
+
+def test_without_csls_the_largest_cosine_is_the_nearest() -> None:
+    far = [170 + 2 * k for k in range(8)]
+    english = space("en", ["dog", "of", *(f"e{k}" for k in range(8))], [0, 12, *far])
+    german = space("de", ["und", "hund", *(f"w{k}" for k in range(8))], [12, -15, *far])
+    assert [translate([english, german], [("dog", "hund")], csls=csls)[0].words[0].rank for csls in (True, False)] == [
+        1,
+        2,
+    ]
 
 
 def test_a_run_of_one_language_is_told_that_it_has_no_other() -> None:

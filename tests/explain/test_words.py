@@ -16,11 +16,13 @@ from wordsight.cli import main
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import BuildSettings, Corpus, Example, build_corpus
 from wordsight.errors import InputError
+from wordsight.explain.feature_spread import feature_spread
 from wordsight.explain.word_lists import ScoredPair
 from wordsight.explain.word_space import WordSpace, languages_of, word_spaces
 from wordsight.explain.words import explain_words, nearest_of, similarity_of
 from wordsight.heads.tp import TagHead
 from wordsight.objectives import ConceptFacts, Facts, build_objective
+from wordsight.objectives.tags import TagHeads
 from wordsight.training.run import Run, RunConcepts, RunInfo, new_backbone, write_start, write_weights
 from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import BackboneSettings
@@ -127,7 +129,7 @@ def space_of(words: list[str], rows: list[list[float]]) -> WordSpace:
     return WordSpace("words", "words", "", words, unit, np.ones(len(words), dtype=np.int64), True)
 
 
-def test_the_nearest_words_are_those_of_the_largest_cosine() -> None:
+def test_among_few_words_the_nearest_are_those_of_the_largest_cosine() -> None:
     space = space_of(["dog", "puppy", "car", "cat"], [[1, 0], [3, 1], [0, 2], [1, 1]])
     (found,) = nearest_of([space], "Dog", most=2)
     assert [near.word for near in found.near["words"]] == ["puppy", "cat"]
@@ -236,6 +238,41 @@ def test_photos_that_are_gone_are_not_needed_without_a_look_at_them(two: Run, sp
         assert explain_words(two, ["dog"], images=0).nearest[0].near["german"][0].word == "hund"
     finally:
         (tmp_path / "corpus.json").rename(spoken.path / "corpus.json")
+
+
+def test_rows_are_multiplied_by_the_root_of_what_photos_show(two: Run) -> None:
+    objective = two.objective()
+    heads = objective.get_submodule("tp")
+    assert isinstance(heads, TagHeads)
+    roots = feature_spread(two, objective, heads)
+    for space in word_spaces(two, centre=False):
+        head = heads.heads[space.name]
+        assert isinstance(head, TagHead)
+        rows_KD = head.last.weight.detach().numpy() @ roots[space.name]
+        length_K1 = np.linalg.norm(rows_KD, axis=1, keepdims=True)
+        np.testing.assert_allclose(space.unit_KD, rows_KD / np.maximum(length_K1, 1e-12), atol=1e-5)
+        without = next(one for one in word_spaces(two, centre=False, images=0) if one.name == space.name)
+        assert np.abs(space.unit_KD - without.unit_KD).max() > 0.1
+
+
+def test_few_photos_are_told_to_say_little(two: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "words.json"
+    assert main(["explain", "words", str(two.path), "dog", "--out", str(out)]) == 0
+    assert "note: 6 photos say little about which directions count" in capsys.readouterr().out
+    assert json.loads(out.read_text("utf-8"))["images"] == 6
+    assert main(["explain", "words", str(two.path), "dog", "--images", "0"]) == 0
+    assert "note:" not in capsys.readouterr().out
+
+
+def test_rows_that_are_no_numbers_are_refused(make_words: MakeWords) -> None:
+    run = make_words(TWO, {"english": {"dog": [float("nan"), 0, 0]}})
+    with pytest.raises(InputError, match="the rows of english are no finite numbers"):
+        explain_words(run, ["dog"], images=0)
+    assert explain_words(run, ["hund"], concepts="german").nearest
+
+
+def test_a_word_that_is_asked_for_twice_is_shown_once(two: Run) -> None:
+    assert len(explain_words(two, ["dog", "Dog"], images=0).nearest) == 1
 
 
 def test_a_single_photo_tells_nothing_of_what_differs(two: Run) -> None:

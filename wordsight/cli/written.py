@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,6 +98,7 @@ def as_yaml(hint: Any, value: str) -> str:
     if get_origin(inner) is tuple and not value.startswith("["):
         if get_args(inner)[0] in (str, Path):
             # What stands between commas is quoted: brackets and colons in a file's name are no YAML.
-            return json.dumps([part.strip() for part in value.split(",")], ensure_ascii=False)
+            parts = next(csv.reader([value], skipinitialspace=True), [])
+            return json.dumps([part.strip() for part in parts if part.strip()], ensure_ascii=False)
         return "[" + value + "]"
     return value

@@ -166,11 +166,13 @@ class _Ranking:
         rule: The average precision.
         entering: Which images come in up to each of these places, after the one before, ``[T, images]``.
         positive: The positives among them.
+        counted: Numbers of all images that the class is known of.
     """
 
     rule: AveragePrecision
     entering: csr_array
     positive: csr_array
+    counted: NDArray[np.int64]
 
     @classmethod
     def of(cls, rule: AveragePrecision, scores: NDArray[np.floating], targets: NDArray[np.int8]) -> _Ranking | None:
@@ -188,15 +190,17 @@ class _Ranking:
             rule,
             _sums(ranked, np.r_[0, ends[runs] + 1], len(targets)),
             _sums(ranked[places], np.r_[starts, len(places)], len(targets)),
+            counted,
         )
 
     def drawn(self, times_ND: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Average precision in every draw, in percent ``[D]``; NaN where it has no positive."""
+        """Average precision in every draw, in percent ``[D]``; NaN where it has no positive or no negative."""
         taken_TD = np.cumsum(self.entering @ times_ND, axis=0)
         right_TD = np.cumsum(self.positive @ times_ND, axis=0)
         all_of_D = right_TD[-1]
         recall_TD, precision_TD = right_TD / np.maximum(all_of_D, 1), right_TD / np.maximum(taken_TD, 1)
-        return np.where(all_of_D > 0, 100 * self.rule.area(recall_TD.T, precision_TD.T), np.nan)
+        known_D = (all_of_D > 0) & (all_of_D < times_ND[self.counted].sum(0))
+        return np.where(known_D, 100 * self.rule.area(recall_TD.T, precision_TD.T), np.nan)
 
 
 def _sums(images: NDArray[np.int64], bounds: NDArray[np.int64], count: int) -> csr_array:

@@ -82,6 +82,7 @@ def hidden_features(
     size: int,
     device: torch.device,
     crop_share: float = 1.0,
+    what: str = "photos",
 ) -> dict[str, Tensor]:
     """What the last layer of each head reads of some images.
 
@@ -92,6 +93,7 @@ def hidden_features(
         size: Side of the view in pixels.
         device: Where to compute.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        what: What the progress bar says.
 
     Returns:
         float32 ``[N, D]`` of every head, by the name of its concept set, on the device.
@@ -100,7 +102,7 @@ def hidden_features(
     half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
     kept: dict[str, list[Tensor]] = {name: [] for name in named}
     with ready(objective, device), torch.inference_mode(), progress_bar() as bar:
-        progress = bar.add_task("tags", total=len(images), note="")
+        progress = bar.add_task(what, total=len(images), note="")
         for views in view_batches(images, size, crop_share):
             with half:
                 grid_BCHW = objective.backbone(prepare(views.to(device)))
@@ -131,7 +133,9 @@ def tag_scores(
     assert subject.objective is not None, "heads are an objective's"
     images = Chosen(CorpusImages(corpus), examples)
     with ready(subject.objective, subject.device), torch.inference_mode():
-        hidden = hidden_features(subject.objective, heads, images, subject.image_size, subject.device, crop_share)
+        hidden = hidden_features(
+            subject.objective, heads, images, subject.image_size, subject.device, crop_share, "tags"
+        )
         last = {
             name: (head.last.weight.float().clone(), head.last.bias.float().clone())
             for name, head in _named(heads).items()
@@ -208,15 +212,25 @@ def _at_ranks(held: NDArray[np.float32], truth: scipy.sparse.csr_matrix, ranks: 
     )
 
 
+def tells_images_apart(truth: scipy.sparse.csr_matrix) -> NDArray[np.bool_]:
+    """Which concepts some images have and others lack, ``[K]``: of the others every order of the images is right.
+
+    Args:
+        truth: What holds, ``[N, K]``.
+    """
+    positives_K = np.asarray(truth.getnnz(axis=0))
+    return np.asarray((positives_K > 0) & (positives_K < truth.shape[0]))
+
+
 def precision_of_concepts(scores: TagScores, truth: scipy.sparse.csr_matrix) -> NDArray[np.float64]:
-    """Average precision of each concept over the images, in percent ``[K]``; NaN for one that holds for none.
+    """Average precision of each concept over the images, in percent ``[K]``; NaN for one that holds for none or all.
 
     Args:
         scores: Scores of N images.
         truth: What holds, ``[N, K]``.
     """
     columns = truth.tocsc()
-    wanted = np.flatnonzero(np.diff(columns.indptr)).astype(np.int64)
+    wanted = np.flatnonzero(tells_images_apart(truth)).astype(np.int64)
     found = np.full(truth.shape[1], np.nan)
     with progress_bar() as bar:
         progress = bar.add_task("concepts", total=len(wanted), note="")

@@ -35,6 +35,7 @@ from wordsight.evaluation.tag_scores import (
     first_ranks_of_order,
     precision_of_concepts,
     tag_scores,
+    tells_images_apart,
 )
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tags import TagHeads
@@ -167,10 +168,11 @@ def _of_labels(asked: Asked, settings: TagsSettings) -> Found:
     precision_K = precision_of_concepts(asked.scores, asked.truth)
     positives_K = np.asarray(asked.truth.getnnz(axis=0))
     images = asked.truth.shape[0]
-    chance_K = np.where(positives_K > 0, chance_average_precision(positives_K, images), np.nan)
+    measured_K = tells_images_apart(asked.truth)
+    chance_K = np.where(measured_K, chance_average_precision(positives_K, images), np.nan)
     more, beside = _ranked(asked, {"precision": True, "recall": True})
     # The same score for every image puts them all in one place: precision there is the share that has the concept.
-    constant = mean_of_known(np.where(positives_K > 0, 100 * positives_K / images, np.nan))
+    constant = mean_of_known(np.where(measured_K, 100 * positives_K / images, np.nan))
     known = {} if asked.learned.train_K is None else {FREQUENCY: constant}
     return Found(
         metric="mean average precision of concepts",

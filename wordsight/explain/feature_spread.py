@@ -1,14 +1,16 @@
 """Which directions of the features count when two words are compared: those along which photos differ.
 
-A score is the product of a word's row and a photo's features. Along a direction in which no two photos differ, rows say
-nothing of what is seen, and training leaves there what it was started with; the cosine of plain rows counts it as much
-as any other. With the features' covariance C between the rows, that is with rows times C^(1/2), the cosine is the
-correlation of both words' scores over photos: then the few directions in which photos differ most decide alone. Rows
-times C^(1/4), half-way, keep both; ``benchmarks/bilingual.py`` measures what that is worth.
+A score is the product of a word's row and a photo's features. Along a direction in which no two photos differ, a row
+adds the same to its word's score of every photo, as the bias does, and says nothing of what is seen; the cosine of
+plain rows counts it as much as any other. With the features' covariance C between the rows, that is with rows times
+C^(1/2), the cosine is the correlation of both words' scores over photos (each less the photo's mean score over all
+words, where the mean row was taken away): then the few directions in which photos differ most decide alone. Rows times
+C^(1/4), half-way, keep both; ``benchmarks/bilingual.py`` measures what that is worth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from wordsight.evaluation.guards import check_features
 from wordsight.evaluation.tag_scores import hidden_features
 from wordsight.evaluation.tasks.corpus import CorpusImages
 from wordsight.evaluation.tasks.task import Chosen
+from wordsight.heads.tp import TagHead
 from wordsight.objectives.objective import Objective
 from wordsight.objectives.tags import TagHeads
 
@@ -28,47 +31,77 @@ if TYPE_CHECKING:
 
 # Photos that are looked at where nothing else is asked for.
 IMAGES = 1000
+# With fewer, those that happen to be looked at decide which words are near.
+ENOUGH = 100
 _POWER = 0.25
+_WITHOUT = "give --images 0 to compare the words without a look at photos"
 
 
-def feature_spread(
-    run: Run, objective: Objective, heads: TagHeads, images: int = IMAGES, device: torch.device | None = None
-) -> dict[str, NDArray[np.float32]]:
-    """The fourth root of the covariance of what each head's last layer reads.
+def photos(run: Run, images: int = IMAGES) -> Chosen:
+    """Some of the photos that a run learned from, evenly over all.
 
     Args:
-        run: Whose photos are looked at, evenly over those that it learned from.
-        objective: The run's objective.
-        heads: Its heads.
-        images: How many photos.
-        device: Where to compute; the CPU by default.
-
-    Returns:
-        ``[D, D]`` for every head, by the name of its concept set.
+        run: The run.
+        images: How many; all where it learned from fewer.
 
     Raises:
-        InputError: When the run's corpus is gone, or what a head reads is the same for all photos or no finite number.
+        InputError: When the run's corpus is gone.
     """
     try:
         corpus = run.corpus()
     except InputError as error:
-        mend = "give --images 0 to compare the words without a look at photos"
-        raise InputError(error.what, where=error.where, expected=error.expected, mend=mend) from error
+        raise InputError(error.what, where=error.where, expected=error.expected, mend=_WITHOUT) from error
     examples = corpus.indices(run.info.split)
-    some = examples[np.linspace(0, len(examples) - 1, min(images, len(examples))).astype(np.int64)]
-    read = hidden_features(
-        objective,
-        heads,
-        Chosen(CorpusImages(corpus), some),
-        run.settings.image_size,
-        device or torch.device("cpu"),
-    )
-    roots = {}
-    for name, hidden_ND in read.items():
-        features_ND = hidden_ND.cpu().numpy()
-        check_features(features_ND, f"{run.name}, {name}")
-        roots[name] = fourth_root(np.cov(features_ND, rowvar=False))
+    some = np.linspace(0, len(examples) - 1, min(images, len(examples))).astype(np.int64)
+    return Chosen(CorpusImages(corpus), examples[some])
+
+
+def feature_spread(
+    run: Run,
+    objective: Objective,
+    heads: TagHeads,
+    images: int = IMAGES,
+    device: torch.device | None = None,
+    names: Sequence[str] | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """The fourth root of the covariance of what each head's last layer reads.
+
+    Args:
+        run: Whose photos are looked at.
+        objective: The run's objective.
+        heads: Its heads.
+        images: How many photos.
+        device: Where to compute; the CPU by default.
+        names: Concept sets whose heads are wanted; all by default.
+
+    Returns:
+        ``[D, D]`` for each of the heads, by the name of its concept set.
+
+    Raises:
+        InputError: When the run's corpus is gone, or what a head reads is the same for all photos or no finite number.
+    """
+    some = photos(run, images)
+    read = hidden_features(objective, heads, some, run.settings.image_size, device or torch.device("cpu"))
+    roots: dict[str, NDArray[np.float32]] = {}
+    of_features = None
+    for name in read if names is None else names:
+        head = heads.heads[name]
+        assert isinstance(head, TagHead)
+        # Heads without hidden layers read the same.
+        root = of_features if head.reads_features else None
+        if root is None:
+            root = _root_of(read[name].cpu().numpy(), f"{run.name}, {name}")
+        of_features = root if head.reads_features else of_features
+        roots[name] = root
     return roots
+
+
+def _root_of(features_ND: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+    try:
+        check_features(features_ND, what)
+    except InputError as error:
+        raise InputError(error.what, where=error.where, mend=f"{error.mend}; {_WITHOUT}") from error
+    return fourth_root(np.cov(features_ND, rowvar=False))
 
 
 def fourth_root(covariance_DD: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -64,7 +64,12 @@ class Translation:
 
 
 def translate(
-    spaces: Sequence[WordSpace], dictionary: Sequence[tuple[str, str]], most: int = 5, where: str = "--dictionary"
+    spaces: Sequence[WordSpace],
+    dictionary: Sequence[tuple[str, str]],
+    most: int = 5,
+    where: str = "--dictionary",
+    *,
+    csls: bool = True,
 ) -> list[Translation]:
     """Hold the nearest words across two languages against a dictionary, in both directions.
 
@@ -77,6 +82,7 @@ def translate(
             their languages, is a heading.
         most: How many nearest words are told of each word.
         where: The dictionary's name in errors.
+        csls: Whether words that are near everything are the less near for it; otherwise cosines alone count.
 
     Raises:
         InputError: When the run knows words of one language alone or no pair, or the two languages have heads that
@@ -103,8 +109,8 @@ def translate(
         )
     pairs = len(dictionary)
     return [
-        _one_way(source, target, known, pairs, most),
-        _one_way(target, source, [(second, first) for first, second in known], pairs, most),
+        _one_way(source, target, known, pairs, most, csls=csls),
+        _one_way(target, source, [(second, first) for first, second in known], pairs, most, csls=csls),
     ]
 
 
@@ -134,14 +140,15 @@ def _sides(spaces: Sequence[WordSpace], dictionary: Sequence[tuple[str, str]]) -
 
 
 def _column(space: WordSpace, dictionary: Sequence[tuple[str, str]], column: int) -> WordSpace:
-    numbers = sorted({number for pair in dictionary if (number := space.number(pair[column])) is not None})
+    apart = [pair for pair in dictionary if normal(pair[0]) != normal(pair[1])]
+    numbers = sorted({number for pair in apart if (number := space.number(pair[column])) is not None})
     # Both columns are of one space: by its name alone nobody would know them apart.
     name = f"{space.name} ({('first', 'second')[column]} column)"
     return replace(space.some(np.array(numbers, dtype=np.int64)), name=name)
 
 
 def _one_way(
-    source: WordSpace, target: WordSpace, known: Sequence[tuple[str, str]], pairs: int, most: int
+    source: WordSpace, target: WordSpace, known: Sequence[tuple[str, str]], pairs: int, most: int, *, csls: bool
 ) -> Translation:
     wanted: dict[int, list[int]] = {}
     for pair in known:
@@ -150,10 +157,16 @@ def _one_way(
         assert answer is not None, "the pairs are known"
         if answer not in wanted.setdefault(asked, []):
             wanted[asked].append(answer)
-    crowding_K = target.crowding(source)
+    crowding_K = target.crowding(source) if csls else np.zeros(len(target.words), dtype=np.float32)
     words = [_translated(source, target, crowding_K, asked, answers, most) for asked, answers in wanted.items()]
     rank = np.array([word.rank for word in words])
-    chances = {k: [_chance(len(target.words), len(answers), k) for answers in wanted.values()] for k in RANKS}
+    # Of one vocabulary, the word that is asked for is no candidate.
+    itself = source.places_in(target, np.array(list(wanted), dtype=np.int64)) >= 0
+    candidates = [len(target.words) - int(one) for one in itself]
+    chances = {
+        k: [_chance(count, len(answers), k) for count, answers in zip(candidates, wanted.values(), strict=True)]
+        for k in RANKS
+    }
     return Translation(
         source.language or source.name,
         target.language or target.name,
@@ -176,6 +189,9 @@ def _translated(
 ) -> TranslatedWord:
     # CSLS without the term of the word that is asked for, which is the same for all answers.
     near_K = 2 * target.cosines(source.unit_KD[asked : asked + 1])[0] - crowding_K
+    itself = int(source.places_in(target, np.array([asked]))[0])
+    if itself >= 0:
+        near_K[itself] = -np.inf
     # Equal scores count against the run.
     rank = int((near_K >= near_K[answers].max()).sum())
     # Other translations that are as near or nearer are no mistakes; the best of them is the first by definition.
@@ -183,7 +199,7 @@ def _translated(
     return TranslatedWord(
         source.words[asked],
         tuple(target.words[k] for k in answers),
-        source.nearest(asked, most, target),
+        source.nearest(asked, most, target, crowding_K),
         rank,
     )
 

@@ -1,8 +1,9 @@
 """The output layer of a tag head as a space of words (Joulin et al. 2016, Section 4): similar words have similar rows.
 
 Rows are compared by the cosine between them, after the mean of all is taken from each: a softmax does not change when
-the same vector is added to every row, so that what all have in common is an accident of training. So are the parts of
-rows along which photos hardly differ; :mod:`wordsight.explain.feature_spread` gives them little weight.
+the same vector is added to every row, so that what all have in common is an accident of training (with losses of one
+concept at a time it is how frequent words are in general). Parts of rows along which photos hardly differ say little of
+what is seen; :mod:`wordsight.explain.feature_spread` gives them little weight.
 
 Of words near another, those come first that are nearer to it than to words in general (CSLS, Conneau et al. 2018,
 Eq. 2): words of most captions would be the neighbours of all others.
@@ -92,26 +93,44 @@ class WordSpace:
         """Cosines ``[Q, K]`` of unit vectors with all words."""
         return np.asarray(vectors_QD @ self.unit_KD.T)
 
-    def nearest(self, word: int, most: int, other: WordSpace | None = None) -> list[Neighbour]:
+    def nearest(
+        self, word: int, most: int, other: WordSpace | None = None, crowding_K: NDArray[np.float32] | None = None
+    ) -> list[Neighbour]:
         """The nearest words of one of these, the nearest first.
 
         Args:
             word: Its number.
             most: How many.
-            other: The space whose words are wanted; this one by default, where the word itself is left out.
+            other: The space whose words are wanted; this one by default. The word itself is left out.
+            crowding_K: How crowded the places of all its words are, where that is known: then all are looked at, and
+                otherwise those of the largest cosines.
         """
         other = other or self
         cosine_K = other.cosines(self.unit_KD[word : word + 1])[0]
-        near = max(_CANDIDATES, most + 1)
+        near = max(_CANDIDATES, most + 1) if crowding_K is None else len(other.words)
         numbers = np.argsort(-cosine_K, kind="stable")[:near]
-        if other is self:
-            numbers = numbers[numbers != word]
-        nearness = 2 * cosine_K[numbers] - other.crowding(self, numbers) - self.crowding(other, np.array([word]))
+        numbers = numbers[numbers != self.places_in(other, np.array([word]))[0]]
+        crowded = other.crowding(self, numbers) if crowding_K is None else crowding_K[numbers]
+        nearness = 2 * cosine_K[numbers] - crowded - self.crowding(other, np.array([word]))
         order = np.argsort(-nearness, kind="stable")[:most]
         return [
             Neighbour(other.words[k], float(score), float(cosine_K[k]), int(other.images_K[k]))
             for k, score in zip(numbers[order].tolist(), nearness[order], strict=True)
         ]
+
+    def places_in(self, other: WordSpace, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The numbers that words have in another space, where their own row stands for them; -1 where none does.
+
+        Args:
+            other: The space: this one, or a part of the same concept set.
+            numbers: Their numbers here.
+        """
+        if other is self:
+            return numbers
+        if other.head != self.head:
+            return np.full(len(numbers), -1, dtype=np.int64)
+        found = (other.number(self.words[k]) for k in numbers.tolist())
+        return np.array([-1 if place is None else place for place in found], dtype=np.int64)
 
     def crowding(self, other: WordSpace, numbers: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """How near words are to those of a space in general: r of CSLS (Conneau et al. 2018, Eq. 2).
@@ -120,7 +139,7 @@ class WordSpace:
         where it has less than ten.
 
         Args:
-            other: The space; with its own, a word is not counted among its neighbours.
+            other: The space. A word is not counted among its own neighbours.
             numbers: The words; all by default.
 
         Returns:
@@ -132,8 +151,9 @@ class WordSpace:
         for first in range(0, len(numbers) if near else 0, _BLOCK):
             block = numbers[first : first + _BLOCK]
             cosines_BK = other.cosines(self.unit_KD[block])
-            if other is self:
-                cosines_BK[np.arange(len(block)), block] = -np.inf
+            place_B = self.places_in(other, block)
+            itself = np.flatnonzero(place_B >= 0)
+            cosines_BK[itself, place_B[itself]] = -np.inf
             found[first : first + _BLOCK] = np.partition(cosines_BK, -near, axis=1)[:, -near:].mean(axis=1)
         return found
 
@@ -180,16 +200,20 @@ def word_spaces(
             expected="a run of tag-prediction, or of ICMLM with a tag_weight",
         )
     sets = {name: run.concept_set(name) for name in (run.info.concepts if concepts is None else [concepts])}
-    weights = feature_spread(run, objective, heads, images, device) if images else {}
+    weights = feature_spread(run, objective, heads, images, device, tuple(sets)) if images else {}
     spaces: list[WordSpace] = []
     for name, concept_set in sets.items():
         head = heads.heads[name]
         assert isinstance(head, TagHead)
         rows_KD = head.last.weight.detach().float().cpu().numpy()
+        if not np.isfinite(rows_KD).all():
+            raise InputError(
+                f"the rows of {name} are no finite numbers",
+                where=run.path,
+                mend="training diverged: lower the learning rate, or train in float32",
+            )
         rows_KD = rows_KD @ weights[name] if weights else rows_KD
-        # Nothing is learned between the backbone's grid and the last layer: all such heads read the same features.
-        common = not any(True for _ in head.layers[:-1].parameters())
-        spaces += _spaces(run, name, concept_set, rows_KD, common=common, centre=centre)
+        spaces += _spaces(run, name, concept_set, rows_KD, common=head.reads_features, centre=centre)
     return spaces
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from wordsight.atomic import write_json
 from wordsight.concepts.splitters import normal
 from wordsight.errors import InputError, unknown
-from wordsight.explain.feature_spread import IMAGES
+from wordsight.explain.feature_spread import ENOUGH, IMAGES, photos
 from wordsight.explain.translation import Translation, translate
 from wordsight.explain.word_lists import ScoredPair, read_dictionary, read_similarity
 from wordsight.explain.word_space import Neighbour, WordSpace, word_spaces
@@ -131,8 +131,8 @@ def explain_words(
     found = WordsExplained(
         run.name,
         centre,
-        images,
-        [one for word in words for one in nearest_of(spaces, word, most, str(run.path))],
+        len(photos(run, images)) if images else 0,
+        [one for word in dict.fromkeys(map(normal, words)) for one in nearest_of(spaces, word, most, str(run.path))],
         None if scored is None else similarity_of(spaces, scored, str(similarity)),
         [] if pairs is None else translate(spaces, pairs, most, str(dictionary)),
     )
@@ -209,7 +209,10 @@ def print_words(found: WordsExplained, console: Console | None = None, translate
     console = console or Console(highlight=False)
     for nearest in found.nearest:
         console.print(f"{nearest.word} ({nearest.space}, {nearest.images:,} images)", soft_wrap=True, markup=False)
-        console.print(_nearest_table(nearest))
+        if any(nearest.near.values()):
+            console.print(_nearest_table(nearest))
+        else:
+            console.print("no other word to compare it with", style="dim")
         console.print()
     for translation in found.translations[: 1 if translated else 0]:
         console.print(_translation_table(translation, translated))
@@ -220,6 +223,11 @@ def print_words(found: WordsExplained, console: Console | None = None, translate
         one = found.similarity
         line = f"similarity: Spearman {one.spearman:.3f} over {one.known:,} of {one.pairs:,} pairs ({one.space})"
         console.print(line, soft_wrap=True, markup=False)
+    if 0 < found.images < ENOUGH:
+        say = (
+            f"note: {found.images} photos say little about which directions count: look at {ENOUGH} or more, or at none"
+        )
+        console.print(f"{say} (--images 0)", soft_wrap=True, markup=False, style="dim")
 
 
 def _nearest_table(nearest: Nearest) -> Table:

@@ -65,6 +65,11 @@ class TagHead(nn.Module):
         return hidden_BD
 
     @property
+    def reads_features(self) -> bool:
+        """Whether the last layer reads the backbone's own features, averaged: nothing is learned between."""
+        return not any(True for _ in self.layers[:-1].parameters())
+
+    @property
     def last(self) -> nn.Linear:
         """The last layer: a row for every concept."""
         last = self.layers.scores

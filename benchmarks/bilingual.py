@@ -188,7 +188,8 @@ def train(options: argparse.Namespace) -> None:
     for photos, said in ((IMAGES, "by cosines alone, with a look at photos"), (0, "and without")):
         console.print(f"\n{said}:")
         spaces = word_spaces(Run.open(options.out), images=photos)
-        print_words(WordsExplained(options.out.name, True, photos, translations=translate(spaces, pairs, csls=False)))
+        translations = translate(spaces, pairs, csls=False)
+        print_words(WordsExplained(options.out.name, True, photos, translations=translations), console, translated=0)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.evaluation.conftest import LooksAtRed, MakeSplit, picture, write_masked
 from wordsight.corpus import Box
 from wordsight.errors import InputError
-from wordsight.evaluation import Result, Subject, asked_protocols, evaluate, open_task, print_results
+from wordsight.evaluation import Result, Subject, asked_protocols, evaluate, masked_words, open_task, print_results
 from wordsight.evaluation.answers import ask, sample_images, sample_rows
 from wordsight.evaluation.features import BATCH
 from wordsight.evaluation.masked_words import BY_PART, BY_RANK, asked_rows, groups_of
@@ -112,7 +112,13 @@ def test_the_text_only_baseline_is_trained_once_for_all_runs(
     assert first.baselines == second.baselines
     # All features are zero, so that only frequency can be learned; guessing the same is no use of the image.
     assert first.baselines["text only"] == 50
-    assert any("no better than the captions alone" in warning for warning in first.warnings)
+    assert "no better than the captions alone (50.0)" in first.warnings
+
+
+def test_what_the_image_is_worth_is_said_where_the_captions_alone_are_as_good() -> None:
+    said = masked_words._compare_with_text(40.0, {"text only": 41.0, "wrong image": 38.5})
+    assert said == ["no better than the captions alone (41.0): the right image gives 1.5 points more than a wrong one"]
+    assert masked_words._compare_with_text(42.0, {"text only": 41.0}) == []
 
 
 def test_captions_that_were_trained_on_are_said(subject: Subject, make_split: MakeSplit) -> None:

@@ -27,6 +27,7 @@ from wordsight.precision import precision_on
 
 BY_PART, BY_RANK = "part of speech", "rank in training captions"
 TOP5 = "top-5"
+_WRONG_IMAGE = "wrong image"
 # First ranks of the bands, the most frequent word of the training captions being 1.
 _BANDS = (1, 11, 101, 1001)
 
@@ -72,7 +73,7 @@ def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> R
     beside = dict(blind)
     if len(np.unique(example)) > 1:
         wrong = ask(subject, question, rows, settings.crop_share, wrong_images=True)
-        beside["wrong image"] = Right.of(wrong.guesses, target)
+        beside[_WRONG_IMAGE] = Right.of(wrong.guesses, target)
     value, baselines = right.top1(), _baselines(beside)
     return Result(
         task=question.name,
@@ -229,7 +230,10 @@ def _without_image(
 
 
 def _compare_with_text(value: float, baselines: dict[str, float]) -> list[str]:
-    text = baselines.get(TEXT_ONLY)
+    text, wrong = baselines.get(TEXT_ONLY), baselines.get(_WRONG_IMAGE)
     if text is None or value > text:
         return []
-    return [f"no better than the captions alone ({text:.1f}): the image is not made use of"]
+    said = f"no better than the captions alone ({text:.1f})"
+    return [
+        said if wrong is None else f"{said}: the right image gives {value - wrong:.1f} points more than a wrong one"
+    ]

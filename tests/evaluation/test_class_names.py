@@ -34,6 +34,9 @@ def test_names_of_folders_become_words(name: str, words: str) -> None:
         ("more.csv", "file,split,label,name\na.jpg,train,n01440764,tench\nb.jpg,val,n02102040,English springer\n"),
         ("tabs.tsv", "name\twnid\ntench\tn01440764\nEnglish springer\tn02102040\n"),
         ("names.json", '{"n01440764": "tench", "n02102040": ["English springer"]}'),
+        ("index.json", '{"0": ["n01440764", "tench"], "1": ["n02102040", "English springer"]}'),
+        ("blanks.txt", "n01440764 tench\nn00000000 something else\n\nn02102040 English springer\n"),
+        ("commas.txt", "n01440764,tench\nn02102040, English springer\n"),
     ],
 )
 def test_tables_of_names_are_read_in_any_shape(file: str, content: str, tmp_path: Path) -> None:
@@ -48,6 +51,11 @@ def test_several_names_of_a_class_are_told_apart(tmp_path: Path) -> None:
     found = names_of_classes(NUMBERS, tmp_path / "names.csv")
     assert found.names == [("tench", "Tinca tinca"), ("n02102040",)]
     assert unreadable(name for names in found.names for name in names) == ["n02102040"]
+
+
+def test_a_class_of_two_words_is_told_from_its_name_by_a_tab_or_a_comma(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("gas pump\tpetrol pump\nchurch,chapel\n", "utf-8")
+    assert names_of_classes(["gas pump", "church"], tmp_path / "names.txt").names == [("petrol pump",), ("chapel",)]
 
 
 def test_a_description_is_one_text_commas_and_all(tmp_path: Path) -> None:
@@ -68,7 +76,11 @@ def test_a_table_beside_the_images_counts_only_where_it_has_all_classes(tmp_path
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("x.csv", "id,name\nfoo,bar\n", "has none of the classes; expected a column with n01440764"),
+        (
+            "x.csv",
+            "id,name\nfoo,bar\n",
+            "has none of the classes; expected n01440764, n02102040, ... and beside each what it is",
+        ),
         (
             "x.csv",
             "id,a,b\nn01440764,1,2\n",

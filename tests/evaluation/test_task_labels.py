@@ -208,7 +208,7 @@ def test_two_classes_of_one_name_stay_two_and_a_class_without_a_name_keeps_its_i
     task = open_task(f"folder:{tmp_path / 'x'}", names=tmp_path / "names.txt")
     assert task.class_names == ["crane (a)", "crane (b)", "c"]
     (tmp_path / "names.txt").write_text("q crane\n", "utf-8")
-    with pytest.raises(InputError, match=r"names none of the classes \(q, ...\); expected a, b, c"):
+    with pytest.raises(InputError, match="has none of the classes; expected a, b, c"):
         open_task(f"folder:{tmp_path / 'x'}", names=tmp_path / "names.txt")
     with pytest.raises(InputError, match="no such file; expected names of classes"):
         open_task(f"folder:{tmp_path / 'x'}", names=tmp_path / "absent.txt")

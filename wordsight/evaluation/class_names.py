@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from wordsight.errors import InputError
 _BESIDE = ("names.csv", "classes.csv", "class_names.csv", "labels.csv")
 _CLASSES = ("class", "label", "wnid", "class_id", "id")
 _NAMES = ("name", "names", "class_name", "classname", "title", "text")
+_TEXTS = ("", ".txt", ".text", ".names")
 _DESCRIPTIONS = ("description", "descriptions", "attribute", "attributes", "text", "name")
 _WORDNET_ID = re.compile(r"[nvar]\d{8}\Z")
 
@@ -64,6 +66,27 @@ def names_of_classes(class_names: Sequence[str], file: Path | None = None, besid
     return ClassNames(own, "the task's own")
 
 
+def one_name_each(class_names: Sequence[str], file: Path) -> list[str]:
+    """One name for each class, where folders are called by ids: the first that a file has, its id where it has none.
+
+    Args:
+        class_names: The ids.
+        file: As for :func:`names_of_classes`.
+
+    Returns:
+        The names; no two classes get the same.
+
+    Raises:
+        InputError: When the file can't be read, or names none of the classes.
+    """
+    known = {own: names[0] for own, names in read_lines_of(file, class_names, _NAMES).items()}
+    times = Counter(known.values())
+    return [
+        own if own not in known else f"{known[own]} ({own})" if times[known[own]] > 1 else known[own]
+        for own in class_names
+    ]
+
+
 def descriptions_of_classes(class_names: Sequence[str], file: Path) -> dict[str, tuple[str, ...]]:
     """Descriptions of classes by class, several lines each where a class stands in several rows.
 
@@ -96,10 +119,12 @@ def read_lines_of(
     """What a table says of classes: by class, all different cells of one column.
 
     The column of classes is the one that holds the most of them. The other is the first of ``columns`` that there is,
-    or the only other one. A table of two columns without a first line of names will do, as will a JSON object.
+    or the only other one. A table of two columns without a first line of names will do, as will a JSON object, or text
+    with a class and what is said of it a line.
 
     Args:
-        file: A CSV, TSV, JSONL or Parquet table, or a JSON object of classes with a text or a list of texts.
+        file: A CSV, TSV, JSONL or Parquet table; a JSON object of classes with a text or a list of texts, or of numbers
+            with a class and its name (ImageNet's class index); or a text file.
         class_names: The classes.
         columns: Likely names of the column that is wanted.
         whole: Whether a cell is one text; else it may hold several names with ``,`` or ``|`` between them, as
@@ -110,7 +135,12 @@ def read_lines_of(
         InputError: When it can't be read, has none of the classes, or no column is plainly the one that is wanted.
     """
     wanted = frozenset(class_names)
-    pairs = _of_json(file) if file.suffix.lower() == ".json" else _of_table(file, wanted, columns, named)
+    if file.suffix.lower() == ".json":
+        pairs = _of_json(file, wanted)
+    elif file.suffix.lower() in _TEXTS:
+        pairs = _of_text(file, wanted)
+    else:
+        pairs = _of_table(file, wanted, columns, named)
     found: dict[str, dict[str, None]] = {}
     for name, cell in pairs:
         if name in wanted:
@@ -119,18 +149,44 @@ def read_lines_of(
     found = {name: texts for name, texts in found.items() if texts}
     if not found:
         some = ", ".join(class_names[:3])
-        raise InputError("has none of the classes", where=file, expected=f"a column with {some}, ... and one of texts")
+        raise InputError("has none of the classes", where=file, expected=f"{some}, ... and beside each what it is")
     return {name: tuple(texts) for name, texts in found.items()}
 
 
-def _of_json(file: Path) -> list[tuple[str, str]]:
+def _of_text(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
+    """Lines of a class, and after a tab, a comma or a blank what is said of it."""
     try:
-        content = json.loads(file.read_text("utf-8"))
+        lines = file.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise InputError("no such file", where=file, expected="names of classes") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't be read ({error})", where=file, expected="a class and its name a line") from error
+    pairs = []
+    for line in lines:
+        parts = (line.strip().split(between, 1) for between in ("\t", ",", None))
+        of = next(
+            ((part[0].strip(), part[1].strip()) for part in parts if len(part) > 1 and part[0].strip() in wanted), None
+        )
+        pairs += [] if of is None else [of]
+    return pairs
+
+
+def _of_json(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
+    try:
+        content = json.loads(file.read_text("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise InputError("no such file", where=file, expected="names of classes") from error
     except (OSError, ValueError) as error:
         raise InputError(f"can't be read as JSON ({error})", where=file) from error
     if not isinstance(content, dict):
         raise InputError("is no JSON object", where=file, expected='{"n01440764": "tench", ...}')
-    pairs = [(name, one) for name, said in content.items() for one in (said if isinstance(said, list) else [said])]
+    pairs = []
+    for name, said in content.items():
+        texts = said if isinstance(said, list) else [said]
+        if name not in wanted and len(texts) > 1 and texts[0] in wanted:
+            # ImageNet's class index: {"0": ["n01440764", "tench"], ...}.
+            name, *texts = texts
+        pairs += [(name, one) for one in texts]
     if wrong := next((name for name, one in pairs if not isinstance(one, str)), None):
         raise InputError(f"{wrong!r} stands for no text", where=file, expected='{"n01440764": "tench", ...}')
     return pairs

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wordsight.corpus.readers.folder import Folder
-from wordsight.evaluation.tasks.class_names import read_class_names
+from wordsight.evaluation.class_names import one_name_each
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 
@@ -17,8 +17,8 @@ class FolderTask:
     Args:
         path: The folder. With ``train/``, ``val/`` and ``test/`` in it, the classifier learns from train and val and is
             tested on test; without ``test/`` val is the test; without any of them a fixed fifth is.
-        names: A file with the names of the classes, where the folders are called by ids: JSON, CSV, or an id and its
-            name a line.
+        names: A file with the names of the classes, where the folders are called by ids: a table, JSON, or an id and
+            its name a line.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class FolderTask:
         found = labelled_from(str(self.path), reader, class_names=classes, multilabel=False)
         if self.names is None:
             return found
-        names = read_class_names(self.names, classes)
+        names = dict(zip(classes, one_name_each(classes, self.names), strict=True))
         return replace(
             found,
             class_names=[names.get(each, each) for each in classes],

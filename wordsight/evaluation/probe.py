@@ -24,7 +24,7 @@ from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, t
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, FROM_TWO, PART, check_ranges
 from wordsight.evaluation.results import Result, SweepPoint
-from wordsight.evaluation.solvers import Plan, Settings
+from wordsight.evaluation.solvers import Plan, Settings, room_for_features
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
@@ -88,7 +88,8 @@ class ProbeSettings:
 
     def plan(self, subject: Subject) -> Plan:
         """How problems are solved."""
-        return Plan(str(subject.device), settings=Settings(tolerance=self.tolerance, max_steps=self.max_steps))
+        settings = Settings(tolerance=self.tolerance, max_steps=self.max_steps)
+        return Plan(str(subject.device), features_bytes=room_for_features(subject.device), settings=settings)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from wordsight.evaluation.solvers import (
     Shared,
     class_weights,
     grid,
+    room_for_features,
     solve_logistic,
     solve_multinomial,
     solve_ridge,
@@ -126,7 +127,7 @@ def test_a_mapped_half_precision_file_read_in_blocks_gives_the_same(solve: Any, 
     problems = grid(side_TN, [0.1, 10.0], rows_FN)
     whole = solve(features.half(), problems, Plan())
     # So little memory that no features stay, and each problem is solved alone.
-    blocks = solve(mapped, problems, Plan(memory_bytes=1000, block=50))
+    blocks = solve(mapped, problems, Plan(memory_bytes=1000, features_bytes=1000, block=50))
     torch.testing.assert_close(blocks.objective_P, whole.objective_P, rtol=1e-5, atol=0)
     torch.testing.assert_close(blocks.scores(features), whole.scores(features), rtol=0, atol=0.02)
 
@@ -237,3 +238,10 @@ def test_a_softmax_whose_rows_are_all_right_stays_finite_and_finishes(penalty: f
     assert fits.converged_P.all()
     assert torch.isfinite(fits.objective_P).all()
     assert (fits.scores(features)[0].argmax(0) == classes).all()
+
+
+def test_features_stay_on_the_device_where_a_quarter_of_its_memory_holds_them() -> None:
+    psutil = pytest.importorskip("psutil")
+    assert room_for_features(torch.device("cpu")) == pytest.approx(psutil.virtual_memory().total / 4, rel=0.01)
+    assert Plan(features_bytes=4 * 100 * 50).resident(100, 50)
+    assert not Plan(features_bytes=4 * 100 * 50).resident(101, 50)

@@ -97,10 +97,11 @@ def turn(matrix: Matrix, *, free_bias: bool, resident: bool) -> Basis:
         resident: Whether the turned rows are kept on the device; otherwise they are read again for every product. Where
             rows are fewer than features they are kept anyway: turned, they are a square.
     """
-    turned_nR: Tensor | None
+    turned_nR: Tensor | None = None
     if len(matrix) < matrix.width:
         spread_R, left_nR = _eigen(_gram_of_rows(matrix))
         turned_nR = (left_nR * spread_R.sqrt()).float()
+        turned_nR = _with_bias(turned_nR) if free_bias else turned_nR
         axes_DR, left = None, (left_nR / spread_R.sqrt()).float()
     else:
         gram_DD = torch.zeros(matrix.width, matrix.width, device=matrix.device)
@@ -108,15 +109,20 @@ def turn(matrix: Matrix, *, free_bias: bool, resident: bool) -> Basis:
             gram_DD += block_nD.T @ block_nD
         spread_R, axes_DR = _eigen(gram_DD)
         left = None
-        kept = [block_nD @ axes_DR for _, block_nD in matrix.blocks()] if resident else []
-        turned_nR = torch.cat(kept) if kept else None
+        if resident:
+            # One by one into their place: whole copies of large features would be memory for nothing.
+            turned_nR = torch.ones(len(matrix), len(spread_R) + free_bias, device=matrix.device)
+            for part, block_nD in matrix.blocks():
+                turned_nR[part, : len(spread_R)] = block_nD @ axes_DR
     penalised_R = torch.ones(len(spread_R), device=matrix.device)
     if free_bias:
         count = spread_R.new_tensor([float(len(matrix))])
         spread_R, penalised_R = torch.cat([spread_R, count]), torch.cat([penalised_R, penalised_R.new_zeros(1)])
-        if turned_nR is not None:
-            turned_nR = torch.cat([turned_nR, turned_nR.new_ones(len(turned_nR), 1)], 1)
     return Basis(matrix, spread_R.float(), penalised_R, turned_nR, axes_DR, left)
+
+
+def _with_bias(turned_nR: Tensor) -> Tensor:
+    return torch.cat([turned_nR, turned_nR.new_ones(len(turned_nR), 1)], 1)
 
 
 def _gram_of_rows(matrix: Matrix) -> Tensor:

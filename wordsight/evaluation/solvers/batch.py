@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -49,19 +50,36 @@ class Plan:
 
     Args:
         device: "cpu", "cuda", ...
-        memory_bytes: What the problems solved together, and features that are kept on the device, may each take.
+        memory_bytes: What the problems solved together may take.
+        features_bytes: What features kept on the device may take: larger ones are read again for every product.
         block: Rows that are read at a time.
         settings: When to stop.
     """
 
     device: str = "cpu"
     memory_bytes: int = 2**31
+    features_bytes: int = 2**31
     block: int = 4096
     settings: Settings = field(default_factory=Settings)
 
     def resident(self, rows: int, width: int) -> bool:
         """Whether a float32 matrix is kept on the device."""
-        return 4 * rows * width <= self.memory_bytes
+        return 4 * rows * width <= self.features_bytes
+
+
+def room_for_features(device: torch.device) -> int:
+    """Bytes that features may take on a device: a quarter of what is free on a GPU, or of the machine's memory.
+
+    Args:
+        device: The device.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0]) // 4
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (AttributeError, OSError, ValueError):
+        # Systems that do not tell.
+        return Plan.features_bytes
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,12 @@ def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list
     results = []
     for name, rows in held.items():
         asked = Asked(subject.concepts[name], scores[name].of(np.searchsorted(shown, rows)), truths[name][rows])
+        if asked.labels and not tells_images_apart(asked.truth).any():
+            raise InputError(
+                f"every image has every concept of the set {name!r} that any image has: no order of them is wrong",
+                where=question.name,
+                expected="images that differ in what is said of them",
+            )
         if asked.labels:
             found = _of_labels(asked, settings)
         else:

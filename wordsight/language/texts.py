@@ -11,10 +11,11 @@ import csv
 import glob
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.store import Corpus
@@ -114,7 +115,7 @@ def _matching(file: Path) -> list[Path]:
     return found
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path) -> Generator[str, None, None]:
     """The lines of a text file, decoded one at a time so that a bad byte is told with its line."""
     number = 0
     try:
@@ -131,21 +132,21 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _numbered_column(path: Path, delimiter: str, column: str | None) -> Iterator[str]:
     # Tabs hold no text, so that a quotation mark in a TSV is one; in a CSV it holds a cell together.
-    if delimiter == "\t":
-        reader = csv.reader(_lines(path), delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(_lines(path), delimiter=delimiter)
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     place = None if column is None else int(column) - 1
-    try:
-        for cells in reader:
-            if place is None:
-                place = _only_column(path, cells)
-            if reader.line_num == 1 and not 0 <= place < len(cells):
-                raise unknown("column", str(place + 1), _listed(cells), where=path)
-            if place < len(cells):
-                yield cells[place]
-    except csv.Error as error:
-        raise InputError(f"line {reader.line_num}: {error}", where=path, expected="a table") from error
+    # The file is closed also when it is not read to its end.
+    with closing(_lines(path)) as lines:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)
+        try:
+            for cells in reader:
+                if place is None:
+                    place = _only_column(path, cells)
+                if reader.line_num == 1 and not 0 <= place < len(cells):
+                    raise unknown("column", str(place + 1), _listed(cells), where=path)
+                if place < len(cells):
+                    yield cells[place]
+        except csv.Error as error:
+            raise InputError(f"line {reader.line_num}: {error}", where=path, expected="a table") from error
 
 
 def _only_column(path: Path, cells: list[str]) -> int:

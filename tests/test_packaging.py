@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import wordsight
 from wordsight import __all__ as offered
 from wordsight.corpus.pictures.catalogue import ATTRIBUTION
 
@@ -97,3 +99,18 @@ def test_what_is_offered_can_be_had() -> None:
         assert callable(getattr(wordsight, name)) or name == "READERS"
     with pytest.raises(AttributeError):
         _ = wordsight.nothing
+
+
+def test_the_verbs_and_what_they_return_are_listed_before_they_are_used() -> None:
+    # In a fresh interpreter: here other tests have used them already.
+    code = "import sys, wordsight; print(*dir(wordsight)); print('torch' in sys.modules)"
+    listed, loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split("\n")[:2]
+    assert {*offered, "Run", "Result", "ConceptSet", "Corpus", "Backbone"} <= set(listed.split())
+    assert loaded == "False", "a look at the names waits for no torch"
+    assert all(getattr(wordsight, name) is not None for name in offered)
+
+
+def test_type_checkers_are_told_that_the_package_is_typed() -> None:
+    assert (Path(wordsight.__file__).parent / "py.typed").is_file()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wordsight.api import (
         READERS,
         BuildSettings,
+        ConceptSet,
         build_concepts,
         build_corpus,
         compare,
@@ -36,15 +37,24 @@ if TYPE_CHECKING:
         report,
         train_language_model,
     )
+    from wordsight.corpus import Corpus
     from wordsight.demonstration import demo
     from wordsight.errors import InputError
+    from wordsight.evaluation import Result
+    from wordsight.training.run import Run
     from wordsight.training.settings import PretrainSettings
+    from wordsight.vision.backbones import Backbone
 
 __all__ = [
     "READERS",
+    "Backbone",
     "BuildSettings",
+    "ConceptSet",
+    "Corpus",
     "InputError",
     "PretrainSettings",
+    "Result",
+    "Run",
     "build_concepts",
     "build_corpus",
     "compare",
@@ -62,7 +72,15 @@ __all__ = [
     "train_language_model",
 ]
 
-_ELSEWHERE = {"demo": "demonstration", "InputError": "errors", "PretrainSettings": "training.settings"}
+_ELSEWHERE = {
+    "Backbone": "vision.backbones",
+    "Corpus": "corpus",
+    "InputError": "errors",
+    "PretrainSettings": "training.settings",
+    "Result": "evaluation",
+    "Run": "training.run",
+    "demo": "demonstration",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -70,3 +88,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
     return getattr(importlib.import_module(f"wordsight.{_ELSEWHERE.get(name, 'api')}"), name)
+
+
+def __dir__() -> list[str]:
+    """The verbs and what they return, so that they can be found before the first of them is used."""
+    return sorted({*globals(), *__all__})

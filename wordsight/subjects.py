@@ -135,16 +135,15 @@ def as_backbone(module: nn.Module, image_size: int = USUAL_SIDE) -> Backbone:
     import torch
 
     from wordsight.vision.backbones import Backbone
+    from wordsight.vision.modes import evaluating
     from wordsight.vision.whole import WholeNetwork
 
     if isinstance(module, Backbone):
         return module
     network = WholeNetwork(module)
-    training = module.training
     home = next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
-    with torch.no_grad():
-        channels = network.eval()(torch.zeros(1, 3, image_size, image_size, device=home)).shape[1]
-    module.train(training)
+    with evaluating(network), torch.no_grad():
+        channels = network(torch.zeros(1, 3, image_size, image_size, device=home)).shape[1]
     return Backbone(network, {"last": ""}, int(channels))
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 import wordsight
 from wordsight.errors import InputError
 from wordsight.evaluation.protocol import FOLDER
+from wordsight.evaluation.results import Result
 
 
 @pytest.fixture
@@ -65,3 +69,38 @@ def test_flags_of_the_other_question_are_not_passed_over(labelled: Path) -> None
         asked(labelled, split="test")
     with pytest.raises(InputError, match="--names: a corpus is asked nothing of the kind"):
         asked(labelled, task=None, corpus=labelled, names="names.csv")
+
+
+def test_protocols_may_be_named_one_or_several_under_either_name(labelled: Path) -> None:
+    def measured(**given: object) -> list[str]:
+        found = asked(labelled, **({"protocols": ()} | given))
+        return [result.protocol for result in found if isinstance(result, Result)]
+
+    assert measured(protocol="knn") == measured(protocol=["knn"]) == measured(protocols="knn") == ["knn"]
+    assert measured(protocol=["knn", "ridge"]) == ["knn", "ridge"]
+    with pytest.raises(InputError, match="both protocol and protocols are given"):
+        measured(protocol="knn", protocols="ridge")
+
+
+@pytest.mark.parametrize("protocol", ["knn", "fine-tune-10-percent"])
+def test_a_module_is_left_as_it_was(labelled: Path, tmp_path: Path, protocol: str) -> None:
+    # Copied, changed and named anew: an epoch is enough here.
+    file = tmp_path / "mine.yaml"
+    text = (FOLDER / f"{protocol}.yaml").read_text()
+    file.write_text(re.sub(r"least_steps: \d+", "least_steps: 1", re.sub(r"epochs: \d+", "epochs: 1", text)))
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, 2), nn.BatchNorm2d(8)
+    )
+    module.train()
+    module[1].eval()
+    module[0].requires_grad_(False)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+
+    def traits() -> list[object]:
+        modes = [part.training for part in module.modules()]
+        return [*modes, *((each.requires_grad, each.stride(), each.grad) for each in module.parameters())]
+
+    was = traits()
+    wordsight.evaluate(module, task=f"folder:{labelled}", protocol=str(file), image_size=32, out=tmp_path / "out")
+    assert traits() == was
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())

@@ -31,7 +31,8 @@ def evaluate(
     task: str | Sequence[str] | None = None,
     corpus: Corpus | Path | str | None = None,
     split: str | Sequence[str] | None = None,
-    protocols: Sequence[str] = (),
+    protocol: str | Sequence[str] = (),
+    protocols: str | Sequence[str] = (),
     device: Literal["auto", "cpu", "cuda"] = "auto",
     image_size: int = 0,
     out: Path | str | None = None,
@@ -52,8 +53,9 @@ def evaluate(
         corpus: Captioned images for what is asked of the heads: masked words, pointing, tags, retrieval.
         split: The split of the corpus, or several, each with results of its own; ``test`` where there are splits, else
             all.
-        protocols: Names of protocols, or YAML files of one's own; by default ``logistic`` for a task, and for a corpus
-            ``masked-words``, or ``tags`` for a run that masks no words.
+        protocol: Name of a protocol, or your own YAML file, or several; by default ``logistic`` for a task, and for a
+            corpus ``masked-words``, or ``tags`` for a run that masks no words.
+        protocols: The same: another name of ``protocol``.
         device: Where to compute.
         image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
             224 for other networks.
@@ -64,7 +66,8 @@ def evaluate(
         flags: What a kind of task needs to be told besides: of tables ``image``, ``label``, ``images``.
 
     Raises:
-        InputError: When neither or both of task and corpus are given, a name is unknown, or a protocol asks otherwise.
+        InputError: When neither or both of task and corpus are given, or both ``protocol`` and ``protocols``; when a
+            name is unknown, or a protocol asks otherwise.
     """
     from wordsight.evaluation import METHODS, CaptionedSplit, Task, asked_protocols, task_names
     from wordsight.evaluation import evaluate as measure
@@ -76,25 +79,35 @@ def evaluate(
             expected="for example --task folder:imagenette, or --corpus corpora/flickr8k --protocol masked-words",
         )
     named = [task] if isinstance(task, str) else list(dict.fromkeys(task or ()))
+    wanted = _one_of_two(protocol, protocols)
     spec = _spec(subject)
     processes = processes_for(len(named), jobs, str(chosen_device(device))) if spec is not None else 1
     _check_flags(task is not None, image_size, split, flags)
     _check_names(task_names(named, **flags))
     if spec is not None and processes > 1:
-        shared: dict[str, Any] = {"subject": spec, "protocols": list(protocols), "device": device, "out": out, **flags}
+        shared: dict[str, Any] = {"subject": spec, "protocols": wanted, "device": device, "out": out, **flags}
         shared |= {"image_size": image_size, "again": again, "jobs": 1}
         found = side_by_side(evaluate, [{**shared, "task": one} for one in named], processes)
         return list(chain.from_iterable(found))
     run = open_run(subject) if _is_run(subject) else None  # type: ignore[arg-type]
-    asked = asked_protocols(
-        list(protocols) or [_usual(run, task is not None)], CaptionedSplit if task is None else Task
-    )
+    asked = asked_protocols(wanted or [_usual(run, task is not None)], CaptionedSplit if task is None else Task)
     heads = any(METHODS[protocol.method].heads for protocol in asked)
     measured = _subject(run, subject, device, heads=heads, image_size=image_size, out=out)
     results = []
     for question in _questions(run, measured, named, corpus, split, asked, flags):
         results += measure(measured, question, asked, again=again)
     return results
+
+
+def _one_of_two(protocol: str | Sequence[str], protocols: str | Sequence[str]) -> list[str]:
+    """The protocols that were asked for, under either name of the argument."""
+    if protocol and protocols:
+        raise InputError(
+            "both protocol and protocols are given", where="evaluate", mend="give one of them: they mean the same"
+        )
+    asked = protocol or protocols
+    # A file of one's own may come as a path.
+    return [asked] if isinstance(asked, str | Path) else list(asked)
 
 
 def _check_flags(

@@ -19,6 +19,7 @@ from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel
 from wordsight.objectives.objective import Objective
 from wordsight.vision.backbones import Backbone
+from wordsight.vision.modes import evaluating
 
 
 @dataclass(frozen=True)
@@ -127,16 +128,18 @@ class CaptionedSplit(CorpusSplit):
 @contextmanager
 def ready(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Put a network into evaluation mode on a device, and back as it was: it may be in the middle of its training."""
-    modes = {part: part.training for part in module.modules()}
     home = next((tensor.device for tensor in module.parameters()), device)
-    try:
-        # Channels last is what convolutions are quickest in on every device that is known here.
-        module.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        yield
-    finally:
-        module.to(home)
-        for part, training in modes.items():
-            part.training = training
+    filters = [tensor for tensor in module.parameters() if tensor.ndim == 4]
+    plain = all(tensor.is_contiguous() for tensor in filters)
+    with evaluating(module):
+        try:
+            # Channels last is what convolutions are quickest in on every device that is known here.
+            module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            yield
+        finally:
+            # Weights that were contiguous are so again: a person's own code may take views of them.
+            order = torch.contiguous_format if plain else torch.preserve_format
+            module.to(home, memory_format=order)  # type: ignore[call-overload]
 
 
 def weights_fingerprint(module: nn.Module) -> str:

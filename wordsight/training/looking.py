@@ -17,6 +17,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.objectives import Look
 from wordsight.progress import track
 from wordsight.vision.backbones import Backbone
+from wordsight.vision.modes import evaluating
 from wordsight.vision.views import eval_view, prepare, stack
 
 # Images that go through the backbone together: always the same ones, whoever computes them, for the same features.
@@ -57,25 +58,20 @@ def look_at_all(fabric: Fabric, backbone: Backbone, views: PlainViews, workers: 
     loader = DataLoader(views, batch_size=None, sampler=range(rank, len(views), world), num_workers=workers)
     shares = iter(loader)
     found_nC = torch.zeros(len(views.examples), backbone.out_channels)
-    training = backbone.training
-    backbone.eval()
-    try:
-        # Autocast keeps half-precision copies of weights until its end: it must not outlive the next update.
-        with torch.no_grad(), fabric.autocast():
-            for first in track(range(0, len(views), world), "looking at all images"):
-                own = cast(Tensor, next(shares)) if first + rank < len(views) else None
-                round_nC = torch.zeros(world * _TOGETHER, backbone.out_channels, device=device)
-                if own is not None:
-                    grid_BCHW = backbone(prepare(own.to(device, non_blocking=True)))
-                    place = rank * _TOGETHER
-                    round_nC[place : place + len(own)] = grid_BCHW.float().mean((2, 3))
-                if world > 1:
-                    # One process's features and the others' zeros: the sum is exact.
-                    dist.all_reduce(round_nC)
-                start = first * _TOGETHER
-                rows = found_nC[start : start + len(round_nC)]
-                rows.copy_(round_nC[: len(rows)])
-                go_on()
-    finally:
-        backbone.train(training)
+    # Autocast keeps half-precision copies of weights until its end: it must not outlive the next update.
+    with evaluating(backbone), torch.no_grad(), fabric.autocast():
+        for first in track(range(0, len(views), world), "looking at all images"):
+            own = cast(Tensor, next(shares)) if first + rank < len(views) else None
+            round_nC = torch.zeros(world * _TOGETHER, backbone.out_channels, device=device)
+            if own is not None:
+                grid_BCHW = backbone(prepare(own.to(device, non_blocking=True)))
+                place = rank * _TOGETHER
+                round_nC[place : place + len(own)] = grid_BCHW.float().mean((2, 3))
+            if world > 1:
+                # One process's features and the others' zeros: the sum is exact.
+                dist.all_reduce(round_nC)
+            start = first * _TOGETHER
+            rows = found_nC[start : start + len(round_nC)]
+            rows.copy_(round_nC[: len(rows)])
+            go_on()
     return Look(torch.from_numpy(views.examples.astype(np.int64)), found_nC)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from wordsight.errors import InputError, unknown
 from wordsight.vision.fully_connected import FullyConnected
+from wordsight.vision.modes import evaluating
 from wordsight.vision.sobel import see_edges
 
 
@@ -316,11 +317,8 @@ def _timm_backbone(name: str, settings: BackboneSettings, image_size: int, pretr
 
 def _channels_of(network: nn.Module) -> int:
     """Channels of the last layer, found by a trial on a blank image."""
-    was_training = network.training
-    network.eval()
-    with torch.no_grad():
+    with evaluating(network), torch.no_grad():
         channels = network(torch.zeros(1, 3, 64, 64)).shape[1]
-    network.train(was_training)
     return int(channels)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from wordsight.corpus.images import BadImage, PackedImage, pack_image
+from wordsight.corpus.images import BadImage, PackedImage, pack_image, stored_size
 
 Encoded = Callable[..., bytes]
 Picture = Callable[..., Image.Image]
@@ -177,3 +177,64 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(BadImage) as caught:
         pack(tmp_path / "pipe.jpg")
     assert caught.value.reason == "absent"
+
+
+def refused_by_pillow(data: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(data)).load()
+    except Exception:  # noqa: BLE001  # whatever a decoder raises
+        return True
+    return False
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "PNG of 16 bits", "GIF", "TIFF", "WEBP", "AVIF"])
+def test_what_a_decoder_refuses_in_the_middle_of_an_image_is_left_out(kind: str) -> None:
+    draw = np.random.default_rng(1)
+    noise = draw.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    image = Image.fromarray(noise[..., 0].astype(np.uint16) * 257 if kind == "PNG of 16 bits" else noise)
+    whole = np.frombuffer(saved(image, kind.split()[0]), dtype=np.uint8)
+    refused = 0
+    for _ in range(60):
+        broken = whole.copy()
+        place = int(draw.integers(len(whole) // 4, len(whole) - 40))
+        broken[place : place + 40] = draw.integers(0, 256, 40)
+        data = broken[: int(draw.choice([len(whole), place]))].tobytes()
+        if refused_by_pillow(data):
+            refused += 1
+            with pytest.raises(BadImage):
+                pack(data)
+        else:
+            pack(data)
+    assert refused > 10
+
+
+def test_a_png_whose_pixels_were_damaged_is_left_out_not_kept_half_black() -> None:
+    noise = np.random.default_rng(0).integers(100, 160, (64, 64, 3), dtype=np.uint8)
+    data = bytearray(saved(Image.fromarray(noise), "PNG"))
+    place = data.find(b"IDAT") + 2000
+    data[place : place + 40] = b"\xff" * 40
+    with pytest.raises(BadImage) as caught:
+        pack(bytes(data))
+    assert caught.value.reason == "unreadable"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_every_format_is_turned_once(kind: str, picture: Picture) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = picture(2, (24, 16))
+    packed = pack(saved(image, kind, exif=exif))
+    expected = np.asarray(image.transpose(Image.Transpose.ROTATE_270)).astype(int)
+    assert (packed.width, packed.height) == (16, 24)
+    assert (packed.orientation, packed.stored_size) == (6, (24, 16))
+    assert np.abs(pixels(packed) - expected).mean() < 12
+
+
+def test_the_header_tells_the_size_as_stored(picture: Picture, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    for kind in ("JPEG", "TIFF"):
+        (tmp_path / kind).write_bytes(saved(picture(2, (24, 16)), kind, exif=exif))
+        assert stored_size(tmp_path / kind) == (24, 16)
+    assert stored_size(tmp_path / "none.jpg") is None

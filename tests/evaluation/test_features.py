@@ -90,3 +90,21 @@ def test_photos_are_turned_upright(tmp_path: Path) -> None:
 
 def test_no_images_give_no_features() -> None:
     assert extract_features(shrinking_backbone(), [], 16).shape == (0, 3)
+
+
+def test_an_image_whose_middle_is_damaged_is_one_line_with_its_name(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(100, 160, (64, 64, 3), dtype=np.uint8)
+    data = bytearray(encoded(Image.fromarray(noise)))
+    place = data.find(b"IDAT") + 2000
+    data[place : place + 40] = b"\xff" * 40
+    (tmp_path / "0.png").write_bytes(data)
+    with pytest.raises(InputError, match=r"0\.png: unreadable .*; expected an image; remove it"):
+        list(view_batches([tmp_path / "0.png"], 16))
+
+
+def test_sixteen_bits_are_scaled_and_not_coded_with_loss() -> None:
+    values = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+    deep = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16) * 257).save(deep, "PNG")
+    (views,) = view_batches([deep.getvalue()], 16)
+    assert (views[0].numpy() == values).all()

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from operator import length_hint
 from os import cpu_count
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from wordsight.atomic import atomic_folder, refuse_existing
+from wordsight.corpus.boxes import upright
 from wordsight.corpus.captions import check_captions
 from wordsight.corpus.example import Example, Reader, Rejected
 from wordsight.corpus.images import BadImage, PackedImage, pack_image
@@ -170,4 +171,5 @@ def _pack(example: Example, settings: BuildSettings) -> _Item:
         image = pack_image(example.image, settings.shorter_side, settings.jpeg_quality, settings.max_pixels)
     except BadImage as bad:
         return Rejected(example.id, "image", bad.reason, bad.detail)
-    return example.saying(spoken), image, rejected
+    boxes = upright(example.boxes, image.orientation, image.stored_size, example.drawn_on)
+    return replace(example.saying(spoken), boxes=boxes), image, rejected

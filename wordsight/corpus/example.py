@@ -36,6 +36,8 @@ class Example:
         article: A longer text that the image stands in.
         split: As the source names it ("train", "val", "test", ...); "" when it has none.
         languages: Of each caption ("en", "de", ...), "" where it is not said; empty when it is said of none.
+        drawn_on: Width and height, in pixels, of the picture that the boxes were drawn on, where the source states
+            them: they tell whether the boxes of a photo that EXIF turns are on the stored or on the upright picture.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Example:
     article: str | None = None
     split: str = ""
     languages: tuple[str, ...] = ()
+    drawn_on: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.languages and len(self.languages) != len(self.captions):

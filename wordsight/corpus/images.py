@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
-# What photographs come in. Others that Pillow knows are left out on purpose: some start outside programs (EPS).
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+from wordsight.corpus.image_formats import image_formats
+
 # What Pillow's decoders raise on files that were damaged or made to do harm.
 _DAMAGE = (
     OSError,
@@ -45,6 +46,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# These make a wide picture tall.
+_SWAPPING = (5, 6, 7, 8)
 
 
 class BadImage(ValueError):  # noqa: N818  # read as "except BadImage"
@@ -64,12 +67,33 @@ class PackedImage:
         width: Of the image kept, in pixels.
         height: Of the image kept, in pixels.
         hash: 32 hexadecimal digits over the decoded pixels: the same for the same picture in another file.
+        stored_size: Width and height in pixels as the file stores them, before the picture was turned upright.
+        orientation: How it was turned, as EXIF counts, 1 to 8; 1 for not at all.
     """
 
     data: bytes
     width: int
     height: int
     hash: str
+    stored_size: tuple[int, int] = (0, 0)
+    orientation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """An image decoded whole.
+
+    Args:
+        pixels: Upright, RGB.
+        is_plain: Whether the file shows the same as it is: an upright JPEG, RGB or grey.
+        stored_size: Width and height in pixels as the file stores them, before the picture was turned upright.
+        orientation: How it was turned, as EXIF counts, 1 to 8; 1 for not at all.
+    """
+
+    pixels: Image.Image
+    is_plain: bool
+    stored_size: tuple[int, int]
+    orientation: int
 
 
 def pack_image(image: Path | bytes, shorter_side: int, jpeg_quality: int, max_pixels: int) -> PackedImage:
@@ -87,25 +111,56 @@ def pack_image(image: Path | bytes, shorter_side: int, jpeg_quality: int, max_pi
         BadImage: When the image is absent, unreadable, truncated or too large.
     """
     data = _read(image) if isinstance(image, Path) else image
-    opened = _open(data, max_pixels)
-    turn = _turn(opened)
-    keep = opened.format == "JPEG" and turn is None and opened.mode in ("RGB", "L") and min(opened.size) <= shorter_side
-    if opened.format == "JPEG":
-        # libjpeg decodes at 1/2, 1/4, 1/8 for a fraction of the time; twice the wanted size leaves the resize its say.
-        opened.draft(None, (2 * shorter_side, 2 * shorter_side))
-    try:
-        opened.load()
-        pixels = _rgb(opened if turn is None else opened.transpose(turn))
-    except _DAMAGE as error:
-        raise BadImage(_damage(error), str(error)) from error
+    # libjpeg decodes at 1/2, 1/4, 1/8 for a fraction of the time; twice the wanted size leaves the resize its say.
+    decoded = decode_image(data, max_pixels, draft=2 * shorter_side)
+    pixels = decoded.pixels
     digest = hashlib.blake2b(f"{pixels.width}x{pixels.height}:".encode(), digest_size=16)
     digest.update(pixels.tobytes())
-    if keep:
-        return PackedImage(data, *pixels.size, digest.hexdigest())
-    small = _shrink(pixels, shorter_side)
-    coded = io.BytesIO()
-    small.save(coded, "JPEG", quality=jpeg_quality)
-    return PackedImage(coded.getvalue(), *small.size, digest.hexdigest())
+    kept = _shrink(pixels, shorter_side)
+    if not decoded.is_plain or min(decoded.stored_size) > shorter_side:
+        coded = io.BytesIO()
+        kept.save(coded, "JPEG", quality=jpeg_quality)
+        data = coded.getvalue()
+    return PackedImage(data, *kept.size, digest.hexdigest(), decoded.stored_size, decoded.orientation)
+
+
+def decode_image(data: bytes, max_pixels: int, draft: int | None = None) -> DecodedImage:
+    """Decode an image whole, turn it upright and bring it to RGB.
+
+    Args:
+        data: The encoded image.
+        max_pixels: Images with more pixels than this are not decoded.
+        draft: A JPEG may be decoded at a smaller scale, with neither side below this many pixels.
+
+    Raises:
+        BadImage: When it is unreadable, truncated or too large.
+    """
+    opened = _open(data, max_pixels)
+    size, is_jpeg = opened.size, opened.format == "JPEG" and opened.mode in ("RGB", "L")
+    if opened.format == "JPEG" and draft is not None:
+        opened.draft(None, (draft, draft))
+    try:
+        upright, orientation = _upright(opened)
+        pixels = _rgb(upright)
+    except _DAMAGE as error:
+        raise BadImage(_damage(error), str(error)) from error
+    if isinstance(opened, TiffImageFile) and orientation in _SWAPPING:
+        size = (size[1], size[0])
+    return DecodedImage(pixels, is_jpeg and orientation == 1, size, orientation)
+
+
+def stored_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image as its file stores it, by its header; ``None`` where it can't be told.
+
+    Args:
+        path: The file. That it is absent or damaged is told when it is packed.
+    """
+    try:
+        with Image.open(path, formats=image_formats()) as image:
+            turned = isinstance(image, TiffImageFile) and image.tag_v2.get(_ORIENTATION, 1) in _SWAPPING
+            return (image.height, image.width) if turned else image.size
+    except _DAMAGE:
+        return None
 
 
 def _read(path: Path) -> bytes:
@@ -120,21 +175,33 @@ def _read(path: Path) -> bytes:
         raise BadImage("unreadable", f"{path}: {error.strerror or error}") from error
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """How a camera says that the picture is to be turned; what is written wrongly is taken for nothing."""
+def _upright(opened: Image.Image) -> tuple[Image.Image, int]:
+    """Decode a picture and turn it as its camera says; also the orientation that its file states.
+
+    It is decoded first: to tell an orientation, Pillow decodes a PNG as well, and what went wrong with it then would
+    be told once and not again.
+    """
+    if isinstance(opened, TiffImageFile):
+        # Pillow turns a TIFF by itself while it decodes it, and forgets that it did.
+        orientation = opened.tag_v2.get(_ORIENTATION, 1)
+        opened.load()
+        return opened, orientation if orientation in _TURNS else 1
+    opened.load()
     try:
-        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        orientation = opened.getexif().get(_ORIENTATION, 1)
+        turn = _TURNS.get(orientation)
     except _DAMAGE:
-        return None
+        # The pixels are whole; what is written wrongly beside them is taken for nothing.
+        turn = None
+    return (opened, 1) if turn is None else (opened.transpose(turn), orientation)
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """Read the header alone; the size it states is checked before a pixel is decoded."""
     if not data:
         raise BadImage("unreadable", "the file is empty")
-    Image.init()
     try:
-        opened = Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+        opened = Image.open(io.BytesIO(data), formats=image_formats())
     except UnidentifiedImageError as error:
         raise BadImage("unreadable", "not an image in a known format") from error
     except _DAMAGE as error:

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.corpus.images import BadImage, pack_image
+from wordsight.corpus.images import BadImage, decode_image
 from wordsight.errors import InputError
 from wordsight.evaluation.subject import ready
 from wordsight.evaluation.tasks.task import EncodedImage
@@ -30,8 +29,6 @@ BATCH = 64
 _AHEAD = 3
 # Photos as they come off a camera are large; more pixels than this are made to do harm.
 _MAX_PIXELS = 400_000_000
-# Larger than any side, so that no JPEG is shrunk and coded anew before the view is cut from it.
-_ANY_SIDE = 1 << 20
 
 
 def view_batches(
@@ -91,28 +88,18 @@ def checked_image(image: EncodedImage, name: str) -> bytes | memoryview:
     where = image if isinstance(image, Path) else name
     try:
         data = image.read_bytes() if isinstance(image, Path) else image
-        packed = pack_image(data, shorter_side=_ANY_SIDE, jpeg_quality=95, max_pixels=_MAX_PIXELS)
+        decoded = decode_image(data, _MAX_PIXELS)
     except OSError as error:
         raise InputError(f"can't be read ({error.strerror or error})", where=where) from error
     except BadImage as error:
         mend = "remove it, or build a corpus, which leaves such images out"
         found = f"{error.reason} ({error.detail})"
         raise InputError(found, where=where, expected="an image", mend=mend) from error
-    # What was no upright RGB or grey JPEG has been coded anew with loss: a test image is to be seen as it is.
-    return packed.data if packed.data == data else _without_loss(data, packed.data)
-
-
-def _without_loss(data: bytes, coded: bytes) -> bytes:
-    """A checked image, upright, RGB on white, as BMP; ``coded`` for one of more than 8 bits, which was scaled there."""
-    opened = Image.open(io.BytesIO(data))
-    if opened.mode.startswith(("I", "F")):
-        return coded
-    upright = ImageOps.exif_transpose(opened)
-    if upright.has_transparency_data:
-        layered = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", layered.size, (255, 255, 255, 255)), layered)
+    if decoded.is_plain:
+        return data
+    # A test image is to be seen as it is: coded without loss.
     plain = io.BytesIO()
-    upright.convert("RGB").save(plain, "BMP")
+    decoded.pixels.save(plain, "BMP")
     return plain.getvalue()
 
 

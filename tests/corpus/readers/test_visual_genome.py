@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.example import Box, Example, Rejected
@@ -73,6 +74,23 @@ def test_stated_sizes_count_and_headers_do_where_none_is_stated(photo: Photo, tm
     stated.rename(tmp_path / "image_data.json")
     assert list(reader) == [first, second]
     assert str(tmp_path / "image_data.json") in reader.sources()
+
+
+@pytest.mark.parametrize(("stated", "x"), [(None, 0.75), ((48, 36), 0.75), ((36, 48), 0.0)])
+def test_regions_of_a_turned_photo_are_where_their_sizes_say(
+    stated: tuple[int, int] | None, x: float, photo: Photo, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo(tmp_path / "vg" / "1.jpg", 1, exif=exif)
+    width, height = stated or (48, 36)
+    entries = [{"id": 1, "regions": [region("a red stripe left", 0, 0, width / 4, height / 4)]}]
+    reader = VisualGenome(regions(tmp_path / "regions.json", entries), tmp_path / "vg")
+    if stated:
+        (tmp_path / "image_data.json").write_text(json.dumps([{"image_id": 1, "width": width, "height": height}]))
+    corpus = build_corpus(reader, tmp_path / "corpus")
+    assert corpus.image_size(0) == (36, 48)
+    assert corpus.boxes(0) == [Box("a red stripe left", x, 0.0, 0.25, 0.25)]
 
 
 def test_regions_are_clipped_to_the_image_and_those_without_area_are_counted(photo: Photo, tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.image_formats import is_image_name
 from wordsight.corpus.splits import split_of
 from wordsight.errors import InputError
-
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Folder:
                 continue
             been.add(real)
             for name in sorted(files):
-                if name.lower().endswith(IMAGE_ENDINGS) and not name.startswith("."):
+                if is_image_name(name) and not name.startswith("."):
                     yield Path(folder, name).relative_to(self.path).as_posix()
 
     def _captions(self, name: str) -> tuple[tuple[str, ...], Rejected | None]:

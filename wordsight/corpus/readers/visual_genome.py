@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from wordsight.corpus.boxes import box_within
 from wordsight.corpus.example import Box, Example, Rejected
+from wordsight.corpus.images import stored_size
 from wordsight.corpus.json_items import json_items
 from wordsight.errors import InputError
 from wordsight.progress import track
@@ -59,7 +60,7 @@ class VisualGenome:
                 continue
             name = f"{image_id}.jpg"
             path = next((path for folder in folders if (path := folder / name).is_file()), self.images / name)
-            size = sizes[image_id] if image_id in sizes else _size(path)
+            size = sizes[image_id] if image_id in sizes else stored_size(path)
             captions, boxes = [], []
             for region in entry["regions"]:
                 phrase, found = _caption(region), _box(region, size)
@@ -70,7 +71,7 @@ class VisualGenome:
                 if isinstance(found, str):
                     yield Rejected(str(image_id), "box", found, str(region)[:200])
             split = "" if not self.val_images else "val" if image_id in validation else "train"
-            yield Example(str(image_id), path, tuple(captions), boxes=tuple(boxes), split=split)
+            yield Example(str(image_id), path, tuple(captions), boxes=tuple(boxes), split=split, drawn_on=size)
 
     def __length_hint__(self) -> int:
         return len(self._ids) if self._folders else 0
@@ -154,24 +155,9 @@ def _box(region: Any, size: tuple[float, float] | None) -> Box | str | None:
     if numbers is None:
         return "box without numbers"
     x, y, width, height = numbers
-    if width <= 0 or height <= 0:
-        return "box without area"
-    left, right = (min(max(edge / size[0], 0.0), 1.0) for edge in (x, x + width))
-    top, bottom = (min(max(edge / size[1], 0.0), 1.0) for edge in (y, y + height))
-    if right <= left or bottom <= top:
-        return "box outside the image"
-    return Box(_caption(region) or "", left, top, right - left, bottom - top)
+    return box_within(_caption(region) or "", x, y, x + width, y + height, size)
 
 
 def _numbers(fields: dict[str, Any], *names: str) -> tuple[float, ...] | None:
     found = tuple(each for name in names if isinstance(each := fields.get(name), (int, float)) and math.isfinite(each))
     return found if len(found) == len(names) else None
-
-
-def _size(path: Path) -> tuple[float, float] | None:
-    """The size that an image's header states; ``None`` where there is none, which packing will find out and say."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None

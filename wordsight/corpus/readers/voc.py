@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from wordsight.corpus.example import Example, Rejected
-from wordsight.corpus.readers.folder import IMAGE_ENDINGS
+from wordsight.corpus.image_formats import is_image_name
 from wordsight.errors import InputError
 
 # An image may stand in several lists: in "train" and in "trainval" always. The first of these counts.
@@ -35,7 +35,7 @@ class Voc:
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         images = self._images
-        files = {file.stem: file for file in sorted(images.iterdir()) if file.suffix.lower() in IMAGE_ENDINGS}
+        files = {file.stem: file for file in sorted(images.iterdir()) if is_image_name(file.name)}
         for name, found in sorted(self._found.items()):
             yield Example(
                 id=name,

@@ -16,8 +16,8 @@ from typing import Any
 
 from wordsight.corpus import cells
 from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.image_formats import image_endings
 from wordsight.corpus.paths import leads_out
-from wordsight.corpus.readers.folder import IMAGE_ENDINGS
 from wordsight.corpus.splits import split_of
 from wordsight.errors import InputError
 
@@ -130,7 +130,7 @@ def _split_name(name: str) -> tuple[str, str]:
 
 def _take(group: _Group, ending: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
     group.endings.append(ending)
-    wanted = f".{ending}" in IMAGE_ENDINGS and group.image is None
+    wanted = f".{ending}" in image_endings() and group.image is None
     if not (wanted or ending in _WORDS):
         return
     if member.size > _LARGEST_MEMBER:

@@ -151,9 +151,9 @@ def test_a_result_shows_every_number_of_neighbours_beside_random_weights(subject
     assert result.value == 100
     assert result.random_weights is not None
     assert result.random_weights < 100
-    assert list(result.more) == ["k = 1", "k = 5", "k = 10", "k = 20"]
+    assert list(result.more) == ["mean per class accuracy", "k = 1", "k = 5", "k = 10", "k = 20"]
     assert set(result.beside("k = 5")) == {"random weights"}
-    assert result.beside(result.metric) == {"chance": 50}
+    assert result.beside(result.metric) == {"chance": 50, "most frequent class": 50}
     assert [point.penalty for point in result.sweep] == [1, 5, 10, 20]
     assert result.counts["neighbours"] == 20, "of equals the most"
     assert result.outcomes is not None

@@ -161,7 +161,9 @@ def test_a_result_holds_all_that_is_needed_to_read_it(subject: Subject, colour_f
     assert written["seconds"] > 0
     assert written["metric"] == "top-1 accuracy"
     assert written["per_class"] == {"blue": 100, "red": 100}
-    assert written["baselines"] == {"chance": 50}
+    beside = {"chance": 50, "most frequent class": 50, "chance, mean per class accuracy": 50}
+    assert written["baselines"] == beside
+    assert written["more"] == {"mean per class accuracy": 100}
     assert written["counts"] == {"classes": 2, "train_images": 24, "test_images": 8, "features": 3}
     assert written["penalty"] in written["settings"]["penalties"]
     assert written["settings"]["view"] == 16

@@ -22,8 +22,9 @@ from tests.evaluation.conftest import array_task, shrinking_backbone
 from wordsight.errors import InputError
 from wordsight.evaluation import Protocol, Result, Subject, Task, zero_shot
 from wordsight.evaluation.features import view_batches
+from wordsight.evaluation.metrics import PER_CLASS, TOP5, chance_average_precision, within
 from wordsight.evaluation.protocol import Method, read_protocol
-from wordsight.evaluation.zero_shot import TOP1_KNOWN, TOP5, ZeroShotSettings, score, within
+from wordsight.evaluation.zero_shot import TOP1_KNOWN, ZeroShotSettings, score
 from wordsight.objectives import Facts
 from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.vision.views import prepare
@@ -55,7 +56,9 @@ def test_a_head_that_knows_the_classes_is_right(seer: Subject, tmp_path: Path) -
     result = asked(seer, task)
     assert (result.value, result.metric, result.protocol) == (100, "top-1 accuracy", "zero-shot")
     assert result.per_class == {"blue": 100, "green": 100, "red": 100}
-    assert result.baselines == {"chance": pytest.approx(100 / 3)}
+    third = pytest.approx(100 / 3)
+    assert result.baselines == {"chance": third, f"chance, {PER_CLASS}": third}
+    assert result.more == {PER_CLASS: 100}
     # The twin can't see red, nor blue: it calls everything green, or guesses.
     assert result.random_weights is not None
     assert result.random_weights < 70
@@ -151,7 +154,31 @@ def test_several_labels_are_measured_by_precision(seer: Subject, tmp_path: Path)
     scores = targets + np.random.default_rng(0).random((6, 3)) * 0.1
     found = score(scores, array_task(targets, targets, 3), np.ones(3, dtype=np.bool_))
     assert (found.metric, found.value) == ("mAP", 100)
-    assert found.baselines["chance"] == pytest.approx(100 / 3)
+    assert found.baselines["chance"] == pytest.approx(chance_average_precision(np.array(2), 6))
+
+
+def test_chance_of_several_labels_is_what_random_orders_reach() -> None:
+    random = np.random.default_rng(0)
+    targets = (random.random((40, 5)) < 0.06).astype(np.int8)
+    # Every image has one class and none has another: no order of these is wrong.
+    targets[:, 3], targets[:, 4] = 1, 0
+    task = array_task(targets, targets, 5)
+    known = np.ones(5, dtype=np.bool_)
+    chance = score(random.random((40, 5)), task, known).baselines["chance"]
+    reached = [score(random.random((40, 5)), task, known).value for _ in range(400)]
+    assert chance == pytest.approx(np.mean(reached), abs=0.7)
+    assert chance > 1.5 * 100 * targets[:, :3].mean()
+
+
+def test_the_first_five_and_the_mean_over_classes_stand_beside_top_1() -> None:
+    targets = np.array([0, 0, 0, 0, 0, 0, 1, 2])
+    scores = np.zeros((8, 7))
+    # Always the class of most images: right for six of eight, and for one of the three classes.
+    scores[:] = -np.arange(7.0)
+    found = score(scores, array_task(targets, targets, 7), np.ones(7, dtype=np.bool_))
+    assert found.value == 75
+    assert found.outcomes.more == {TOP5: 100, PER_CLASS: pytest.approx(100 / 3)}
+    assert found.baselines[f"chance, {PER_CLASS}"] == pytest.approx(100 / 7)
 
 
 def test_ties_are_broken_by_lot_in_expectation() -> None:
@@ -165,7 +192,7 @@ def test_top5_where_there_are_more_than_five_classes() -> None:
     scores = np.tile(np.arange(7.0), (7, 1))
     found = score(scores, array_task(targets, targets, 7), np.ones(7, dtype=np.bool_))
     assert found.value == pytest.approx(100 / 7)
-    assert found.more[TOP5] == pytest.approx(500 / 7)
+    assert found.outcomes.more[TOP5] == pytest.approx(500 / 7)
     assert found.baselines[f"chance, {TOP5}"] == pytest.approx(500 / 7)
 
 

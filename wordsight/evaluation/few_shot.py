@@ -18,7 +18,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.draws import draw_shots, most_shots
 from wordsight.evaluation.metrics import check_average_precision, measured
-from wordsight.evaluation.outcomes import Outcomes, outcomes_of
+from wordsight.evaluation.outcomes import Outcomes, averaged, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
@@ -198,8 +198,7 @@ def _outcomes(drawn: list[Drawn], task: Task, rule: str) -> Outcomes:
     if task.multilabel:
         scores = np.concatenate([each.scores.astype(np.float32) for each in drawn], axis=1)
         return outcomes_of(hashes, scores, np.tile(targets, (1, len(drawn))), rule)
-    right = np.mean([each.scores.argmax(1) == targets for each in drawn], axis=0)
-    return Outcomes(np.array(list(hashes), dtype=np.str_), correct=right.astype(np.float64))
+    return averaged([outcomes_of(hashes, each.scores, targets) for each in drawn])
 
 
 def _name(layer: str, shots: int, draw: int) -> str:

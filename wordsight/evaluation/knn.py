@@ -20,7 +20,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.metrics import accuracies, accuracy, check_average_precision, measured
 from wordsight.evaluation.neighbours import answers, nearest
-from wordsight.evaluation.outcomes import Outcomes, outcomes_of
+from wordsight.evaluation.outcomes import Outcomes, classified, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
@@ -136,7 +136,7 @@ def _result(
     return replace(
         result,
         random_weights=random,
-        more={_named(k): value for k, value in found.values.items()},
+        more=result.more | {_named(k): value for k, value in found.values.items()},
         baselines=result.baselines | beside,
         sweep=[SweepPoint(float(k), value) for k, value in found.left_out.items()],
         warnings=[*features.notes, *fewer, *guards.compare_with_random(result.value, random)],
@@ -212,8 +212,7 @@ def _metric(
 def _outcomes(found: KnnScore, task: Task, settings: KnnSettings) -> Outcomes:
     if task.multilabel:
         return outcomes_of(task.test.hashes, found.answers, task.test.targets, settings.average_precision)
-    right = (found.answers == task.test.targets).astype(np.float64)
-    return Outcomes(np.array(list(task.test.hashes), dtype=np.str_), correct=right)
+    return classified(task.test.hashes, found.answers == task.test.targets, task.test.targets)
 
 
 def _named(neighbours: int) -> str:

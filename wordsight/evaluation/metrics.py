@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError, unknown
 
+TOP1, TOP5, PER_CLASS = "top-1 accuracy", "top-5 accuracy", "mean per class accuracy"
+# What no image was looked at for: a class drawn at random, and the class of most training images.
+CHANCE, MOST_FREQUENT_CLASS = "chance", "most frequent class"
+
 
 def step_area(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
     """Area under the curve as it is: the sum over thresholds of (R_k - R_{k-1}) P_k, scikit-learn's definition.
@@ -147,6 +151,31 @@ def chance_average_precision(positives: NDArray[np.integer] | np.integer, count:
     return np.asarray(100 * (harmonic + others * (count - harmonic)) / count)
 
 
+def chance_mean_precision(targets_nK: NDArray[np.integer], learned_K: NDArray[np.bool_] | bool = True) -> float:
+    """What a random order reaches, in percent: the mean over the classes that have a positive and a negative.
+
+    Args:
+        targets_nK: 1 where the class holds, 0 where not, -1 where it is ignored.
+        learned_K: Which classes count.
+    """
+    positives_K, counted_K = (targets_nK == 1).sum(0), (targets_nK >= 0).sum(0)
+    known = np.flatnonzero(learned_K & (positives_K > 0) & (positives_K < counted_K))
+    return mean_of_known(np.array([float(chance_average_precision(positives_K[k], int(counted_K[k]))) for k in known]))
+
+
+def chance_of_classes(classes: int) -> dict[str, float]:
+    """What a class drawn at random reaches, whatever the images are of: for top-1, top-5 and the mean per class.
+
+    Args:
+        classes: Number K of classes.
+    """
+    return {
+        CHANCE: 100 / classes,
+        f"{CHANCE}, {TOP5}": 100 * min(5, classes) / classes,
+        f"{CHANCE}, {PER_CLASS}": 100 / classes,
+    }
+
+
 def check_average_precision(name: str) -> None:
     """Refuse the name of an average precision that there is not.
 
@@ -184,6 +213,23 @@ def mean_of_known(values: NDArray[np.float64]) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
+def within(scores_NK: NDArray[np.floating], targets_N: NDArray[np.int64], most: int) -> NDArray[np.float64]:
+    """The chance that the right class is among the first few, ties broken by lot, ``[N]``: mostly 0 or 1.
+
+    A class that nothing is known of (a score below -1e29) is never among them.
+
+    Args:
+        scores_NK: Scores.
+        targets_N: The right classes.
+        most: How many are the first few.
+    """
+    own_N1 = np.take_along_axis(scores_NK, targets_N[:, None], 1)
+    above_N = (scores_NK > own_N1).sum(1)
+    tied_N = (scores_NK == own_N1).sum(1)
+    unknown_N = own_N1[:, 0] < -1e29
+    return np.where(unknown_N, 0.0, np.clip((most - above_N) / np.maximum(tied_N, 1), 0.0, 1.0))
+
+
 def accuracy(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
     """Share of examples whose predicted class is the right one."""
     return 100 * float((predicted == targets).mean())
@@ -191,9 +237,14 @@ def accuracy(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
 
 def accuracies(predicted: NDArray[np.int64], targets: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
     """Accuracy among the examples of each class, ``[K]``; NaN for a class without examples."""
-    right = np.bincount(targets[predicted == targets], minlength=classes)
+    return accuracies_of((predicted == targets).astype(np.float64), targets, classes)
+
+
+def accuracies_of(right: NDArray[np.float64], targets: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """The same from whether each example was right, or a share in between."""
     all_of = np.bincount(targets, minlength=classes)
-    return np.where(all_of > 0, 100 * right / np.maximum(all_of, 1), np.nan)
+    total = np.bincount(targets, weights=right, minlength=classes)
+    return np.where(all_of > 0, 100 * total / np.maximum(all_of, 1), np.nan)
 
 
 def standard_error(percent: float, count: int) -> float:

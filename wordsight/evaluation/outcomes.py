@@ -1,14 +1,20 @@
 """What became of each test image: kept beside a result, so that two runs can be compared image by image.
 
 ``results/<task>/<protocol>.npz`` holds the hashes of the images (``ids``), and for accuracy whether each was right
-(``correct``), for mean average precision the scores and targets of every class and the rule's name (``rule``).
+(``correct``), for mean average precision the scores and targets of every class and the rule's name (``rule``); of
+further metrics their names (``further``) and each image's part in them (``parts``).
+
+A metric that is no plain mean over images (the mean over classes, recall over captions of which some images have more
+than others) is written as one all the same: an image's part in it is the value plus the slope of the value in that
+image's weight, times the number of images (its influence function, Hampel 1974). The mean of the parts is the value,
+and their mean in a draw of images is the value of that draw, to first order: so one bootstrap serves every metric.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +23,14 @@ from numpy.typing import NDArray
 
 from wordsight.atomic import atomic_file
 from wordsight.errors import InputError
-from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, average_precisions, mean_of_known
+from wordsight.evaluation.metrics import (
+    AVERAGE_PRECISIONS,
+    PER_CLASS,
+    TOP5,
+    average_precisions,
+    mean_of_known,
+    within,
+)
 
 
 @dataclass(frozen=True)
@@ -26,10 +39,12 @@ class Outcomes:
 
     Args:
         ids: What the images are known by whoever looks at them, their hashes, ``[n]``.
-        correct: 1 where the answer was right, 0 where not, or a share in between, ``[n]``.
+        correct: 1 where the answer was right, 0 where not, a share in between, or the image's part in a metric that is
+            no plain mean over images: the mean of these is the value, ``[n]``.
         scores: Score of each class, ``[n, K]``; a class with a score that is not finite was not learned.
         targets: 1 where the class holds, 0 where not, -1 where it is ignored, ``[n, K]``.
         rule: Which average precision, a name in ``AVERAGE_PRECISIONS``.
+        further: The same as ``correct`` for further metrics, by name.
     """
 
     ids: NDArray[np.str_]
@@ -37,12 +52,14 @@ class Outcomes:
     scores: NDArray[np.floating] | None = None
     targets: NDArray[np.int8] | None = None
     rule: str = "sklearn"
+    further: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.correct is None) == (self.scores is None) or (self.scores is None) != (self.targets is None):
             raise ValueError("give either correct, or scores and targets")
-        for name in ("correct", "scores", "targets"):
-            array, wanted = getattr(self, name), 1 if name == "correct" else 2
+        arrays = {name: getattr(self, name) for name in ("correct", "scores", "targets")} | dict(self.further)
+        for name, array in arrays.items():
+            wanted = 2 if name in ("scores", "targets") else 1
             if array is not None and (array.ndim != wanted or len(array) != len(self.ids)):
                 raise ValueError(f"{name} is {array.shape} for {len(self.ids)} images")
         if self.scores is not None and self.targets is not None and self.scores.shape != self.targets.shape:
@@ -74,6 +91,19 @@ class Outcomes:
         kept = np.isfinite(self.scores).all(0)
         return self.scores[:, kept], self.targets[:, kept]
 
+    @property
+    def more(self) -> dict[str, float]:
+        """The values of the further metrics, in percent."""
+        return {name: 100 * float(parts.mean()) for name, parts in self.further.items()}
+
+    def of(self, metric: str) -> Outcomes | None:
+        """The outcomes of one of the further metrics; None where they were not kept.
+
+        Args:
+            metric: Its name, as in a result's ``more``.
+        """
+        return Outcomes(self.ids, correct=self.further[metric]) if metric in self.further else None
+
     def ordered_as(self, ids: NDArray[np.str_]) -> Outcomes:
         """The same outcomes with the images in another order.
 
@@ -94,7 +124,8 @@ class Outcomes:
         def some(array: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if array is None else array[rows]
 
-        return Outcomes(self.ids[rows], some(self.correct), some(self.scores), some(self.targets), self.rule)
+        further = {name: parts[rows] for name, parts in self.further.items()}
+        return Outcomes(self.ids[rows], some(self.correct), some(self.scores), some(self.targets), self.rule, further)
 
 
 def outcomes_of(
@@ -108,10 +139,69 @@ def outcomes_of(
         targets: Classes ``[n]``, or 1, 0, -1 (ignored) ``[n, K]``.
         rule: Which average precision, for several labels.
     """
-    ids = np.array(list(hashes), dtype=np.str_)
     if targets.ndim == 1:
-        return Outcomes(ids, correct=(scores.argmax(1) == targets).astype(np.float64))
+        return classified(hashes, scores.argmax(1) == targets, targets, scores)
+    ids = np.array(list(hashes), dtype=np.str_)
     return Outcomes(ids, scores=scores, targets=targets.astype(np.int8), rule=rule)
+
+
+def classified(
+    hashes: Sequence[str],
+    right_n: NDArray[Any],
+    targets_n: NDArray[np.int64],
+    scores_nK: NDArray[np.floating] | None = None,
+) -> Outcomes:
+    """What became of test images with one label each: top-1, and beside it the mean over classes, and top-5.
+
+    Args:
+        hashes: Hash of each image, ``[n]``.
+        right_n: Whether the first guess was right, or a share in between.
+        targets_n: Their classes.
+        scores_nK: Score of each class; None where there are none, and so no top-5. Of five classes or fewer there is
+            none either: it would be 100 for anybody.
+    """
+    right = right_n.astype(np.float64)
+    further = {}
+    if scores_nK is not None and scores_nK.shape[1] > 5:
+        further[TOP5] = within(scores_nK, targets_n, 5)
+    further[PER_CLASS] = parts_of_class_mean(right, targets_n)
+    return Outcomes(np.array(list(hashes), dtype=np.str_), correct=right, further=further)
+
+
+def averaged(outcomes: Sequence[Outcomes]) -> Outcomes:
+    """The mean of several outcomes of the same images in the same order, such as of several draws.
+
+    Args:
+        outcomes: Outcomes of accuracies, all with the same further metrics.
+    """
+    first = outcomes[0]
+    further = {name: np.mean([one.further[name] for one in outcomes], axis=0) for name in first.further}
+    correct = np.mean([one.correct for one in outcomes if one.correct is not None], axis=0)
+    return Outcomes(first.ids, correct=correct, further=further)
+
+
+def parts_of_class_mean(right_n: NDArray[np.float64], targets_n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each image's part in the mean over classes of the share that is right, ``[n]``; their mean is that mean.
+
+    Args:
+        right_n: Whether each image was right.
+        targets_n: Its class; a class without an image is not in the mean.
+    """
+    classes, class_n, count_C = np.unique(targets_n, return_inverse=True, return_counts=True)
+    share_C = np.bincount(class_n, weights=right_n) / count_C
+    slope_n = (right_n - share_C[class_n]) / count_C[class_n]
+    return np.asarray(share_C.mean() + len(right_n) / len(classes) * slope_n)
+
+
+def parts_of_ratio(total_n: NDArray[np.float64], weight_n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each image's part in the sum of some totals over the sum of some weights, ``[n]``; their mean is that ratio.
+
+    Args:
+        total_n: How many of an image's questions were right.
+        weight_n: How many it had.
+    """
+    value = float(total_n.sum() / weight_n.sum())
+    return np.asarray(value + (total_n - value * weight_n) / weight_n.mean())
 
 
 def write_outcomes(file: Path, outcomes: Outcomes) -> None:
@@ -126,6 +216,8 @@ def write_outcomes(file: Path, outcomes: Outcomes) -> None:
         arrays["correct"] = outcomes.correct
     if outcomes.scores is not None and outcomes.targets is not None:
         arrays |= {"scores": outcomes.scores, "targets": outcomes.targets, "rule": np.array(outcomes.rule)}
+    if outcomes.further:
+        arrays |= {"further": np.array(list(outcomes.further)), "parts": np.stack(list(outcomes.further.values()))}
     with atomic_file(file) as beside, beside.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
@@ -146,8 +238,10 @@ def read_outcomes(file: Path) -> Outcomes:
                 raise ValueError("one array alone")
             rule = str(content["rule"]) if "rule" in content else "sklearn"
             given = {name: content[name] for name in ("correct", "scores", "targets") if name in content}
-            return Outcomes(content["ids"], **given, rule=rule)
+            named = content["further"].tolist() if "further" in content else []
+            further = dict(zip(map(str, named), content["parts"], strict=True)) if named else {}
+            return Outcomes(content["ids"], **given, rule=rule, further=further)
     except FileNotFoundError as error:
         raise InputError("is not there", where=file, mend="evaluate the run again: it is written then") from error
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise InputError("holds no outcomes", where=file, mend="remove it and evaluate again") from error

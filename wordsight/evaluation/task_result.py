@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
-from wordsight.evaluation.metrics import chance_average_precision, mean_of_known, standard_error
+from wordsight.evaluation.metrics import (
+    CHANCE,
+    MOST_FREQUENT_CLASS,
+    TOP1,
+    chance_mean_precision,
+    chance_of_classes,
+    standard_error,
+)
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result, installed_versions
@@ -33,7 +40,7 @@ def task_result(
     counts: dict[str, int],
     outcomes: Outcomes,
 ) -> Result:
-    """A result with everything that is known before its baselines.
+    """A result with everything that is known before the random twin's numbers.
 
     Args:
         subject: What was measured.
@@ -48,9 +55,10 @@ def task_result(
     return Result(
         task=task.name,
         protocol=protocol.name,
-        metric="mAP" if task.multilabel else "top-1 accuracy",
+        metric="mAP" if task.multilabel else TOP1,
         value=value,
-        baselines={"chance": chance(task)},
+        baselines=baselines_of(task, outcomes.more),
+        more=outcomes.more,
         standard_error=None if task.multilabel else standard_error(value, len(task.test)),
         per_class={
             name: float(each)
@@ -112,18 +120,26 @@ def twin_values(
     return values
 
 
-def chance(task: Task) -> float:
-    """What the labels alone give: always guessing the most frequent class; for several, a random order's precision.
+def baselines_of(task: Task, more: Collection[str]) -> dict[str, float]:
+    """What the labels alone give, whatever the images show.
 
-    Of several labels, those classes count that a classifier can learn and the test can measure; of precision, its mean
-    over a random order's positives, also where a protocol has a rule of its own.
+    With one label an image: a class drawn at random (``chance``), and always the class that most training images have,
+    the mean of several that have as many. With several: a random order's average precision, over the classes that a
+    classifier can learn and the test can measure; its mean over a random order's positives, also where a protocol has a
+    rule of its own.
+
+    Args:
+        task: The labels.
+        more: The further metrics that are measured.
     """
-    if not task.multilabel:
-        guess = int(np.bincount(task.train.targets).argmax())
-        return 100 * float((task.test.targets == guess).mean())
-    learned_K = (task.train.targets == 1).any(0) & (task.train.targets == 0).any(0)
-    positives_K = (task.test.targets == 1).sum(0)
-    counted_K = (task.test.targets >= 0).sum(0)
-    known = np.flatnonzero(learned_K & (positives_K > 0) & (positives_K < counted_K))
-    found = [float(chance_average_precision(positives_K[k], int(counted_K[k]))) for k in known]
-    return mean_of_known(np.array(found))
+    if task.multilabel:
+        learned_K = (task.train.targets == 1).any(0) & (task.train.targets == 0).any(0)
+        return {CHANCE: chance_mean_precision(task.test.targets, learned_K)}
+    classes = len(task.class_names)
+    learned_K, tested_K = (np.bincount(part.targets, minlength=classes) for part in (task.train, task.test))
+    frequent = 100 * float(tested_K[learned_K == learned_K.max()].mean()) / len(task.test)
+    by_lot = chance_of_classes(classes)
+    beside = {f"{CHANCE}, {metric}" for metric in more}
+    return {CHANCE: by_lot[CHANCE], MOST_FREQUENT_CLASS: frequent} | {
+        name: value for name, value in by_lot.items() if name in beside
+    }

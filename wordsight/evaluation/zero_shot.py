@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +22,18 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.evaluation.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
 from wordsight.evaluation.intervals import bootstrap_interval
-from wordsight.evaluation.metrics import average_precisions, mean_of_known, standard_error
-from wordsight.evaluation.outcomes import Outcomes
+from wordsight.evaluation.metrics import (
+    CHANCE,
+    TOP1,
+    accuracies_of,
+    average_precisions,
+    chance_mean_precision,
+    chance_of_classes,
+    mean_of_known,
+    standard_error,
+    within,
+)
+from wordsight.evaluation.outcomes import Outcomes, classified, outcomes_of, parts_of_ratio
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.ranges import SHARE, check_ranges
 from wordsight.evaluation.results import Result
@@ -43,7 +53,7 @@ from wordsight.evaluation.text_side import (
 )
 from wordsight.precision import precision_on
 
-TOP1, TOP5, TOP1_KNOWN = "top-1 accuracy", "top-5 accuracy", "top-1 accuracy, images of known classes"
+TOP1_KNOWN = "top-1 accuracy, images of known classes"
 # Classes that a warning names.
 _NAMED = 10
 
@@ -196,7 +206,8 @@ def _of_side(
         value=found.value,
         random_weights=random,
         baselines=found.baselines,
-        more=found.more,
+        more=found.outcomes.more,
+        outcomes=found.outcomes,
         standard_error=None if task.multilabel else standard_error(found.value, len(task.test)),
         interval=bootstrap_interval(found.outcomes),
         per_class={
@@ -243,70 +254,53 @@ class Score:
     """What scores of classes come to.
 
     Args:
-        outcomes: What became of each image.
         metric: The name of the value.
         value: In percent.
         per_class: In percent; NaN for a class without a test image.
-        more: Further metrics, in percent.
         baselines: Chance, for each metric.
+        outcomes: What became of each image, by the value's metric and by further ones.
     """
 
     metric: str
     value: float
     per_class: NDArray[np.float64]
-    more: dict[str, float]
     baselines: dict[str, float]
     outcomes: Outcomes
 
 
 def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]) -> Score:
-    """From the scores of the test images to the metrics of a task.
+    """From scores of the test images to the metrics of a task.
 
     A class that the text side knows nothing of is never the guess, and its images count as wrong ones.
 
     Args:
         scores_NK: Scores.
-        task: Its targets: top-1 and top-5 accuracy for one label an image, mean average precision for several.
+        task: Its targets: top-1, top-5 and mean per class accuracy for one label an image, mean average precision for
+            several.
         known_K: Which classes the text side knows.
     """
     targets: NDArray[Any] = task.test.targets
-    classes, ids = len(task.class_names), np.array(task.test.hashes, dtype=np.str_)
     if task.multilabel:
         precision_K = average_precisions(scores_NK, targets)
-        counted = targets >= 0
-        share_K = (targets == 1).sum(0) / np.maximum(counted.sum(0), 1)
-        chance = 100 * float(share_K[(targets == 1).any(0)].mean())
-        outcomes = Outcomes(ids, scores=scores_NK, targets=targets)
-        return Score("mAP", mean_of_known(precision_K), precision_K, {}, {"chance": chance}, outcomes)
+        outcomes = outcomes_of(task.test.hashes, scores_NK, targets)
+        baselines = {CHANCE: chance_mean_precision(targets)}
+        return Score("mAP", mean_of_known(precision_K), precision_K, baselines, outcomes)
     right_N = within(scores_NK, targets, 1)
-    counts_K = np.bincount(targets, minlength=classes)
-    per_class = np.where(
-        counts_K > 0, 100 * np.bincount(targets, right_N, minlength=classes) / np.maximum(counts_K, 1), np.nan
-    )
-    more, baselines = {}, {"chance": 100 / classes}
-    if classes > 5:
-        more[TOP5] = 100 * float(within(scores_NK, targets, 5).mean())
-        baselines[f"chance, {TOP5}"] = 500 / classes
+    outcomes = classified(task.test.hashes, right_N, targets, scores_NK)
+    baselines = chance_of_classes(len(known_K))
     asked_about = known_K[targets]
     if not known_K.all() and asked_about.any():
-        more[TOP1_KNOWN] = 100 * float(right_N[asked_about].mean())
-        baselines[f"chance, {TOP1_KNOWN}"] = 100 / int(known_K.sum())
-    return Score(TOP1, 100 * float(right_N.mean()), per_class, more, baselines, Outcomes(ids, correct=right_N))
-
-
-def within(scores_NK: NDArray[np.float64], targets_N: NDArray[np.int64], most: int) -> NDArray[np.float64]:
-    """The chance that the right class is among the first few, ties broken by lot, ``[N]``: mostly 0 or 1.
-
-    Args:
-        scores_NK: Scores.
-        targets_N: The right classes.
-        most: How many are the first few.
-    """
-    own_N1 = np.take_along_axis(scores_NK, targets_N[:, None], 1)
-    above_N = (scores_NK > own_N1).sum(1)
-    tied_N = (scores_NK == own_N1).sum(1)
-    unknown_N = own_N1[:, 0] < -1e29
-    return np.where(unknown_N, 0.0, np.clip((most - above_N) / tied_N, 0.0, 1.0))
+        of_known = parts_of_ratio(right_N * asked_about, asked_about.astype(np.float64))
+        outcomes = replace(outcomes, further={**outcomes.further, TOP1_KNOWN: of_known})
+        baselines[f"{CHANCE}, {TOP1_KNOWN}"] = 100 / int(known_K.sum())
+    beside = {CHANCE, *(f"{CHANCE}, {metric}" for metric in outcomes.further)}
+    return Score(
+        TOP1,
+        100 * float(right_N.mean()),
+        accuracies_of(right_N, targets, len(known_K)),
+        {name: value for name, value in baselines.items() if name in beside},
+        outcomes,
+    )
 
 
 def _unknown(said: ClassTexts, asked: Asked) -> list[str]:

@@ -6,6 +6,11 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+# A message is read by a person: no more names than these, each no longer than this, and this many characters in all.
+_MOST_NAMES = 12
+_LONGEST_NAME = 100
+_LONGEST_LIST = 400
+
 
 class InputError(ValueError):
     """Something that came from outside can't be used.
@@ -44,10 +49,19 @@ def unknown(
     """
     known = list(choices)
     alike = difflib.get_close_matches(name, known, n=near, cutoff=0.5)
-    shown = known[:20]
-    # Names may be whole sentences.
-    while len(shown) > 3 and len(", ".join(shown)) > 400:
-        shown.pop()
-    listed = ", ".join(shown) if len(known) == len(shown) else f"{', '.join(shown)}, ... ({len(known):,} in all)"
     mend = f"did you mean {' or '.join(map(repr, alike))}?" if alike else None
-    return InputError(f"unknown {kind} {name!r}", where=where, expected=f"one of: {listed}", mend=mend)
+    return InputError(f"unknown {kind} {name!r}", where=where, expected=f"one of: {listed(known)}", mend=mend)
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names for a message: a dozen at most, long ones cut, then how many there are in all.
+
+    Args:
+        names: Keys of a file, columns, choices, ... in the order to show them; there may be any number of any length.
+    """
+    known = [str(name) for name in names]
+    shown = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..." for name in known[:_MOST_NAMES]]
+    # Names may be whole sentences.
+    while len(shown) > 3 and len(", ".join(shown)) > _LONGEST_LIST:
+        shown.pop()
+    return ", ".join(shown) if len(known) == len(shown) else f"{', '.join(shown)}, ... ({len(known):,} in all)"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 
 S = TypeVar("S")
 
@@ -32,7 +32,7 @@ def from_mapping(kind: type[S], values: Mapping[str, Any], where: str) -> S:
             raise unknown("setting", str(name), known, where=where)
     missing = [n for n, f in known.items() if n not in values and f.default is MISSING and f.default_factory is MISSING]
     if missing:
-        raise InputError(f"{', '.join(missing)} missing", where=where)
+        raise InputError(f"{listed(missing)} missing", where=where)
     checked = {name: _checked(hints[name], value, f"{where}: {name}") for name, value in values.items()}
     try:
         return kind(**checked)

@@ -83,7 +83,7 @@ def test_captions_of_a_split_come_before_files(make_corpus: Callable[..., Corpus
         ("a.tsv", b"a.jpg\tein Hund\n", "3", "unknown column '3'; expected one of: 1 ('a.jpg'), 2 ('ein Hund')"),
         ("a.tsv", b"a.jpg\tein Hund\n", "0", "unknown column '0'"),
         ("a.tsv", b"a.jpg\tein Hund\n", None, "has 2 columns; expected --column"),
-        ("a.jsonl", b'{"image": "a.jpg", "text": "ein Hund"}\n', None, "expected --column image or text"),
+        ("a.jsonl", b'{"image": "a.jpg", "text": "ein Hund"}\n', None, "expected --column with one of: image, text"),
         ("a.json", b'["ein Hund"]', None, "holds no captions"),
         ("a.json", b'{"annotations"', None, "is no JSON"),
     ],

@@ -20,7 +20,7 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from wordsight.cli import written
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 from wordsight.recipes import merged, read_values
 
 _EMPTY = inspect.Parameter.empty
@@ -201,7 +201,7 @@ class VerbParser:
         if missing := re.search(r"arguments are required: (.*)", message):
             names = [name.strip() for name in missing[1].split(",")]
             absent = [argument.written for argument in self._arguments if argument.name in names]
-            return InputError(f"{', '.join(absent)} is missing", mend=see)
+            return InputError(f"{listed(absent)} is missing", mend=see)
         if extra := re.search(r"unrecognized arguments: (.*)", message):
             return InputError(f"{extra[1]!r} is one word too many", mend=see)
         wrong = re.search(r'[Pp]arser key "([^"]+)":', message)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.rows import Caption
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 
 
 def languages_to_read(concepts: ConceptSet, corpus: Corpus) -> tuple[str, ...]:
@@ -27,8 +27,8 @@ def languages_to_read(concepts: ConceptSet, corpus: Corpus) -> tuple[str, ...]:
     if found := tuple(name for name in corpus.language_names if name in wanted):
         return found
     raise InputError(
-        f"the captions are in {', '.join(corpus.language_names)}, the concept set {concepts.path or concepts.kind} was "
-        f"made from captions in {', '.join(wanted)}",
+        f"the captions are in {listed(corpus.language_names)}, the concept set {concepts.path or concepts.kind} was "
+        f"made from captions in {listed(wanted)}",
         where=corpus.path,
         mend="give a corpus with captions in that language, or a concept set made from captions like these",
     )

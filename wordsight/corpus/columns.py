@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from wordsight.corpus.tabular import TableFile
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 
 Role = Literal["image", "caption", "label", "split", "language", "article", "id"]
 # A column with the first name of its role is it; otherwise the only one with any of the others.
@@ -60,6 +60,5 @@ def not_told(file: TableFile, what: str, flag: str) -> InputError:
         what: The role, as it stands in a sentence.
         flag: The flag that names the column.
     """
-    listed = ", ".join(name[:60] for name in file.columns[:40])
-    found = f"no column is plainly {what}; its columns: {listed}"
+    found = f"no column is plainly {what}; its columns: {listed(file.columns)}"
     return InputError(found, where=file.path, mend=f"name it: {flag} COLUMN")

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 
 _LAYOUT = "COCO instances: {'images': [...], 'annotations': [{'image_id', 'category_id'}], 'categories': [...]}"
 
@@ -99,7 +99,7 @@ class Instances:
             raise InputError(f"can't be read ({error})", where=self.path, expected="COCO instances JSON") from error
         keys = ("images", "annotations", "categories")
         if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
-            found = f"has the keys {', '.join(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
+            found = f"has the keys {listed(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
             raise InputError(found, where=self.path, expected=_LAYOUT)
         return content
 

@@ -19,7 +19,7 @@ from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import PackedImage
 from wordsight.corpus.store import ALL, CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA, Rows
 from wordsight.corpus.writing import RowWriter
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 
 
 class Packing:
@@ -111,7 +111,7 @@ class Packing:
             self._stop(f"{self.read:,} examples")
         if not self._first_draft:
             found = "no example was found" if not self.read else "no example is left"
-            raise InputError(found, where=", ".join(sources), mend="check the paths and columns")
+            raise InputError(found, where=listed(sources), mend="check the paths and columns")
 
     def finish(self, sources: list[str], label_names: list[str], settings: dict[str, Any]) -> None:
         """Write what came with the images, duplicates joined, and ``corpus.json``.

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.evaluation import (
     few_shot,
     fine_tune,
@@ -133,8 +133,8 @@ def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | typ
         InputError: In these cases, or when there is none.
     """
     if not protocols:
-        names = ", ".join(protocol_names())
-        raise InputError("no protocol was named", where="--protocol", expected=f"one of: {names}")
+        expected = f"one of: {listed(protocol_names())}"
+        raise InputError("no protocol was named", where="--protocol", expected=expected)
     named: dict[str, Protocol] = {}
     for each in protocols:
         protocol = each if isinstance(each, Protocol) else open_protocol(each)

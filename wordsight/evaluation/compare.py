@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.compared_run import ComparedRun, read_run
 from wordsight.evaluation.results import Result
 
@@ -141,7 +141,7 @@ def compare_runs(folders: Sequence[Path], tasks: Sequence[str] = (), protocols: 
         else:
             notes.append(f"{run.path} has no result of what was asked for: left out")
     if not kept:
-        asked = " and ".join(filter(None, (", ".join(tasks), ", ".join(protocols))))
+        asked = " and ".join(filter(None, (listed(tasks), listed(protocols))))
         raise InputError(f"no run has a result of {asked}", where="wordsight compare")
     columns = _columns(kept)
     rows = [_row(name, group, columns) for name, group in _groups(kept)]

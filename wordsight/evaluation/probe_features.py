@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.feature_rows import Normalise, normalised
 from wordsight.evaluation.features import pooled_layers
 from wordsight.evaluation.kept import keep_features, kept_features, key_of
@@ -114,9 +114,9 @@ def present_layers(backbone: Backbone, layers: Sequence[str]) -> list[str]:
         if len(layers) == 1:
             raise unknown("layer", layers[0], backbone.layers, where="features: layers")
         raise InputError(
-            f"the network has none of the layers {', '.join(layers)}",
+            f"the network has none of the layers {listed(layers)}",
             where="features: layers",
-            expected=f"some of: {', '.join(backbone.layers)}",
+            expected=f"some of: {listed(backbone.layers)}",
             mend="copy the protocol's file, name the layers in it, and give it a name of its own",
         )
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CorpusSplit
 from wordsight.evaluation.tasks import Task
@@ -92,7 +92,7 @@ def read_protocol(spec: Path | str, methods: Mapping[str, Method]) -> Protocol:
     if missing := [name for name in names if name not in content]:
         odd = [name for name in content if name not in names]
         raise InputError(
-            f"has no {', '.join(missing)}" + (f", and {', '.join(odd)} is no setting" if odd else ""),
+            f"has no {listed(missing)}" + (f", and {listed(odd)} is no setting" if odd else ""),
             where=file,
             expected="a value for every setting of its method",
         )

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.store import Corpus
 from wordsight.corpus.tabular import TableFile
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 _NAMED_TABLES = (".jsonl", ".ndjson", ".parquet")
@@ -142,7 +142,7 @@ def _numbered_column(path: Path, delimiter: str, column: str | None) -> Iterator
                 if place is None:
                     place = _only_column(path, cells)
                 if reader.line_num == 1 and not 0 <= place < len(cells):
-                    raise unknown("column", str(place + 1), _listed(cells), where=path)
+                    raise unknown("column", str(place + 1), _numbered(cells), where=path)
                 if place < len(cells):
                     yield cells[place]
         except csv.Error as error:
@@ -155,11 +155,11 @@ def _only_column(path: Path, cells: list[str]) -> int:
     raise InputError(
         f"has {len(cells)} columns",
         where=path,
-        expected=f"--column with the name of one, or its number: {', '.join(_listed(cells))}",
+        expected=f"--column with the name of one, or its number: {listed(_numbered(cells))}",
     )
 
 
-def _listed(cells: list[str]) -> list[str]:
+def _numbered(cells: list[str]) -> list[str]:
     return [f"{number} ({cell[:30]!r})" for number, cell in enumerate(cells, start=1)]
 
 
@@ -168,7 +168,8 @@ def _named_column(path: Path, kind: str, column: str | None) -> Iterator[str]:
     if column is None or column not in table.columns:
         if column is not None and not column.isdecimal():
             raise unknown("column", column, table.columns, where=path)
-        raise InputError("which column holds the text?", where=path, expected=f"--column {' or '.join(table.columns)}")
+        expected = f"--column with one of: {listed(table.columns)}"
+        raise InputError("which column holds the text?", where=path, expected=expected)
     for row in table.rows([column]):
         cell = None if isinstance(row, Rejected) else row.cells[column]
         for text in cell if isinstance(cell, list) else [cell]:

@@ -17,7 +17,7 @@ from typing import Any
 from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.instances import Instances
 from wordsight.corpus.paths import inside
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 
 _LAYOUT = "COCO captions: {'images': [{'id', 'file_name'}], 'annotations': [{'image_id', 'caption'}]}"
 
@@ -210,7 +210,7 @@ class _File:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"can't be read ({error})", where=self.path, expected="COCO captions JSON") from error
         if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-            found = f"has the keys {', '.join(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
+            found = f"has the keys {listed(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
             raise InputError(found, where=self.path, expected=_LAYOUT)
         if not isinstance(content.get("annotations", []), list):
             raise InputError("'annotations' is no list", where=self.path, expected=_LAYOUT)

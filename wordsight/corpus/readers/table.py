@@ -19,7 +19,7 @@ from wordsight.corpus.duplicates import another_article
 from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.paths import inside
 from wordsight.corpus.tabular import Row, TableFile
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 
 # An "article" in a shop's table is a thing it sells: that column is taken for a text only when it is named.
 _TOLD: tuple[Role, ...] = ("image", "caption", "label", "split", "language")
@@ -163,7 +163,7 @@ class Table:
         name = first("id") or name
         splits = list(dict.fromkeys(str(cell).strip() for cell in of_each("split") if not cells.is_empty(cell)))
         if len(splits) > 1:
-            yield Rejected(name, "example", "in several splits", ", ".join(splits))
+            yield Rejected(name, "example", "in several splits", listed(splits))
             return
         spoken: list[tuple[str, str]] = []
         for row in rows if "caption" in self.columns else ():

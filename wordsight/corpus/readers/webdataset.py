@@ -19,7 +19,7 @@ from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.image_formats import image_endings
 from wordsight.corpus.paths import leads_out
 from wordsight.corpus.splits import split_of
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
 _WORDS = ("txt", "json", "cls")
@@ -150,7 +150,7 @@ def _example(group: _Group, prefix: str, split: str) -> Iterator[Example | Rejec
         if group.too_large:
             yield Rejected(name, "image", "too large", f"a member of {group.too_large:,} bytes")
         elif group.words:
-            yield Rejected(name, "image", "absent", f"no image among the endings {', '.join(group.endings)}")
+            yield Rejected(name, "image", "absent", f"no image among the endings {listed(group.endings)}")
         return
     captions: list[str] = []
     facts: dict[str, Any] = {}

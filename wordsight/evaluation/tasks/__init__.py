@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.tasks.coco import CocoLabelsTask
 from wordsight.evaluation.tasks.corpus import CorpusTask
 from wordsight.evaluation.tasks.folder import FolderTask
@@ -84,7 +84,7 @@ def _source(spec: str, flags: Mapping[str, str | Path | bool | None]) -> TaskSou
     known = {each.name for each in fields(source_type)} - {"path"}
     for flag in said:
         if flag not in known:
-            expected = f"one of: {', '.join('--' + each for each in sorted(known))}" if known else "no flags"
+            expected = f"one of: {listed('--' + each for each in sorted(known))}" if known else "no flags"
             raise InputError(f"{kind} tasks have no --{flag}", where=f"--task {spec}", expected=expected)
     hints = get_type_hints(source_type)
     read = {flag: Path(str(value)) if hints[flag] == Path | None else value for flag, value in said.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.instances import Instances, is_key
 from wordsight.corpus.paths import inside
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 
@@ -58,7 +58,7 @@ class CocoLabelsTask:
         for split in ("train", "val"):
             found = sorted((self.path / "annotations").glob(f"instances_{split}*.json"))
             if len(found) != 1:
-                what = f"holds {', '.join(file.name for file in found)}" if found else f"no instances_{split}*.json"
+                what = f"holds {listed(file.name for file in found)}" if found else f"no instances_{split}*.json"
                 raise InputError(
                     what,
                     where=self.path / "annotations",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus.example import Example, Rejected
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.evaluation.holdout import held_out, strata_of
 from wordsight.progress import track
 
@@ -253,7 +253,7 @@ def _parts(
     if train.any() and val.any():
         return train, val, "train, val as test"
     if not (train.any() or val.any() or test.any()) and (names[used] != "").any():
-        found = ", ".join(sorted(set(names[used]) - {""})[:10])
+        found = listed(sorted(set(names[used]) - {""}))
         raise InputError(
             f"has the splits {found}", where=source.where, expected="train and test (or val), or no splits"
         )

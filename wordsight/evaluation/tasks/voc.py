@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from wordsight.corpus.readers.voc import Voc
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
 _LISTS = Path("ImageSets", "Main")
@@ -48,8 +48,9 @@ class VocTask:
             if (folder / _LISTS).is_dir()
         )
         if len(years) > 1:
-            listed = ", ".join(folder.name for folder in years)
-            raise InputError(f"holds {listed}", where=self.path, mend=f"say which: voc:{years[0]}")
+            raise InputError(
+                f"holds {listed(folder.name for folder in years)}", where=self.path, mend=f"say which: voc:{years[0]}"
+            )
         return years[0] if years else self.path
 
 

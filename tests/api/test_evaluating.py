@@ -60,7 +60,7 @@ def test_what_is_named_twice_is_measured_once(labelled: Path, tmp_path: Path, mo
 
 @pytest.mark.parametrize("side", [-5, 100_000_000])
 def test_a_side_that_no_image_has_is_refused(labelled: Path, side: int) -> None:
-    with pytest.raises(InputError, match=f"--image-size: image_size is {side}; expected pixels from 1 to 8,192"):
+    with pytest.raises(InputError, match=f"--image-size: image_size is {side}; expected a number from 0 to 8,192"):
         asked(labelled, image_size=side)
 
 

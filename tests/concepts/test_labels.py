@@ -84,5 +84,5 @@ def test_what_can_not_be_is_said_in_a_line(corpus: Corpus, make_corpus: MakeCorp
         InputError, match=r"no example of the split 'all' has a label; .* --labels instances.json \(coco\)"
     ):
         build_labels(make_corpus([["a dog runs"]], name="unlabelled"), LabelsSettings(), "all")
-    with pytest.raises(InputError, match="--per-class: -1 is given"):
+    with pytest.raises(InputError, match="per_class is -1; expected a number from 0"):
         build_labels(corpus, LabelsSettings(per_class=-1), "train")

@@ -131,9 +131,9 @@ def test_bad_input_has_a_line(make_corpus: MakeCorpus) -> None:
         build_topics(corpus, TopicsSettings(size=2, min_count=200), "all")
     with pytest.raises(InputError, match="40 topics are asked for.*their words 12; give --size 12 or less"):
         build_topics(corpus, TopicsSettings(size=40, min_count=2), "all")
-    with pytest.raises(InputError, match="--size: 1 is given; expected at least 2"):
+    with pytest.raises(InputError, match="size is 1; expected a number from 2"):
         build_topics(corpus, TopicsSettings(size=1), "all")
-    with pytest.raises(InputError, match="--passes"):
+    with pytest.raises(InputError, match="passes is 0"):
         build_topics(corpus, TopicsSettings(passes=0), "all")
     with pytest.raises(InputError, match="'min_count'"):
         concept_set_for(corpus, "topics", {"mincount": 2}, "all")

@@ -257,5 +257,5 @@ def test_a_full_disk_is_one_clear_line_and_leaves_the_old_corpus(
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], what: str) -> None:
     with pytest.raises(InputError, match=what):
         BuildSettings(**settings)
-    with pytest.raises(InputError, match="max_tokens is 3; expected 4 to"):
+    with pytest.raises(InputError, match="max_tokens is 3; expected min_tokens \\(4\\) or more"):
         BuildSettings(min_tokens=4, max_tokens=3)

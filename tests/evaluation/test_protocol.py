@@ -87,13 +87,13 @@ def test_a_name_or_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("protocol", "line", "said"),
     [
-        ("logistic", "validation_share: 1.0", "validation_share is 1.0; expected a share above 0 and below 1"),
-        ("logistic", "penalties: [.nan]", r"penalties is \[nan\]; expected one or more, each a number above 0"),
+        ("logistic", "validation_share: 1.0", "validation_share is 1.0; expected a number above 0 and below 1"),
+        ("logistic", "penalties: [.nan]", r"penalties is \[nan\]; expected each a number above 0"),
         ("few-shot", "draws: 0", "draws is 0; expected a number from 1"),
-        ("zero-shot", "crop_share: 0", "crop_share is 0.0; expected a share above 0, at most 1"),
+        ("zero-shot", "crop_share: 0", "crop_share is 0.0; expected a number above 0, at most 1"),
         ("retrieval", "landmarks: 0", "landmarks is 0"),
         ("tags", "crop_share: .nan", "crop_share is nan"),
-        ("fine-tune", "image_size: 10000000", "image_size is 10000000; expected pixels from 1 to 8,192"),
+        ("fine-tune", "image_size: 10000000", "image_size is 10000000; expected a number from 0 to 8,192"),
     ],
 )
 def test_a_number_out_of_its_range_is_one_line_with_the_file(

@@ -212,7 +212,7 @@ def test_maps_that_can_not_be_drawn_are_refused_in_one_line(
 ) -> None:
     with pytest.raises(InputError, match="either a task or a corpus"):
         wordsight.explain_map(run, task="folder:things", corpus=corpus)
-    with pytest.raises(InputError, match="count is 4; expected 5 to"):
+    with pytest.raises(InputError, match="count is 4; expected a number from 5 to"):
         wordsight.explain_map(run, count=4)
     with pytest.raises(InputError, match="perplexity is 0"):
         wordsight.explain_map(run, perplexity=0)

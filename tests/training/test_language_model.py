@@ -235,7 +235,7 @@ def test_too_little_text_is_refused(content: str, said: str, tmp_path: Path) -> 
     ("settings", "said"),
     [
         ({"width": 30, "heads": 4}, "width 30 does not divide among 4 heads"),
-        ({"mask_share": 0.0}, "mask_share is 0.0; expected a share"),
+        ({"mask_share": 0.0}, "mask_share is 0.0; expected a number above 0 and below 1"),
         ({"batch_tokens": 10}, "10 tokens of a step hold no sentence of 16"),
         ({"epoch": 3}, "did you mean 'epochs'?"),
         ({"lr": 1e30}, "the loss is no longer a number"),

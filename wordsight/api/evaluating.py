@@ -13,6 +13,7 @@ from wordsight.api.side_by_side import processes_for, side_by_side
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 from wordsight.joining import corpus_question
+from wordsight.ranges import SideOrNetworks, check_argument
 from wordsight.subjects import chosen_device, is_network, module_subject, network_subject, subject_of
 
 if TYPE_CHECKING:
@@ -114,14 +115,7 @@ def _check_flags(
     labelled: bool, image_size: int, split: str | Sequence[str] | None, flags: Mapping[str, str | Path | bool | None]
 ) -> None:
     """A flag that belongs to the other kind of question would be passed over."""
-    from wordsight.evaluation.ranges import LARGEST_SIDE
-
-    if not 0 <= image_size <= LARGEST_SIDE:
-        raise InputError(
-            f"image_size is {image_size}",
-            where="--image-size",
-            expected=f"pixels from 1 to {LARGEST_SIDE:,}, or 0 for the network's own side",
-        )
+    check_argument("image_size", image_size, SideOrNetworks, "--image-size")
     if labelled and split:
         raise InputError("a task has parts of its own", where="--split", mend="leave it out: it belongs to --corpus")
     said = [name for name, value in flags.items() if value not in (None, False)]

@@ -21,6 +21,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from wordsight.cli import written
 from wordsight.errors import InputError, listed, unknown
+from wordsight.ranges import Range, check_value, range_of
 from wordsight.recipes import merged, read_values
 
 _EMPTY = inspect.Parameter.empty
@@ -64,7 +65,7 @@ class Values:
 
 @dataclass(frozen=True)
 class _Argument:
-    """One argument: its name in Python, the flag that a person writes, its type, default, help text and heading."""
+    """One argument: its name in Python, the flag that a person writes, type, default, help text, heading and range."""
 
     name: str
     flag: str | None
@@ -72,6 +73,7 @@ class _Argument:
     default: Any
     text: str
     title: str
+    allowed: Range | None = None
 
     @property
     def written(self) -> str:
@@ -132,9 +134,24 @@ class VerbParser:
             flags = [word for word in ready if not (word.startswith("--") and word.partition("=")[0].count(".") > 1)]
             ready = [self._values_flag, yaml.safe_dump(left, sort_keys=False), *flags]
         try:
-            return Values(self._parser.parse_args(ready), self._sources)
+            values = self._parser.parse_args(ready)
         except argparse.ArgumentError as error:
             raise self._one_line(str(error), words, values_file) from error
+        self._check_ranges(values, words, values_file)
+        return Values(values, self._sources)
+
+    def _check_ranges(self, values: Namespace, words: Sequence[str], values_file: Path | None) -> None:
+        """Raise when a number is out of the range that its type says."""
+        for argument in self._arguments:
+            if argument.allowed is not None:
+                where = self._place(argument, words, values_file)
+                name = argument.name.rpartition(".")[2]
+                check_value(name, values[argument.name], argument.allowed, where)
+
+    def _place(self, argument: _Argument, words: Sequence[str], values_file: Path | None) -> str:
+        """Where a person gave a value: the flag, or the file and the setting's name."""
+        from_file = values_file is not None and argument.flag not in {word.partition("=")[0] for word in words}
+        return f"{values_file}: {argument.name}" if from_file else argument.written
 
     def _checked(self, words: Sequence[str]) -> list[str]:
         """The words with every flag known and every value as jsonargparse reads it, flags after all others.
@@ -209,8 +226,7 @@ class VerbParser:
         value = re.search(r"(?:Got|Given) value: (.*)\Z", message, re.DOTALL)
         if argument is None or value is None:
             return InputError(message, mend=see)
-        from_file = values_file is not None and argument.flag not in {word.partition("=")[0] for word in words}
-        where = f"{values_file}: {argument.name}" if from_file else argument.written
+        where = self._place(argument, words, values_file)
         if found := written.choices(argument.hint):
             return unknown(argument.name.rpartition(".")[2].replace("_", " "), value[1], found, where=where)
         return InputError(f"{value[1]!r} can't be read", where=where, expected=written.expected(argument.hint))
@@ -253,6 +269,7 @@ def _arguments(source: Source, of: Any = None, above: str = "", title: str | Non
     """The arguments of a source; those of a dataclass inside it have its name and a dot before theirs."""
     of = source.of if of is None else of
     hints, texts = typing.get_type_hints(of), _documentation(of)
+    ranged = typing.get_type_hints(of, include_extras=True)
     for name, parameter in inspect.signature(of).parameters.items():
         if not above and name in source.skip:
             continue
@@ -268,6 +285,7 @@ def _arguments(source: Source, of: Any = None, above: str = "", title: str | Non
             default=_default(of, name, parameter.default),
             text=texts.get(name, ""),
             title=title or source.title,
+            allowed=range_of(ranged[name]),
         )
 
 

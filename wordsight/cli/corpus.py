@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.cli.verb import Group, Verb
+from wordsight.ranges import Count
 
 if TYPE_CHECKING:
     from wordsight.cli.arguments import Source, Values
@@ -51,8 +52,8 @@ class CorpusShow:
     """
 
     corpus: Path
-    examples: int = 4
-    rejects: int = 0
+    examples: Count = 4
+    rejects: Count = 0
     reason: str | None = None
 
 
@@ -86,8 +87,8 @@ class ConceptsShow:
 
     concepts: Path
     corpus: Path | None = None
-    most: int = 40
-    examples: int = 4
+    most: Count = 40
+    examples: Count = 4
 
 
 def _readers() -> Mapping[str, Verb | Group]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wordsight.cli.verb import Group, Verb
+from wordsight.ranges import AtLeastOne, Count, MapCount, Perplexity, ProcessesOrAuto, Seed, SideOrNetworks
 
 if TYPE_CHECKING:
     from wordsight.cli.arguments import Source, Values
@@ -73,10 +74,10 @@ class EvaluateArguments:
     names: Path | None = None
     root: Path | None = None
     download: bool | None = None
-    image_size: int = 0
+    image_size: SideOrNetworks = 0
     out: Path | None = None
     again: bool = False
-    jobs: int = 0
+    jobs: ProcessesOrAuto = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
@@ -124,9 +125,9 @@ class ExplainMapArguments:
     corpus: Path | None = None
     split: str | None = None
     task: str | None = None
-    count: int = 2000
-    seed: int = 0
-    perplexity: float = 30.0
+    count: MapCount = 2000
+    seed: Seed = 0
+    perplexity: Perplexity = 30.0
     out: Path | None = None
     image: str | None = None
     label: str | None = None
@@ -155,12 +156,12 @@ class ExplainWordsArguments:
 
     run: Path
     words: tuple[str, ...]
-    most: int = 10
+    most: AtLeastOne = 10
     similarity: Path | None = None
     dictionary: Path | None = None
     concepts: str | None = None
     centre: bool = True
-    images: int = 1000
+    images: Count = 1000
     out: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

@@ -19,6 +19,7 @@ from wordsight.errors import InputError, unknown
 from wordsight.language.model_folder import model_files, model_folder
 from wordsight.language.sentence_vectors import Pool, SentenceVectors, sentence_vectors, vectors_of
 from wordsight.progress import console
+from wordsight.ranges import AtLeastOne, Passes, Seed, check_ranges
 
 # torch takes seconds to import, and the registry of concept sets should not wait for it.
 if TYPE_CHECKING:
@@ -42,12 +43,15 @@ class ClustersSettings:
         seed: Of the first centroids.
     """
 
-    size: int = 1000
+    size: AtLeastOne = 1000
     pool: Pool = "cls"
     language_model: str = "minilm"
-    iterations: int = 20
+    iterations: Passes = 20
     language: str = ""
-    seed: int = 0
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def build_clusters(corpus: Corpus, settings: ClustersSettings, split: str) -> ConceptSet:

@@ -13,6 +13,7 @@ from wordsight.concepts.rows import Caption
 from wordsight.concepts.splitters import SplitterName
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
+from wordsight.ranges import AtLeastOne, Count, check_ranges
 
 # Captions between two looks at how much is being counted.
 _CHUNK = 2048
@@ -81,15 +82,13 @@ class Choice:
         what: What they are, in the plural.
     """
 
-    size: int
-    min_count: int
-    stop: int
+    size: AtLeastOne
+    min_count: AtLeastOne
+    stop: Count
     what: str
 
     def __post_init__(self) -> None:
-        for flag, value, least in (("size", self.size, 1), ("min-count", self.min_count, 1), ("stop", self.stop, 0)):
-            if value < least:
-                raise InputError(f"{value} is given", where=f"--{flag}", expected=f"at least {least}")
+        check_ranges(self)
 
     def of(self, counts: Mapping[str, int], corpus: Corpus, split: str) -> list[str]:
         """The K most frequent, ties in the order of the alphabet.
@@ -132,12 +131,15 @@ class CountedSettings:
             forgotten, and the set's settings say by how much the count of each may be too low.
     """
 
-    size: int = 1000
-    min_count: int = 1
-    stop: int = 0
+    size: AtLeastOne = 1000
+    min_count: AtLeastOne = 1
+    stop: Count = 0
     splitter: SplitterName = "unicode"
     language: str = ""
-    capacity: int = 1_000_000
+    capacity: AtLeastOne = 1_000_000
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def captions_of(corpus: Corpus, split: str, language: str) -> Iterable[Caption]:

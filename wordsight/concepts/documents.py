@@ -23,6 +23,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.lemmas import noun_lemmas, stop_words
 from wordsight.progress import console
+from wordsight.ranges import AtLeastOne, Share, check_ranges
 
 T = TypeVar("T")
 Source = Literal["captions", "articles"]
@@ -73,14 +74,11 @@ class Limits:
         max_share: Share of the documents that a term stands in at most.
     """
 
-    min_count: int
-    max_share: float
+    min_count: AtLeastOne
+    max_share: Share
 
     def __post_init__(self) -> None:
-        if self.min_count < 1:
-            raise InputError(f"{self.min_count} is given", where="--min-count", expected="at least 1")
-        if not 0 < self.max_share <= 1:
-            raise InputError(f"{self.max_share} is given", where="--max-share", expected="more than 0 and at most 1")
+        check_ranges(self)
 
 
 def documents_of(corpus: Corpus, indices: Iterable[int], source: Source, language: str = "") -> Iterator[str]:

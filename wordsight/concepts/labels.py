@@ -14,6 +14,7 @@ from wordsight.concepts.rows import write_rows
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.progress import console
+from wordsight.ranges import Limit, Seed, check_ranges
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,12 @@ class LabelsSettings:
         seed: Of both draws. With the same seed, fewer are always among more.
     """
 
-    classes: int = 0
-    per_class: int = 0
-    seed: int = 0
+    classes: Limit = 0
+    per_class: Limit = 0
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def build_labels(corpus: Corpus, settings: LabelsSettings, split: str) -> ConceptSet:
@@ -47,9 +51,6 @@ def build_labels(corpus: Corpus, settings: LabelsSettings, split: str) -> Concep
     Raises:
         InputError: When no example of the split has a label, or there are fewer classes than asked for.
     """
-    for flag, value in (("--classes", settings.classes), ("--per-class", settings.per_class)):
-        if value < 0:
-            raise InputError(f"{value} is given", where=flag, expected="0 for all, or more")
     number = {name: k for k, name in enumerate(corpus.label_names)}
     held = _matrix([_labels(corpus, i) for i in range(len(corpus))], number)
     indices = corpus.indices(split)

@@ -25,6 +25,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.tagger import tagger_name
 from wordsight.progress import progress_bar
+from wordsight.ranges import AtLeastOne, AtLeastTwo, Count, Passes, Processes, Seed, Share, check_ranges
 
 VERSION = 1
 # Below this a probability is none, as in the code of Gomez et al.: a text has a handful of topics, not all.
@@ -47,19 +48,13 @@ class Fit:
         seed: Of the order of the texts, and of the first topics.
     """
 
-    size: int
-    passes: int
-    processes: int
-    seed: int
+    size: AtLeastTwo
+    passes: Passes
+    processes: Processes
+    seed: Seed
 
     def __post_init__(self) -> None:
-        for flag, value, least in (
-            ("size", self.size, 2),
-            ("passes", self.passes, 1),
-            ("processes", self.processes, 1),
-        ):
-            if value < least:
-                raise InputError(f"{value} is given", where=f"--{flag}", expected=f"at least {least}")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -80,16 +75,19 @@ class FitSettings:
         seed: Of the fitting.
     """
 
-    size: int = 40
-    min_count: int = 20
-    max_share: float = 0.5
-    min_length: int = 3
+    size: AtLeastTwo = 40
+    min_count: AtLeastOne = 20
+    max_share: Share = 0.5
+    min_length: Count = 3
     stop_words: str = "en"
     lemmas: bool = True
     splitter: SplitterName = "unicode"
-    passes: int = 10
-    processes: int = 1
-    seed: int = 0
+    passes: Passes = 10
+    processes: Processes = 1
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def parts(self) -> tuple[Preparation, Limits, Fit]:
         """The same by what each is for.

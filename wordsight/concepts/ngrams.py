@@ -16,6 +16,7 @@ from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.progress import console
+from wordsight.ranges import AtLeastOne
 
 # What ends a phrase: "on the beach. A dog" holds no "beach a".
 _ENDS = re.compile(r"[.,;:!?()\[\]{}\"\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u061f\u060c\u0964]+")
@@ -34,8 +35,8 @@ class NgramsSettings(CountedSettings):
         longest: Words of the longest sequences.
     """
 
-    shortest: int = 1
-    longest: int = 2
+    shortest: AtLeastOne = 1
+    longest: AtLeastOne = 2
 
 
 def build_ngrams(corpus: Corpus, settings: NgramsSettings, split: str) -> ConceptSet:

@@ -16,6 +16,7 @@ from wordsight.concepts.words import PARTS, Words, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.tagger import tag_words
+from wordsight.ranges import AtLeastOne, check_ranges
 
 # How many of PARTS each setting takes.
 _TAKEN = {"nouns": 1, "nouns+adjectives": 2, "nouns+adjectives+verbs": 3}
@@ -32,9 +33,12 @@ class PostagSettings:
             speaks English alone.
     """
 
-    size: int = 1000
+    size: AtLeastOne = 1000
     parts: Literal["nouns", "nouns+adjectives", "nouns+adjectives+verbs"] = "nouns+adjectives+verbs"
     language: str = ""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def build_postag(corpus: Corpus, settings: PostagSettings, split: str) -> ConceptSet:
@@ -56,8 +60,6 @@ def build_postag(corpus: Corpus, settings: PostagSettings, split: str) -> Concep
     """
     if settings.parts not in _TAKEN:
         raise unknown("parts of speech", settings.parts, _TAKEN)
-    if settings.size < 1:
-        raise InputError(f"{settings.size} concepts are asked for", where="--size", expected="at least 1")
     words = words_of(corpus, settings.language)
     in_split = np.zeros(len(corpus), dtype=bool)
     in_split[corpus.indices(split)] = True

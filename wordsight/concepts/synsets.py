@@ -17,6 +17,7 @@ from wordsight.concepts.words import PARTS, is_word, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.tagger import TaggedWord, tag_words
+from wordsight.ranges import Limit, check_ranges
 
 _SENSES = ("first", "all")
 _NOUN = PARTS.index("noun")
@@ -34,10 +35,13 @@ class SynsetsSettings:
         lexicon: A folder with WordNet's files (index.noun, data.noun, noun.exc); by default where they are installed.
     """
 
-    size: int = 1000
+    size: Limit = 1000
     senses: Literal["first", "all"] = "first"
     language: str = ""
     lexicon: str = ""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def build_synsets(corpus: Corpus, settings: SynsetsSettings, split: str, lexicon: Lexicon | None = None) -> ConceptSet:

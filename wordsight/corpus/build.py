@@ -25,6 +25,7 @@ from wordsight.corpus.packing import Packing
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.progress import track
+from wordsight.ranges import AtLeastOne, JpegQuality, PixelCount, Probability, ProcessesOrAuto, StoredSide, check_ranges
 
 # Decoded images in flight: enough that no thread waits for the writer, few enough that memory stays small.
 _AHEAD = 8
@@ -44,27 +45,18 @@ class BuildSettings:
         threads: How many images are decoded at once; 0 for one per processor core.
     """
 
-    shorter_side: int = 256
-    jpeg_quality: int = 90
-    min_tokens: int = 3
-    max_tokens: int = 25
-    max_pixels: int = 100_000_000
-    max_rejected_share: float = 0.05
-    threads: int = 0
+    shorter_side: StoredSide = 256
+    jpeg_quality: JpegQuality = 90
+    min_tokens: AtLeastOne = 3
+    max_tokens: AtLeastOne = 25
+    max_pixels: PixelCount = 100_000_000
+    max_rejected_share: Probability = 0.05
+    threads: ProcessesOrAuto = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("shorter_side", 8, 8192),
-            ("jpeg_quality", 1, 95),
-            ("min_tokens", 1, 1 << 30),
-            ("max_tokens", self.min_tokens, 1 << 30),
-            ("max_pixels", 1, 1 << 40),
-            ("max_rejected_share", 0, 1),
-            ("threads", 0, 1024),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}", expected=f"{low} to {high}")
+        check_ranges(self)
+        if self.max_tokens < self.min_tokens:
+            raise InputError(f"max_tokens is {self.max_tokens}", expected=f"min_tokens ({self.min_tokens}) or more")
 
     def kept(self) -> dict[str, Any]:
         """What ``corpus.json`` keeps of the settings: all but those of the machine."""

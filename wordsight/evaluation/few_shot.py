@@ -21,7 +21,6 @@ from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import Outcomes, averaged, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
 from wordsight.evaluation.results import DRAW, Group, Result
 from wordsight.evaluation.shot_ridge import fit_shots
 from wordsight.evaluation.solvers.matrix import every_row
@@ -29,6 +28,7 @@ from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
 from wordsight.progress import track
+from wordsight.ranges import AtLeastOne, Penalty, check_ranges
 from wordsight.vision.backbones import Backbone
 
 
@@ -45,13 +45,13 @@ class FewShotSettings:
     """
 
     features: FeatureSettings
-    shots: tuple[int, ...]
-    draws: int
-    penalties: tuple[float, ...]
+    shots: tuple[AtLeastOne, ...]
+    draws: AtLeastOne
+    penalties: tuple[Penalty, ...]
     average_precision: str
 
     def __post_init__(self) -> None:
-        check_ranges(self, shots=FROM_ONE, draws=FROM_ONE, penalties=ABOVE_ZERO)
+        check_ranges(self)
         check_average_precision(self.average_precision)
 
 

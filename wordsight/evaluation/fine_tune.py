@@ -27,7 +27,6 @@ from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, FROM_TWO, FROM_ZERO, REST, SHARE, SIDE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
@@ -35,6 +34,19 @@ from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.task import Chosen
 from wordsight.precision import precision_on
 from wordsight.progress import progress_bar
+from wordsight.ranges import (
+    AtLeastTwo,
+    Count,
+    LearningRate,
+    Passes,
+    RateMultiple,
+    Seed,
+    Share,
+    ShareBelowOne,
+    SideOrNetworks,
+    WeightDecay,
+    check_ranges,
+)
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.views import ViewSettings, prepare
 
@@ -59,34 +71,22 @@ class FineTuneSettings:
         average_precision: Which, for several labels an image.
     """
 
-    label_share: float
-    epochs: int
-    least_steps: int
-    batch: int
-    lr: float
-    head_rate: float
-    weight_decay: float
-    warmup_share: float
+    label_share: Share
+    epochs: Passes
+    least_steps: Count
+    batch: AtLeastTwo
+    lr: LearningRate
+    head_rate: RateMultiple
+    weight_decay: WeightDecay
+    warmup_share: ShareBelowOne
     views: ViewSettings
-    image_size: int
-    crop_share: float
-    seed: int
+    image_size: SideOrNetworks
+    crop_share: Share
+    seed: Seed
     average_precision: str
 
     def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            label_share=SHARE,
-            epochs=FROM_ONE,
-            least_steps=FROM_ZERO,
-            batch=FROM_TWO,
-            lr=ABOVE_ZERO,
-            head_rate=ABOVE_ZERO,
-            weight_decay=FROM_ZERO,
-            warmup_share=REST,
-            image_size=SIDE,
-            crop_share=SHARE,
-        )
+        check_ranges(self)
         check_average_precision(self.average_precision)
 
     def rate_at(self, step: int, steps: int) -> float:

@@ -23,12 +23,12 @@ from wordsight.evaluation.neighbours import answers, nearest
 from wordsight.evaluation.outcomes import Outcomes, classified, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, check_ranges
 from wordsight.evaluation.results import Result, SweepPoint
 from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
+from wordsight.ranges import AtLeastOne, Positive, check_ranges
 from wordsight.vision.backbones import Backbone
 
 
@@ -45,13 +45,13 @@ class KnnSettings:
     """
 
     features: FeatureSettings
-    neighbours: tuple[int, ...]
+    neighbours: tuple[AtLeastOne, ...]
     vote: Literal["majority", "similarity"]
-    temperature: float
+    temperature: Positive
     average_precision: str
 
     def __post_init__(self) -> None:
-        check_ranges(self, neighbours=FROM_ONE, temperature=ABOVE_ZERO)
+        check_ranges(self)
         check_average_precision(self.average_precision)
 
 

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from wordsight.evaluation.answers import ask, masked_word_objective, sample_images, sample_rows
 from wordsight.evaluation.metrics import clustered_error
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import FROM_ONE, SHARE, check_ranges
 from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.evaluation.text_only import MOST_FREQUENT, TEXT_ONLY, folds_of, learned_from, ranked_words, text_guesses
 from wordsight.precision import precision_on
+from wordsight.ranges import AtLeastOne, Share, check_ranges
 
 BY_PART, BY_RANK = "part of speech", "rank in training captions"
 TOP5 = "top-5"
@@ -43,12 +43,12 @@ class MaskedWordsSettings:
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
     """
 
-    most_words: int = 20_000
+    most_words: AtLeastOne = 20_000
     text_baseline: bool = True
-    crop_share: float = 1.0
+    crop_share: Share = 1.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, most_words=FROM_ONE, crop_share=SHARE)
+        check_ranges(self)
 
 
 def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:

@@ -20,10 +20,10 @@ from wordsight.evaluation.answers import ask, masked_word_objective, sample_rows
 from wordsight.evaluation.masked_words import per_concept
 from wordsight.evaluation.metrics import clustered_error
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import FROM_ONE, SHARE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.precision import precision_on
+from wordsight.ranges import AtLeastOne, Share, check_ranges
 from wordsight.vision.views import eval_view_crop
 
 
@@ -36,11 +36,11 @@ class PointingSettings:
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
     """
 
-    most_words: int = 20_000
-    crop_share: float = 1.0
+    most_words: AtLeastOne = 20_000
+    crop_share: Share = 1.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, most_words=FROM_ONE, crop_share=SHARE)
+        check_ranges(self)
 
 
 def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:

@@ -22,12 +22,12 @@ from wordsight.evaluation.metrics import check_average_precision, mean_of_known,
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, FROM_TWO, PART, check_ranges
 from wordsight.evaluation.results import Result, SweepPoint
 from wordsight.evaluation.solvers import Plan, Settings, room_for_features
 from wordsight.evaluation.subject import Subject
 from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
+from wordsight.ranges import AtLeastOne, AtLeastTwo, OpenShare, Penalty, Positive, check_ranges
 from wordsight.vision.backbones import Backbone
 
 
@@ -59,32 +59,24 @@ class ProbeSettings:
 
     features: FeatureSettings
     classifier: str
-    penalties: tuple[float, ...]
+    penalties: tuple[Penalty, ...]
     choose_by: Literal["validation", "own validation", "folds", "folds of each class"]
-    validation_share: float
-    folds: int
+    validation_share: OpenShare
+    folds: AtLeastTwo
     penalty_of_each_class: bool
-    positive_weight: float
+    positive_weight: Positive
     ignored_in_training: Literal["left out", "negative"]
     average_precision: str
     chosen_by_precision: str
-    tolerance: float
-    max_steps: int
+    tolerance: Positive
+    max_steps: AtLeastOne
 
     def __post_init__(self) -> None:
         if self.classifier not in CLASSIFIERS:
             raise unknown("classifier", self.classifier, CLASSIFIERS)
         check_average_precision(self.average_precision)
         check_average_precision(self.chosen_by_precision or self.average_precision)
-        check_ranges(
-            self,
-            penalties=ABOVE_ZERO,
-            validation_share=PART,
-            folds=FROM_TWO,
-            positive_weight=ABOVE_ZERO,
-            tolerance=ABOVE_ZERO,
-            max_steps=FROM_ONE,
-        )
+        check_ranges(self)
 
     def plan(self, subject: Subject) -> Plan:
         """How problems are solved."""

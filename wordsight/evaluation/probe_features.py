@@ -13,12 +13,12 @@ from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.feature_rows import Normalise, normalised
 from wordsight.evaluation.features import pooled_layers
 from wordsight.evaluation.kept import keep_features, kept_features, key_of
-from wordsight.evaluation.ranges import FROM_ONE, SHARE, SIDE, check_ranges
 from wordsight.evaluation.results import installed_versions
 from wordsight.evaluation.solvers.matrix import Features, check
 from wordsight.evaluation.subject import Subject, behaviour, weights_fingerprint
 from wordsight.evaluation.tasks import Part, Task
 from wordsight.precision import precision_on
+from wordsight.ranges import AtLeastOne, Share, SideOrNetworks, check_ranges
 from wordsight.vision.backbones import Backbone
 
 # Larger numbers are no half-precision ones.
@@ -40,13 +40,13 @@ class FeatureSettings:
     """
 
     layers: tuple[str, ...]
-    pool: int
-    image_size: int
-    crop_share: float
+    pool: AtLeastOne
+    image_size: SideOrNetworks
+    crop_share: Share
     normalise: Normalise
 
     def __post_init__(self) -> None:
-        check_ranges(self, pool=FROM_ONE, image_size=SIDE, crop_share=SHARE)
+        check_ranges(self)
 
     def side(self, subject: Subject) -> int:
         """Side of the view in pixels."""

@@ -24,7 +24,6 @@ from wordsight.evaluation.features import extract_features
 from wordsight.evaluation.intervals import clustered_interval
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import FROM_ONE, FROM_TWO, FROM_ZERO, SHARE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.retrieval_pairs import (
     DIRECTIONS,
@@ -53,6 +52,7 @@ from wordsight.evaluation.text_side import (
     with_backbone,
 )
 from wordsight.precision import precision_on
+from wordsight.ranges import AtLeastOne, AtLeastTwo, Limit, Share, check_ranges
 
 
 @dataclass(frozen=True)
@@ -79,27 +79,18 @@ class RetrievalSettings:
     metric: Literal["recall", "class-map"] = "recall"
     text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
     similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
-    most_images: int = 0
-    most_class_questions: int = 5000
+    most_images: Limit = 0
+    most_class_questions: AtLeastOne = 5000
     projections: bool = True
-    most_pairs: int = 5000
-    principal: int = 64
-    dimensions: int = 16
-    landmarks: int = 256
+    most_pairs: AtLeastTwo = 5000
+    principal: AtLeastOne = 64
+    dimensions: AtLeastOne = 16
+    landmarks: AtLeastOne = 256
     random_twin: bool = True
-    crop_share: float = 1.0
+    crop_share: Share = 1.0
 
     def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            most_images=FROM_ZERO,
-            most_class_questions=FROM_ONE,
-            most_pairs=FROM_TWO,
-            principal=FROM_ONE,
-            dimensions=FROM_ONE,
-            landmarks=FROM_ONE,
-            crop_share=SHARE,
-        )
+        check_ranges(self)
 
 
 def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:

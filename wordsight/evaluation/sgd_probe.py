@@ -24,12 +24,22 @@ from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import outcomes_of
 from wordsight.evaluation.probe_features import present_layers
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import ABOVE_ZERO, FROM_ONE, FROM_ZERO, REST, SHARE, SIDE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject, ready
 from wordsight.evaluation.task_result import task_result, twin_values
 from wordsight.evaluation.tasks import Task
 from wordsight.progress import progress_bar
+from wordsight.ranges import (
+    AtLeastOne,
+    LearningRate,
+    Passes,
+    Seed,
+    Share,
+    ShareBelowOne,
+    SideOrNetworks,
+    WeightDecay,
+    check_ranges,
+)
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.views import ViewSettings
 
@@ -46,13 +56,13 @@ class SgdSettings:
             mirror images.
     """
 
-    lr: float
-    batch: int
-    epochs: int
+    lr: LearningRate
+    batch: AtLeastOne
+    epochs: Passes
     crops: Literal[1, 10]
 
     def __post_init__(self) -> None:
-        check_ranges(self, lr=ABOVE_ZERO, batch=FROM_ONE, epochs=FROM_ONE)
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -76,21 +86,21 @@ class SgdProbeSettings:
     """
 
     layers: tuple[str, ...]
-    numbers: int
+    numbers: AtLeastOne
     batch_norm: bool
-    image_size: int
-    crop_share: float
+    image_size: SideOrNetworks
+    crop_share: Share
     views: ViewSettings
     one_label: SgdSettings
     several_labels: SgdSettings
-    momentum: float
-    weight_decay: float
-    seed: int
+    momentum: ShareBelowOne
+    weight_decay: WeightDecay
+    seed: Seed
     average_precision: str
 
     def __post_init__(self) -> None:
         check_average_precision(self.average_precision)
-        check_ranges(self, numbers=FROM_ONE, image_size=SIDE, crop_share=SHARE, momentum=REST, weight_decay=FROM_ZERO)
+        check_ranges(self)
 
     def schedule(self, task: Task) -> SgdSettings:
         """The schedule for a task."""

@@ -23,7 +23,6 @@ from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
 from wordsight.evaluation.metrics import chance_average_precision, mean_of_known
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import FROM_ONE, FROM_ZERO, SHARE, check_ranges
 from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CorpusSplit, LearnedConcepts, Subject, weights_fingerprint
 from wordsight.evaluation.tag_probabilities import distance_to, nearness
@@ -40,6 +39,7 @@ from wordsight.evaluation.tag_scores import (
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tags import TagHeads
 from wordsight.precision import precision_on
+from wordsight.ranges import AtLeastOne, Count, Share, check_ranges
 
 RANKS = (1, 5, 10)
 CHANCE, FREQUENCY = "chance", "training frequencies"
@@ -61,13 +61,13 @@ class TagsSettings:
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
     """
 
-    most_images: int = 20_000
-    least_positives: int = 10
-    named: int = 10
-    crop_share: float = 1.0
+    most_images: AtLeastOne = 20_000
+    least_positives: AtLeastOne = 10
+    named: Count = 10
+    crop_share: Share = 1.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, most_images=FROM_ONE, least_positives=FROM_ONE, named=FROM_ZERO, crop_share=SHARE)
+        check_ranges(self)
 
 
 def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:

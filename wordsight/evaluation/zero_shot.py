@@ -35,7 +35,6 @@ from wordsight.evaluation.metrics import (
 )
 from wordsight.evaluation.outcomes import Outcomes, classified, outcomes_of, parts_of_ratio
 from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.ranges import SHARE, check_ranges
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject, weights_fingerprint
 from wordsight.evaluation.tasks import Task
@@ -52,6 +51,7 @@ from wordsight.evaluation.text_side import (
     with_backbone,
 )
 from wordsight.precision import precision_on
+from wordsight.ranges import Share, check_ranges
 
 TOP1_KNOWN = "top-1 accuracy, images of known classes"
 # Classes that a warning names.
@@ -80,10 +80,10 @@ class ZeroShotSettings:
     text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
     similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
     random_twin: bool = True
-    crop_share: float = 1.0
+    crop_share: Share = 1.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, crop_share=SHARE)
+        check_ranges(self)
         wrong = next((each for each in self.templates if each.count("{}") != 1), None)
         if wrong is not None or not self.templates:
             found = "there is none" if wrong is None else f"found {wrong!r}"

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from wordsight.language.sentences import Sentences
 from wordsight.language.wordpiece import SPECIAL
+from wordsight.ranges import OpenShare, Probability, check_ranges
 
 _PAD, _MASK = SPECIAL.index("[PAD]"), SPECIAL.index("[MASK]")
 # Streams of chance that must not overlap: the same seed feeds several draws.
@@ -34,10 +35,13 @@ class MaskSettings:
         random: Share of those asked for that a random token replaces; the rest stays.
     """
 
-    share: float = 0.15
+    share: OpenShare = 0.15
     whole_words: bool = False
-    masked: float = 0.8
-    random: float = 0.1
+    masked: Probability = 0.8
+    random: Probability = 0.1
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from wordsight.language.feature_writer import batches_of_one_length
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel
 from wordsight.progress import progress_bar
+from wordsight.ranges import AtLeastOne, LearningRate, OpenShare, Passes, Seed, WeightDecay, check_ranges
 
 # Rows scored at a time: 2,048 rows x 30,522 candidates are 250 MB.
 _SCORED = 2048
@@ -42,13 +43,16 @@ class TextBaselineSettings:
         seed: Of the split, the order and the initial weights.
     """
 
-    epochs: int = 12
-    batch_size: int = 512
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    validation_share: float = 0.1
-    patience: int = 2
-    seed: int = 0
+    epochs: Passes = 12
+    batch_size: AtLeastOne = 512
+    learning_rate: LearningRate = 2e-3
+    weight_decay: WeightDecay = 0.01
+    validation_share: OpenShare = 0.1
+    patience: AtLeastOne = 2
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

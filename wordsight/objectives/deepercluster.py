@@ -21,6 +21,7 @@ from wordsight.heads.tp import TagHead
 from wordsight.objectives.clustering import cluster
 from wordsight.objectives.objective import Facts, Look, Objective
 from wordsight.objectives.rotation import TURNS, RotationSettings, rotated
+from wordsight.ranges import AtLeastOne, AtLeastTwo, Width
 from wordsight.vision.backbones import Backbone
 
 
@@ -36,18 +37,10 @@ class DeeperClusterSettings(RotationSettings):
             comes to (DeepCluster, Caron et al. 2018, Section 3.3), so that large clusters do not swallow all.
     """
 
-    clusters: int = 500
-    every_epochs: int = 3
-    components: int = 256
+    clusters: AtLeastTwo = 500
+    every_epochs: AtLeastOne = 3
+    components: Width = 256
     balance: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, least in (("clusters", 2), ("every_epochs", 1), ("components", 1)):
-            if getattr(self, name) < least:
-                raise InputError(
-                    f"{name} is {getattr(self, name)}", where="objective_settings", expected=f"{least} or more"
-                )
 
 
 class DeeperCluster(Objective):

@@ -18,6 +18,7 @@ from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.heads.vocabulary import Vocabulary
 from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, share_of_mean
 from wordsight.objectives.tags import TagHeads, TagSettings
+from wordsight.ranges import LossWeight
 from wordsight.vision.backbones import Backbone
 
 
@@ -36,7 +37,7 @@ class ICMLMSettings(TagSettings):
             Not in the paper; needs ``candidates: maskable``.
     """
 
-    tag_weight: float = 1.0
+    tag_weight: LossWeight = 1.0
     candidates: Literal["vocabulary", "maskable"] = "vocabulary"
     text_prior: bool = False
 
@@ -48,8 +49,6 @@ class ICMLMSettings(TagSettings):
                 where="objective_settings",
                 expected="candidates: maskable beside it",
             )
-        if self.tag_weight < 0:
-            raise InputError(f"tag_weight is {self.tag_weight}", where="objective_settings", expected="0 or more")
 
 
 @dataclass(frozen=True)

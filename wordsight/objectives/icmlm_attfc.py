@@ -11,6 +11,7 @@ from wordsight.heads.att import Attention, pool_attended
 from wordsight.heads.fc import WordProjection
 from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
 from wordsight.objectives.objective import Facts, cells_of
+from wordsight.ranges import Heads, HiddenLayers, HiddenWidth, Width
 from wordsight.vision.backbones import Backbone
 
 
@@ -25,10 +26,10 @@ class AttFcSettings(ICMLMSettings):
         hidden_width: Their width; 0 takes the backbone's.
     """
 
-    heads: int = 1
-    joint_width: int = 512
-    hidden_layers: int = 1
-    hidden_width: int = 0
+    heads: Heads = 1
+    joint_width: Width = 512
+    hidden_layers: HiddenLayers = 1
+    hidden_width: HiddenWidth = 0
 
 
 class AttFc(ICMLM):

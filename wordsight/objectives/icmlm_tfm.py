@@ -11,6 +11,7 @@ from wordsight.heads.tfm import FusionTransformer
 from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
 from wordsight.objectives.objective import Facts, cells_of
+from wordsight.ranges import Heads, Layers, ShareBelowOne
 from wordsight.vision.backbones import Backbone
 
 
@@ -24,9 +25,9 @@ class TfmSettings(ICMLMSettings):
         dropout: Dropout in the encoder layers.
     """
 
-    heads: int = 12
-    layers: int = 1
-    dropout: float = 0.1
+    heads: Heads = 12
+    layers: Layers = 1
+    dropout: ShareBelowOne = 0.1
 
 
 class Tfm(ICMLM):

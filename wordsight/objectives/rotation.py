@@ -13,6 +13,7 @@ from wordsight.batching.batch import Batch
 from wordsight.errors import InputError
 from wordsight.heads.tp import TagHead, TagHeadKind
 from wordsight.objectives.objective import Facts, Objective
+from wordsight.ranges import AtLeastOne, HiddenWidth, check_ranges
 from wordsight.vision.backbones import Backbone
 
 TURNS = 4
@@ -29,11 +30,12 @@ class RotationSettings:
         rotation_hidden: Width of the head's hidden layers; 0 takes the backbone's.
     """
 
-    copies: int = TURNS
+    copies: AtLeastOne = TURNS
     rotation_head: TagHeadKind = "linear"
-    rotation_hidden: int = 0
+    rotation_hidden: HiddenWidth = 0
 
     def __post_init__(self) -> None:
+        check_ranges(self, "objective_settings")
         if self.copies not in (1, TURNS):
             raise InputError(f"copies is {self.copies}", where="objective_settings", expected="1 or 4")
 

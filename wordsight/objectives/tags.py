@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Tags
-from wordsight.errors import InputError, unknown
+from wordsight.errors import unknown
 from wordsight.heads.tp import TagHead, TagHeadKind
 from wordsight.objectives.objective import ConceptFacts, share_of_mean
 from wordsight.objectives.tag_losses import TAG_LOSSES, check_loss, check_target, tag_loss, tagged
+from wordsight.ranges import Count, HiddenWidth, LossWeight, check_ranges
 
 # A concept's chance before anything is learned, for losses that ask for each alone (Lin et al. 2017, Section 4.1): at a
 # half, the many concepts that an image does not show would drown the few that it does.
@@ -36,18 +37,17 @@ class TagSettings:
     """
 
     tag_head: TagHeadKind = "linear"
-    tag_hidden: int = 0
+    tag_hidden: HiddenWidth = 0
     loss: str = "softmax"
     losses: dict[str, str] = field(default_factory=dict)
-    negatives: int = 0
-    set_weights: dict[str, float] = field(default_factory=dict)
+    negatives: Count = 0
+    set_weights: dict[str, LossWeight] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_loss(self.loss, "loss")
         for name, loss in self.losses.items():
             check_loss(loss, f"losses: {name}")
-        if self.negatives < 0:
-            raise InputError(f"negatives is {self.negatives}", where="objective_settings", expected="0 or more")
+        check_ranges(self, "objective_settings")
 
     def loss_of(self, concepts: str) -> str:
         """The loss of a concept set, by the set's name."""

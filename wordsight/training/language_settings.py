@@ -6,6 +6,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wordsight.errors import InputError
+from wordsight.ranges import (
+    AtLeastOne,
+    ClipNorm,
+    Heads,
+    Layers,
+    LearningRate,
+    Minutes,
+    OpenShare,
+    Passes,
+    Seed,
+    ShareBelowOne,
+    Tokens,
+    Vocabulary,
+    WeightDecay,
+    Width,
+    check_ranges,
+)
 
 
 @dataclass(frozen=True)
@@ -37,40 +54,31 @@ class LanguageSettings:
         checkpoint_minutes: A checkpoint is written this often.
     """
 
-    layers: int = 4
-    width: int = 240
-    heads: int = 6
-    vocabulary: int = 8000
-    max_tokens: int = 64
+    layers: Layers = 4
+    width: Width = 240
+    heads: Heads = 6
+    vocabulary: Vocabulary = 8000
+    max_tokens: Tokens = 64
     lowercase: bool = True
     strip_accents: bool = False
-    mask_share: float = 0.15
+    mask_share: OpenShare = 0.15
     whole_words: bool = False
-    epochs: int = 10
-    batch_tokens: int = 1024
-    lr: float = 1e-3
+    epochs: Passes = 10
+    batch_tokens: AtLeastOne = 1024
+    lr: LearningRate = 1e-3
     schedule: Literal["linear", "cosine"] = "linear"
-    warmup_share: float = 0.1
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    dropout: float = 0.0
-    held_out_share: float = 0.02
+    warmup_share: ShareBelowOne = 0.1
+    weight_decay: WeightDecay = 0.01
+    clip_norm: ClipNorm = 1.0
+    dropout: ShareBelowOne = 0.0
+    held_out_share: OpenShare = 0.02
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    seed: int = 0
-    checkpoint_minutes: float = 3.0
+    seed: Seed = 0
+    checkpoint_minutes: Minutes = 3.0
 
     def __post_init__(self) -> None:
-        least = {"layers": 1, "width": 1, "heads": 1, "vocabulary": 50, "max_tokens": 8, "epochs": 1}
-        for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise InputError(f"{name} is {getattr(self, name)}", expected=f"{smallest} or more")
-        for name in ("mask_share", "held_out_share"):
-            if not 0 < getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}", expected="a share between 0 and 1")
-        for name in ("warmup_share", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}", expected="a share from 0 up to 1")
+        check_ranges(self)
         if self.width % self.heads:
             raise InputError(f"width {self.width} does not divide among {self.heads} heads", where="--heads")
         if self.batch_tokens < self.max_tokens:
@@ -79,5 +87,3 @@ class LanguageSettings:
                 where="--batch-tokens",
                 mend="give more of them, or fewer --max-tokens",
             )
-        if self.lr <= 0:
-            raise InputError(f"lr is {self.lr}", expected="a positive learning rate")

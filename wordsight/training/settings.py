@@ -7,6 +7,24 @@ from typing import Any, Literal
 
 from wordsight.errors import InputError
 from wordsight.objectives import OBJECTIVES
+from wordsight.ranges import (
+    AtLeastOne,
+    ClipNorm,
+    Devices,
+    Epochs,
+    Gigabytes,
+    LearningRate,
+    Minutes,
+    Probability,
+    RateMultiple,
+    Seed,
+    Share,
+    ShareBelowOne,
+    Side,
+    WeightDecay,
+    Workers,
+    check_ranges,
+)
 from wordsight.vision.backbones import BackboneSettings
 from wordsight.vision.views import ViewSettings
 
@@ -29,19 +47,18 @@ class OptimizerSettings:
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
-    weight_decay: float = 0.05
-    momentum: float = 0.9
-    beta2: float = 0.999
-    warmup_share: float = 0.05
+    weight_decay: WeightDecay = 0.05
+    momentum: ShareBelowOne = 0.9
+    beta2: ShareBelowOne = 0.999
+    warmup_share: ShareBelowOne = 0.05
     schedule: Literal["cosine", "steps"] = "cosine"
-    final_share: float = 0.0
-    step_share: float = 0.4
-    heads_rate: float = 1.0
-    clip_norm: float = 5.0
+    final_share: Probability = 0.0
+    step_share: Share = 0.4
+    heads_rate: RateMultiple = 1.0
+    clip_norm: ClipNorm = 5.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.step_share <= 1:
-            raise InputError(f"step_share is {self.step_share}", where="optimizer", expected="above 0, at most 1")
+        check_ranges(self, "optimizer")
 
 
 @dataclass(frozen=True)
@@ -83,31 +100,29 @@ class PretrainSettings:
     objective_settings: dict[str, Any] = field(default_factory=dict)
     concepts: dict[str, Any] | str = field(default_factory=lambda: {"kind": "postag", "size": 1000})
     language: str = "minilm"
-    masks_per_image: int = 4
-    feature_cache_gb: float = 8.0
+    masks_per_image: AtLeastOne = 4
+    feature_cache_gb: Gigabytes = 8.0
     backbone: str = "resnet18"
     backbone_settings: BackboneSettings = field(default_factory=BackboneSettings)
     pretrained: bool = False
     weights: str = ""
-    image_size: int = 112
+    image_size: Side = 112
     view: ViewSettings = field(default_factory=ViewSettings)
-    epochs: int = 20
-    batch_size: int = 64
+    epochs: Epochs = 20
+    batch_size: AtLeastOne = 64
     sampling: Literal["images", "concepts"] = "images"
-    lr: float = 1.5e-3
+    lr: LearningRate = 1.5e-3
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: int = 1
-    workers: int = -1
+    devices: Devices = 1
+    workers: Workers = -1
     compile: bool = False
-    seed: int = 0
-    checkpoint_minutes: float = 5.0
+    seed: Seed = 0
+    checkpoint_minutes: Minutes = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("masks_per_image", "image_size", "batch_size", "devices"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}", expected="1 or more")
+        check_ranges(self)
         self._check_epochs()
         if self.pretrained and self.weights:
             raise InputError("both published weights and a file's are asked for", where="pretrained, weights")
@@ -122,8 +137,6 @@ class PretrainSettings:
                 where="batch_size",
                 expected="at least 2 images a device",
             )
-        if self.lr <= 0:
-            raise InputError(f"lr is {self.lr}", expected="a positive learning rate")
 
     def _check_epochs(self) -> None:
         kind = OBJECTIVES.get(self.objective)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import InputError, unknown
+from wordsight.ranges import Stages, Stride, check_ranges
 from wordsight.vision.fully_connected import FullyConnected
 from wordsight.vision.modes import evaluating
 from wordsight.vision.sobel import see_edges
@@ -35,19 +36,18 @@ class BackboneSettings:
             grid is then one cell: for tags and topics, not for attention.
     """
 
-    stem_stride: int = 4
-    last_stride: int = 2
-    stages: int = 4
+    stem_stride: Stride = 4
+    last_stride: Stride = 2
+    stages: Stages = 4
     sobel: bool = False
     fully_connected: bool = False
 
     def __post_init__(self) -> None:
+        check_ranges(self, "backbone_settings")
         if self.stem_stride not in (1, 2, 4):
             raise InputError(f"stem_stride is {self.stem_stride}", expected="1, 2 or 4")
         if self.last_stride not in (1, 2):
             raise InputError(f"last_stride is {self.last_stride}", expected="1 or 2")
-        if self.stages not in (1, 2, 3, 4):
-            raise InputError(f"stages is {self.stages}", expected="1 to 4")
 
 
 class Backbone(nn.Module):

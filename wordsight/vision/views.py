@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from wordsight.errors import InputError
+from wordsight.ranges import AspectRatio, Probability, Share, ShareBelowOne, check_ranges
 
 # Mean and spread of ImageNet's pixels: what published weights expect, and near enough to zero mean and unit spread for
 # any photographs.
@@ -37,20 +37,13 @@ class ViewSettings:
         jitter: Largest relative change of brightness, contrast and saturation; 0 turns colour jitter off.
     """
 
-    crop_scale: float = 0.4
-    crop_ratio: float = 4 / 3
-    flip: float = 0.5
-    jitter: float = 0.0
+    crop_scale: Share = 0.4
+    crop_ratio: AspectRatio = 4 / 3
+    flip: Probability = 0.5
+    jitter: ShareBelowOne = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.crop_scale <= 1:
-            raise InputError(f"crop_scale is {self.crop_scale}", expected="a share of the area above 0, at most 1")
-        if self.crop_ratio < 1:
-            raise InputError(f"crop_ratio is {self.crop_ratio}", expected="1 or more")
-        if not 0 <= self.flip <= 1:
-            raise InputError(f"flip is {self.flip}", expected="a probability")
-        if not 0 <= self.jitter < 1:
-            raise InputError(f"jitter is {self.jitter}", expected="at least 0, below 1")
+        check_ranges(self, "view")
 
 
 class Crop(NamedTuple):

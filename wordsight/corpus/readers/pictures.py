@@ -22,6 +22,17 @@ from wordsight.corpus.pictures.catalogue import ATTRIBUTION, CAPTIONED, UNSEEN, 
 from wordsight.corpus.pictures.drawings import Renderer
 from wordsight.corpus.pictures.scenes import Placed, Scene, SceneSettings, compose
 from wordsight.errors import InputError
+from wordsight.ranges import (
+    Count,
+    ObjectWidth,
+    PictureSide,
+    Probability,
+    Seed,
+    Tilt,
+    UpToThree,
+    VisibleShare,
+    check_ranges,
+)
 
 _JPEG_QUALITY = 92
 _RELATION_MARGIN = 0.12
@@ -57,35 +68,27 @@ class Pictures:
         InputError: A value that can't be; or, when read, a package that is not installed.
     """
 
-    count: int = 4000
-    seed: int = 0
+    count: Count = 4000
+    seed: Seed = 0
     task: Literal["captions", "unseen"] = "captions"
-    size: int = 96
-    val_count: int = 500
-    test_count: int = 500
-    captions: int = 2
-    objects: int = 3
-    copies: float = 0.15
-    smallest: float = 0.25
-    largest: float = 0.5
-    tilt: float = 25.0
-    mirrored: float = 0.5
-    visible: float = 0.7
-    train_per_class: int = 20
-    test_per_class: int = 20
+    size: PictureSide = 96
+    val_count: Count = 500
+    test_count: Count = 500
+    captions: UpToThree = 2
+    objects: UpToThree = 3
+    copies: Probability = 0.15
+    smallest: ObjectWidth = 0.25
+    largest: ObjectWidth = 0.5
+    tilt: Tilt = 25.0
+    mirrored: Probability = 0.5
+    visible: VisibleShare = 0.7
+    train_per_class: Count = 20
+    test_per_class: Count = 20
 
     def __post_init__(self) -> None:
-        for name in ("count", "val_count", "test_count", "train_per_class", "test_per_class"):
-            _check(name, getattr(self, name), 0, 10_000_000)
-        _check("size", self.size, 32, 1024)
-        _check("captions", self.captions, 1, 3)
-        _check("objects", self.objects, 1, 3)
-        _check("copies", self.copies, 0, 1)
-        _check("smallest", self.smallest, 0.1, self.largest)
-        _check("largest", self.largest, self.smallest, 0.6)
-        _check("tilt", self.tilt, 0, 180)
-        _check("mirrored", self.mirrored, 0, 1)
-        _check("visible", self.visible, 0, 0.8)
+        check_ranges(self)
+        if self.smallest > self.largest:
+            raise InputError(f"smallest is {self.smallest}", expected=f"largest ({self.largest}) or less")
         if self.task not in ("captions", "unseen"):
             raise InputError(f"unknown task {self.task!r}", where="task", expected="captions or unseen")
 
@@ -159,11 +162,6 @@ class Pictures:
 
 
 _NAMES = tuple(CAPTIONED)
-
-
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise InputError(f"{name} is {value}", where="pictures", expected=f"a number from {least:g} to {most:g}")
 
 
 def _box(placed: Placed, size: int) -> Box:

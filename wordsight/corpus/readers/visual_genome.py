@@ -24,6 +24,7 @@ from wordsight.corpus.images import stored_size
 from wordsight.corpus.json_items import json_items
 from wordsight.errors import InputError
 from wordsight.progress import track
+from wordsight.ranges import Count, Seed, check_ranges
 
 _REGIONS = "region_descriptions.json: [{'id', 'regions': [{'image_id', 'x', 'y', 'width', 'height', 'phrase'}]}]"
 _SIZES = "image_data.json: [{'image_id', 'width', 'height'}]"
@@ -48,8 +49,11 @@ class VisualGenome:
     regions: Path
     images: Path
     image_data: Path | None = None
-    val_images: int = 0
-    seed: int = 0
+    val_images: Count = 0
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         folders, sizes, validation = self._folders, self._sizes, self._validation

@@ -21,7 +21,8 @@ from wordsight.explain.map.images import MapImages, images_of_corpus, images_of_
 from wordsight.explain.map.labels import colour_labels
 from wordsight.explain.map.page import thumbnail_side, write_page
 from wordsight.explain.map.picture import write_picture
-from wordsight.explain.map.settings import LEAST, MapSettings
+from wordsight.explain.map.settings import MapSettings
+from wordsight.ranges import LEAST_ON_MAP
 
 __all__ = ["ImageMap", "MapImages", "MapSettings", "check_installed", "draw_map", "images_of_corpus", "images_of_task"]
 
@@ -57,8 +58,10 @@ def draw_map(subject: Subject, images: MapImages, settings: MapSettings, out: Pa
     check_installed()
     if out.exists() and not out.is_dir():
         raise InputError("is a file", where=out, expected="a folder")
-    if len(images) < LEAST:
-        raise InputError(f"{len(images)} images", where=images.name, expected=f"{LEAST} or more to draw a map of")
+    if len(images) < LEAST_ON_MAP:
+        raise InputError(
+            f"{len(images)} images", where=images.name, expected=f"{LEAST_ON_MAP} or more to draw a map of"
+        )
     features_NC = extract_features(subject.backbone, images.images, subject.image_size, device=subject.device)
     check_features(features_NC, subject.name)
     grid = snap(embed(features_NC, settings.perplexity, settings.seed))

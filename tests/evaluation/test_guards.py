@@ -13,12 +13,36 @@ from wordsight.evaluation import Subject, evaluate, open_task
 from wordsight.evaluation.guards import check_counts, check_features, check_task, compare_with_random
 
 
-def test_test_images_in_training_are_refused(subject: Subject, colour_folder: Path) -> None:
-    shutil.copy(colour_folder / "train" / "red" / "3.png", colour_folder / "test" / "red" / "leaked.png")
-    with pytest.raises(InputError, match=r"1 of 9 test images is also in training: test/red/leaked.png") as caught:
-        evaluate(subject, open_task(f"folder:{colour_folder}"), ["logistic"])
+def test_training_images_that_are_in_the_test_are_left_out_and_counted(subject: Subject, colour_folder: Path) -> None:
+    clean = open_task(f"folder:{colour_folder}")
+    for name in ("3", "5"):
+        shutil.copy(
+            colour_folder / "train" / "red" / f"{name}.png", colour_folder / "test" / "red" / f"leaked-{name}.png"
+        )
+    task = open_task(f"folder:{colour_folder}")
+    assert len(task.test) == len(clean.test) + 2, "the test stays whole"
+    assert set(task.train.hashes) == set(clean.train.hashes) - set(task.test.hashes)
+    result = evaluate(subject, task, ["logistic"])[0]
+    leaked = (
+        "2 of 24 training images are also in the test (train/red/3.png is test/red/leaked-3.png, for one): left out of "
+        "training"
+    )
+    assert leaked in result.warnings
+    assert result.counts["train_images"] == 22
+
+
+def test_a_test_that_holds_all_training_images_is_refused(colour_folder: Path) -> None:
+    shutil.rmtree(colour_folder / "test")
+    shutil.copytree(colour_folder / "train", colour_folder / "test")
+    with pytest.raises(InputError, match="every training image is also in the test"):
+        open_task(f"folder:{colour_folder}")
+
+
+def test_a_task_made_by_hand_with_test_images_in_training_is_refused() -> None:
+    task = array_task(np.array([0, 1, 0]), np.array([0, 1]), 2)
+    with pytest.raises(InputError, match="1 of 2 test images is also in training: image-3 is image-0") as caught:
+        check_task(replace(task, test=replace(task.test, hashes=["image-0", "image-4"])))
     assert "\n" not in str(caught.value)
-    assert not subject.results_folder.exists()
 
 
 def test_fewer_images_than_classes_are_refused() -> None:

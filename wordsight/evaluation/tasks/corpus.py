@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.corpus.store import Corpus
+from wordsight.evaluation.tasks.label_values import as_classes
 from wordsight.evaluation.tasks.task import EncodedImage, Labelled
 
 
@@ -32,7 +33,7 @@ class CorpusTask:
         corpus = Corpus.open(self.path)
         rows = range(len(corpus))
         labels = [tuple(corpus.labels(i)) for i in rows]
-        return Labelled(
+        found = Labelled(
             where=str(self.path),
             ids=[corpus.id(i) for i in rows],
             images=CorpusImages(corpus),
@@ -44,6 +45,7 @@ class CorpusTask:
             # A corpus keeps images smaller than the files that it knows them by.
             stored=corpus.fingerprint,
         )
+        return as_classes(found)
 
 
 class CorpusImages(Sequence[EncodedImage]):

@@ -15,8 +15,9 @@ class FolderTask:
     """Class folders of images, one label an image.
 
     Args:
-        path: The folder. With ``train/``, ``val/`` and ``test/`` in it, the classifier learns from train and val and is
-            tested on test; without ``test/`` val is the test; without any of them a fixed fifth is.
+        path: The folder. With ``train/``, ``val/`` and ``test/`` in it (or ``training_set``, ``valid``, ``test_set``,
+            ...), the classifier learns from train and val and is tested on test; without ``test/`` val is the test;
+            without any of them a fixed fifth is.
         names: A file with the names of the classes, where the folders are called by ids: a table, JSON, or an id and
             its name a line.
     """
@@ -32,13 +33,38 @@ class FolderTask:
     def read(self) -> Labelled:
         """The labelled images."""
         reader = Folder(self.path)
-        classes = reader.label_names()
-        found = labelled_from(str(self.path), reader, class_names=classes, multilabel=False)
+        found = labelled_from(str(self.path), reader, multilabel=False)
+        found = _split_as_a_class(found)
+        classes = self._classes(reader, found)
         if self.names is None:
-            return found
+            return replace(found, class_names=classes)
         names = dict(zip(classes, one_name_each(classes, self.names), strict=True))
         return replace(
             found,
             class_names=[names.get(each, each) for each in classes],
             labels=[tuple(names.get(each, each) for each in labels) for labels in found.labels],
         )
+
+    def _classes(self, reader: Folder, found: Labelled) -> list[str]:
+        """The class folders, empty ones too; where there are splits, those in them: a folder beside them is none."""
+        declared = reader.label_names()
+        tops = {split for split in found.splits if split}
+        if not tops:
+            return sorted({*declared, *(label for labels in found.labels for label in labels)})
+        inside = {each.name for top in tops for each in (self.path / top).iterdir() if each.is_dir()}
+        return [name for name in declared if name in inside]
+
+
+def _split_as_a_class(found: Labelled) -> Labelled:
+    """A folder ``train/`` beside ``bus/`` and ``car/``, all three with images right in them, is a class of trains."""
+    splits = {split for split in found.splits if split}
+    name = next(iter(splits), "")
+    if len(splits) != 1 or name.lower() not in ("train", "trains"):
+        return found
+    inside = [split == name for split in found.splits]
+    if any(labels for labels, within in zip(found.labels, inside, strict=True) if within):
+        return found
+    if sum(bool(labels) for labels in found.labels) == 0:
+        return found
+    labels = [(name,) if within else each for each, within in zip(found.labels, inside, strict=True)]
+    return replace(found, labels=labels, splits=[""] * len(inside))

@@ -11,6 +11,7 @@ from wordsight.corpus.readers.table import Table
 from wordsight.corpus.tabular import Row, TableFile
 from wordsight.errors import InputError
 from wordsight.evaluation.tasks.beside import images_beside
+from wordsight.evaluation.tasks.label_values import as_classes
 from wordsight.evaluation.tasks.own_words import check_once, own_words
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
@@ -18,6 +19,8 @@ from wordsight.evaluation.tasks.task import Labelled, labelled_from
 @dataclass(frozen=True)
 class TableTask:
     """A CSV, TSV, JSONL or Parquet table; several labels in a cell (a list, or ``a|b``) are a task of several an image.
+
+    Labels 1.0, 2.0 are the classes 1, 2 where all are whole numbers; an empty cell or NaN is no label, and is counted.
 
     Args:
         path: The table. A column ``split`` says which images are for learning and which for the test.
@@ -53,10 +56,10 @@ class TableTask:
             reader = replace(reader, images=folder)
         found = labelled_from(str(self.path), reader)
         if self.separator is None:
-            return found
+            return as_classes(found)
         if not self.separator:
             raise InputError("is empty", where="--separator", expected="what stands between the labels in a cell")
-        return replace(found, labels=[_parted(labels, self.separator) for labels in found.labels])
+        return as_classes(replace(found, labels=[_parted(labels, self.separator) for labels in found.labels]))
 
     def _check(self, reader: Table) -> None:
         """Refuse columns of one name, and an image whose rows are of different splits: it can be in one part only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,21 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus.example import Example, Rejected
-from wordsight.errors import InputError, listed
-from wordsight.evaluation.holdout import held_out, strata_of
+from wordsight.corpus.splits import part_of
+from wordsight.errors import InputError
+from wordsight.evaluation.tasks.parts import parts_of
 from wordsight.progress import track
 
 EncodedImage = Path | bytes | memoryview
 
-TEST_SHARE = 0.2
 # More bad examples than this and the task is not the one that its name says.
 MAX_REJECTED_SHARE = 0.05
 # Where fewer images than this have several labels, most likely none was meant to.
 FEW_WITH_SEVERAL = 0.05
-
-_TRAIN = ("train", "training", "trainval", "restval")
-_VAL = ("val", "valid", "validation", "dev")
-_TEST = ("test", "testing")
 
 
 @dataclass(frozen=True)
@@ -181,10 +178,12 @@ def build_task(name: str, spec: str, source: Labelled) -> Task:
         )
     targets = _targets(source, classes, multilabel)
     hashes = source.hashes if source.hashes is not None else _hashes(source)
-    train, test, rule = _parts(source, used, targets, hashes)
-    notes = _notes(source, used, train | test, multilabel)
-    parts = [_part(source, hashes, targets, np.flatnonzero(chosen)) for chosen in (train, test)]
-    own = np.isin([name.lower() for name in source.splits], _VAL)[train]
+    divided = parts_of(source.where, source.ids, source.splits, used, targets, hashes)
+    if not divided.train.any():
+        raise InputError("every training image is also in the test", where=source.where, expected="images that differ")
+    notes = [*_notes(source, used, divided.train | divided.test | divided.shared, multilabel), *divided.notes]
+    parts = [_part(source, hashes, targets, np.flatnonzero(chosen)) for chosen in (divided.train, divided.test)]
+    own = np.array([part_of(name) == "val" for name in source.splits])[divided.train]
     if own.any() and not own.all():
         parts[0] = replace(parts[0], validation=own)
     return Task(
@@ -194,7 +193,7 @@ def build_task(name: str, spec: str, source: Labelled) -> Task:
         multilabel=multilabel,
         train=parts[0],
         test=parts[1],
-        split_rule=rule,
+        split_rule=divided.rule,
         fingerprint=_fingerprint(classes, parts),
         notes=notes,
     )
@@ -216,7 +215,7 @@ def _check_rejected(source: Labelled) -> None:
 def _targets(source: Labelled, classes: Sequence[str], multilabel: bool) -> NDArray[Any]:
     number = {name: k for k, name in enumerate(classes)}
     if not multilabel:
-        return np.array([number[labels[0]] if len(labels) == 1 else -1 for labels in source.labels], dtype=np.int64)
+        return np.array([number.get(each[0], -1) if len(each) == 1 else -1 for each in source.labels], dtype=np.int64)
     targets = np.zeros((len(source.ids), len(classes)), dtype=np.int8)
     for value, columns in ((-1, source.ignored), (1, source.labels)):
         for row, labels in enumerate(columns):
@@ -242,32 +241,6 @@ def _hashes(source: Labelled) -> list[str]:
         return list(track(pool.map(digest, rows), "reading images", total=len(rows)))
 
 
-def _parts(
-    source: Labelled, used: NDArray[np.bool_], targets: NDArray[Any], hashes: Sequence[str]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
-    """Which images are learned from and which are tested on, and the rule behind it."""
-    names = np.array([name.lower() for name in source.splits])
-    train, val, test = (np.isin(names, wanted) & used for wanted in (_TRAIN, _VAL, _TEST))
-    if test.any() and (train.any() or val.any()):
-        return train | val, test, "train and val, test" if train.any() and val.any() else "as the source splits it"
-    if train.any() and val.any():
-        return train, val, "train, val as test"
-    if not (train.any() or val.any() or test.any()) and (names[used] != "").any():
-        found = listed(sorted(set(names[used]) - {""}))
-        raise InputError(
-            f"has the splits {found}", where=source.where, expected="train and test (or val), or no splits"
-        )
-    rows = np.flatnonzero(used)
-    chosen = held_out([hashes[row] for row in rows.tolist()], strata_of(targets[rows]), TEST_SHARE, "test")
-    test = np.zeros(len(used), dtype=np.bool_)
-    test[rows[chosen]] = True
-    if not test.any():
-        raise InputError(
-            f"{len(rows)} labelled images are too few to split", where=source.where, expected="two a class or more"
-        )
-    return used & ~test, test, f"fixed split by content, {TEST_SHARE:.0%} for the test"
-
-
 def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:
     notes = []
     if source.rejected:
@@ -278,9 +251,15 @@ def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], m
             have = "has" if len(several) == 1 else "have"
             found = f"{len(several):,} of {len(source.ids):,} images {have} several labels, such as {several[0]}"
             notes.append(f"{found}: measured as several labels an image")
-    if not multilabel and not used.all():
-        unlabelled = int((~used).sum())
-        notes.append(f"{counted(unlabelled, 'image')} without a label {_were(unlabelled)} left out")
+    empty = [not labels and not ignored for labels, ignored in zip(source.labels, source.ignored, strict=True)]
+    without = f"{counted(sum(empty), 'image')} without a label"
+    if any(empty) and not multilabel:
+        of = Counter(split for split, is_empty in zip(source.splits, empty, strict=True) if is_empty and split)
+        whose = f" ({', '.join(f'{count:,} of {split}' for split, count in sorted(of.items()))})" if of else ""
+        notes.append(f"{without}{whose} {_were(sum(empty))} left out")
+    elif any(empty) and source.multilabel is None:
+        # A cell of labels that is empty; where each class has a column, that says itself what does not hold.
+        notes.append(f"{without}: of none of the classes")
     unsplit = int((used & ~kept).sum())
     if unsplit:
         be = "is" if unsplit == 1 else "are"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.decomposition import LatentDirichletAllocation
 
 from wordsight.concepts import lda
@@ -16,7 +17,7 @@ from wordsight.concepts.cached import concept_set_for
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.documents import Limits, Preparation, bags_of, vocabulary_of
 from wordsight.concepts.lda import Fit, Topics, fit_topics
-from wordsight.concepts.topics import TopicsSettings, apply_topics, build_topics
+from wordsight.concepts.topics import TopicsSettings, _in_some_text, apply_topics, build_topics
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 
@@ -116,6 +117,28 @@ def test_a_topic_that_no_example_has_is_left_out(make_corpus: MakeCorpus, monkey
     found = build_topics(make_corpus(CAPTIONS), SMALL, "all")
     assert len(found) == found.matrix.shape[1] == len(found.arrays["topics"]) == 2
     assert found.matrix.getnnz(axis=0).min() > 0
+
+
+SHORT = [["a red kite above a green hill"], ["an old tram in a narrow street"]] * 40
+
+
+@pytest.mark.parametrize("size", [4, 6, 8])
+def test_few_topics_of_short_texts_that_no_text_is_about_are_left_out(
+    make_corpus: MakeCorpus, capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    # Of a text of five words a topic that has none of them has a share of 1 / (6 * size), above the least of 0.01.
+    found = build_topics(make_corpus(SHORT), TopicsSettings(size=size, min_count=2), "all")
+    assert len(found) == 2
+    assert sorted(np.bincount(found.matrix.toarray().argmax(1)).tolist()) == [40, 40]
+    assert found.settings["topics_left_out"] == size - 2
+    assert f"topics that are in no text, left out: {size - 2} of {size}" in capsys.readouterr().err
+
+
+def test_a_topic_is_kept_for_one_word_of_one_text_or_as_the_likeliest_of_one() -> None:
+    prior, words = 0.25, np.array([4, 4, 1], np.float32)
+    of_topic = np.array([[4, 0, 0, 0], [3, 1, 0, 0], [0.3, 0, 0.4, 0.3]]) + prior
+    share = scipy.sparse.csr_matrix(of_topic / of_topic.sum(1, keepdims=True))
+    assert _in_some_text(share, words, prior).tolist() == [True, True, True, False]
 
 
 def test_two_topics_of_the_same_first_words_have_longer_names() -> None:

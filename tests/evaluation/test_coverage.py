@@ -46,6 +46,22 @@ def test_matchers_count_images_by_hand(corpus: Corpus) -> None:
     assert 10 < found.concepts < found.vocabulary
 
 
+def test_plurals_name_a_class_by_lemma_and_garments_do_not(make_corpus: MakeCorpus) -> None:
+    pytest.importorskip("spacy")
+    captions = [
+        ["three men show their teeth"],
+        ["two wine glasses beside vases of cookies"],
+        ["axes lie in the grass"],
+        ["a boy in shorts gets off one of the buses"],
+    ]
+    classes = ["man", "tooth", "wine glass", "vase", "cookie", "axe", "axis", "axes", "bus", "short", "glasses", "gras"]
+    found = coverage(make_corpus(captions), classes, matchers=["lemma"]).found["lemma"]
+    named = [name for name, images in zip(classes, found.images_K, strict=True) if images]
+    assert named == ["man", "tooth", "wine glass", "vase", "cookie", "axe", "axis", "axes", "bus", "glasses"]
+    one_glass = coverage(make_corpus([["a glass of wine"]], name="b"), ["glasses", "glass"], matchers=["lemma"])
+    assert one_glass.found["lemma"].images_K.tolist() == [0, 1]
+
+
 def test_a_split_and_some_matchers_alone(corpus: Corpus) -> None:
     found = coverage(corpus, {"n1": ("saw", "chain saw"), "n2": ("church",)}, split="test", matchers=["exact"])
     assert found.found["exact"].images_K.tolist() == [0, 1]

@@ -106,6 +106,19 @@ def test_what_a_template_says_holds_for_no_class(tmp_path: Path) -> None:
     assert concepts_in(concepts, [Text(("a photo of a dog.",))]).nnz == 2
 
 
+def test_a_class_in_another_number_is_asked_about_by_the_form_that_is_known(tmp_path: Path) -> None:
+    pytest.importorskip("spacy")
+    concepts = topic_set(coloured_corpus(tmp_path / "corpus", 1), np.zeros((3, 4)))
+    concepts.names[:] = ["men", "vase", "short", "axes"]
+    names = ["man", "vases", "shorts", "axe", "tench", "old man"]
+    texts = [Text((f"a photo of a {name}.",), name, "a photo of a .") for name in names]
+    found = concepts_in(concepts, texts)
+    assert [[concepts.names[k] for k in row.indices] for row in found] == [["men"], ["vase"], [], ["axes"], [], ["men"]]
+    # Of another language's words nothing is known.
+    german = concepts_in(replace(concepts, languages=("de",)), texts)
+    assert german.nnz == 0
+
+
 def test_topics_compare_by_divergence_and_words_by_mutual_information(subject: Subject, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 1)
     words = topic_set(corpus, np.eye(3))

@@ -20,6 +20,7 @@ from wordsight.concepts.subwords import SubwordsSettings, apply_subwords, build_
 from wordsight.concepts.synsets import SynsetsSettings, apply_synsets, build_synsets
 from wordsight.concepts.topics import TopicsSettings, apply_topics, build_topics
 from wordsight.corpus.store import Corpus
+from wordsight.language.lemmas import VERSION as LEMMAS
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ConceptKind:
         files: ``files(settings)`` names the files of the language model that a set with these settings is made with.
         places: ``places(concepts, corpus)`` says where the concepts of a set stand in the captions of any corpus, for
             concepts that are words.
+        version: Grows when the same settings make another set, so that one that is kept is made again.
     """
 
     settings: type[Any]
@@ -43,6 +45,7 @@ class ConceptKind:
     reads: Literal["captions", "articles", "labels"] = "captions"
     files: Callable[[Any], list[Path]] | None = None
     places: Callable[[ConceptSet, Corpus], Occurrences] | None = None
+    version: int = 1
 
 
 CONCEPT_SETS: dict[str, ConceptKind] = {
@@ -51,10 +54,12 @@ CONCEPT_SETS: dict[str, ConceptKind] = {
     "words": ConceptKind(WordsSettings, build_words, apply_words, places=places_of_words),
     "ngrams": ConceptKind(NgramsSettings, build_ngrams, apply_ngrams),
     "subwords": ConceptKind(SubwordsSettings, build_subwords, apply_subwords, files=files_of_subwords),
-    "synsets": ConceptKind(SynsetsSettings, build_synsets, apply_synsets),
+    "synsets": ConceptKind(SynsetsSettings, build_synsets, apply_synsets, version=LEMMAS),
     "clusters": ConceptKind(ClustersSettings, build_clusters, apply_clusters, files=files_of_clusters),
-    "topics": ConceptKind(TopicsSettings, build_topics, apply_topics),
-    "article-topics": ConceptKind(ArticleTopicsSettings, build_article_topics, apply_topics, reads="articles"),
+    "topics": ConceptKind(TopicsSettings, build_topics, apply_topics, version=LEMMAS),
+    "article-topics": ConceptKind(
+        ArticleTopicsSettings, build_article_topics, apply_topics, reads="articles", version=LEMMAS
+    ),
 }
 
 __all__ = ["CONCEPT_SETS", "ConceptKind", "ConceptSet", "Occurrences"]

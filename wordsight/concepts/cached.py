@@ -58,7 +58,10 @@ def _open(folder: Path, corpus: Corpus) -> ConceptSet | None:
 
 def _folder(corpus: Corpus, kind: str, settings: Any, split: str) -> Path:
     """Where a set is kept: named by the corpus, the settings, and the language model's files where any are read."""
-    key = json.dumps([VERSION, corpus.fingerprint, kind, asdict(settings), split], sort_keys=True)
+    made = [VERSION, corpus.fingerprint, kind, asdict(settings), split]
+    if (version := CONCEPT_SETS[kind].version) > 1:
+        made.append(version)
+    key = json.dumps(made, sort_keys=True)
     folder = corpus.path / "concepts" / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     files = CONCEPT_SETS[kind].files
     if files is None:

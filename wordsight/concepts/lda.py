@@ -23,7 +23,7 @@ from wordsight.concepts.documents import Limits, Preparation, Source, bags_of, d
 from wordsight.concepts.splitters import SplitterName
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
-from wordsight.language.tagger import tagger_name
+from wordsight.language.lemmas import VERSION as LEMMAS
 from wordsight.progress import progress_bar
 from wordsight.ranges import AtLeastOne, AtLeastTwo, Count, Passes, Processes, Seed, Share, check_ranges
 
@@ -180,8 +180,8 @@ def topics_of(corpus: Corpus, source: TextSource, preparation: Preparation, limi
     """
     if not any(source.documents(corpus)):
         raise _no_texts(corpus, source)
-    model = tagger_name() if preparation.lemmas else ""
-    key = f"{VERSION} {corpus.fingerprint} {source} {preparation} {limits} {fit} {model}"
+    rule = LEMMAS if preparation.lemmas else ""
+    key = f"{VERSION} {corpus.fingerprint} {source} {preparation} {limits} {fit} {rule}"
     folder = corpus.path / "concepts" / f"lda-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if (kept := _open(folder)) is not None:
         return kept

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.rows import numbered, write_rows
-from wordsight.concepts.wordnet import Lexicon, open_wordnet
 from wordsight.concepts.words import PARTS, is_word, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.tagger import TaggedWord, tag_words
+from wordsight.language.wordnet import Lexicon, open_wordnet
 from wordsight.ranges import Limit, check_ranges
 
 _SENSES = ("first", "all")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.documents import Preparation, Source, bags_of, documents_of
@@ -14,10 +15,13 @@ from wordsight.concepts.english import check_english
 from wordsight.concepts.lda import FitSettings, TextSource, Topics, topics_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
+from wordsight.language.lemmas import VERSION as LEMMAS
 from wordsight.progress import console
 
 # Examples that are looked at for the language of their texts.
 _SAMPLE = 1000
+# A topic that no text has so many words of is in none: what it has of a text then is what the prior gives to any.
+_A_WORD = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ def build_topics(corpus: Corpus, settings: TopicsSettings, split: str) -> Concep
     """Make a concept set from the topics that LDA finds in captions.
 
     A text is all captions of an example, joined. Its targets are the probabilities of its topics; those below 0.01 are
-    zero, and a text without a word of the vocabulary has none. A topic is named by its most probable words. One that no
-    example of the split has is left out.
+    zero, and a text without a word of the vocabulary has none. A topic is named by its most probable words. One that is
+    in no text of the split is left out: none has a word of it, and it is the likeliest of none.
 
     Args:
         corpus: Where the captions are.
@@ -62,6 +66,13 @@ def apply_topics(concepts: ConceptSet, texts: Sequence[Sequence[str]]) -> scipy.
         np.asarray(concepts.arrays["topics"]), concepts.arrays["vocabulary"].tolist(), concepts.settings["prior"]
     )
     preparation = Preparation(**{name: concepts.settings[name] for name in Preparation.__dataclass_fields__})
+    if preparation.lemmas and concepts.settings.get("lemma_rule") != LEMMAS:
+        console.print(
+            f"the topics {concepts.path or concepts.kind} were made with an older rule for plurals: some words of "
+            "other texts are not found in them; build them again",
+            markup=False,
+            soft_wrap=True,
+        )
     return topics.of_bags(bags_of(("\n".join(some) for some in texts), topics.vocabulary, preparation))
 
 
@@ -85,14 +96,15 @@ def topics_set(
     told = _Told(documents_of(corpus, corpus.indices(None), of, language))
     bags = bags_of(told, topics.vocabulary, preparation)
     matrix = topics.of_bags(bags)
-    while (dead_K := matrix[in_split].getnnz(axis=0) == 0).any():
+    words = np.asarray(bags[in_split].sum(axis=1)).ravel()
+    while (dead_K := ~_in_some_text(matrix[in_split], words, topics.prior)).any():
         if dead_K.all():
             raise InputError(f"no {of} of the split {source.split!r} have a word of the topics", where=corpus.path)
         topics = topics.without(dead_K)
         matrix = topics.of_bags(bags)
     left_out = fit.size - len(topics.components)
     unknown = int((np.diff(bags.indptr) == 0).sum()) - told.without
-    _say(of, left_out, told.without, unknown, len(corpus))
+    _say(of, fit.size, left_out, told.without, unknown, len(corpus))
     return ConceptSet(
         kind=kind,
         names=topics.names(),
@@ -103,12 +115,33 @@ def topics_set(
             **asdict(settings),
             "split": source.split,
             "prior": topics.prior,
+            "lemma_rule": LEMMAS,
             "topics_left_out": left_out,
             f"examples_without_{of}": told.without,
             "examples_without_known_words": unknown,
         },
         arrays={"topics": topics.components, "vocabulary": np.array(topics.vocabulary)},
     )
+
+
+def _in_some_text(share_TK: scipy.sparse.csr_matrix, words_T: NDArray[np.float32], prior: float) -> NDArray[np.bool_]:
+    """Which topics are in some text, ``[K]``: as the likeliest of all, or with half a word or more.
+
+    Of a text of few words even a topic that has none of them has a share above 0.01: a text's share of topic k is
+    (prior + words of k) / (K prior + words), so that the prior alone gives 1 / K of a text that is short enough.
+
+    Args:
+        share_TK: The topics of the texts.
+        words_T: How many words of the vocabulary each text has.
+        prior: Dirichlet's alpha.
+    """
+    topics = share_TK.shape[1]
+    of_topic_TK = scipy.sparse.diags(topics * prior + words_T) @ share_TK
+    most_K = of_topic_TK.max(axis=0).toarray().ravel() - prior
+    found_K: NDArray[np.bool_] = most_K >= _A_WORD
+    if (known := np.diff(share_TK.indptr) > 0).any():
+        found_K[np.asarray(share_TK[known].argmax(axis=1)).ravel()] = True
+    return found_K
 
 
 def _check_language(corpus: Corpus, preparation: Preparation, source: TextSource) -> None:
@@ -141,10 +174,10 @@ class _Told:
             yield document
 
 
-def _say(of: Source, left_out: int, without: int, unknown: int, examples: int) -> None:
+def _say(of: Source, size: int, left_out: int, without: int, unknown: int, examples: int) -> None:
     """What a person should know of a set that is not as full as was asked for."""
     if left_out:
-        console.print(f"topics that no example has, left out: {left_out}")
+        console.print(f"topics that are in no text, left out: {left_out} of {size}")
     if without:
         console.print(f"examples without {of}: {without:,} of {examples:,}; no targets")
     if unknown:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from operator import contains
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,12 +136,12 @@ def coverage(
         raise InputError("no class is named" if matchers else "no matcher is named", where="wordsight coverage")
     indices = corpus.indices(split)
     names = [tuple(each) for each in class_names.values()]
-    wanted: dict[str, Callable[[str], str]] = {}
+    wanted: dict[str, Callable[[str], tuple[str, ...]]] = {}
     if "exact" in matchers:
-        wanted["exact"] = str
+        wanted["exact"] = lambda word: (word,)
     if "lemma" in matchers:
-        wanted["lemma"] = cache(noun_lemmas())
-    searches = {name: _Sequences(names, form) for name, form in wanted.items()}
+        wanted["lemma"] = cache(noun_lemmas().forms)
+    searches = {name: _Sequences(names, forms) for name, forms in wanted.items()}
     counts = {name: np.zeros(len(names), dtype=np.int64) for name in matchers}
     vocabulary: set[str] = set()
     captions = 0
@@ -182,28 +183,33 @@ def _nouns(vocabulary: set[str]) -> int:
 class _Sequences:
     """Finds names of several words in texts, by their first word.
 
+    A word of a name is one noun; one of a caption may be a form of several ("axes": of axe and of axis), and stands for
+    each of them.
+
     Args:
         names: The names of each class.
-        form: From a word to the form that is compared.
+        forms: From a word to the forms that are compared, its own first.
     """
 
-    def __init__(self, names: Sequence[tuple[str, ...]], form: Callable[[str], str]) -> None:
-        self._form = form
+    def __init__(self, names: Sequence[tuple[str, ...]], forms: Callable[[str], tuple[str, ...]]) -> None:
+        self._forms = forms
         self._starting: dict[str, list[tuple[list[str], int]]] = {}
         for k, each in enumerate(names):
             for name in each:
-                if words := [form(word) for word in _words(name)]:
+                if words := [forms(word)[0] for word in _words(name)]:
                     self._starting.setdefault(words[0], []).append((words, k))
 
     def in_texts(self, texts: Sequence[Sequence[str]]) -> set[int]:
         """The classes that some texts name."""
-        return {k for text in texts for k in self._in([self._form(word) for word in text])}
+        return {k for text in texts for k in self._in([self._forms(word) for word in text])}
 
-    def _in(self, words: list[str]) -> Iterator[int]:
-        for place, word in enumerate(words):
-            for name, k in self._starting.get(word, ()):
-                if words[place : place + len(name)] == name:
-                    yield k
+    def _in(self, words: list[tuple[str, ...]]) -> Iterator[int]:
+        for place, forms in enumerate(words):
+            for first in forms:
+                for name, k in self._starting.get(first, ()):
+                    after = words[place : place + len(name)]
+                    if len(after) == len(name) and all(map(contains, after, name)):
+                        yield k
 
 
 def _substrings(corpus: Corpus, indices: NDArray[np.int64], names: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:

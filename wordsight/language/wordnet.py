@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wordsight.errors import InputError
+from wordsight.language.lemmas import NounLemmas
 
 _NEEDED = ("index.noun", "data.noun", "noun.exc")
 # Endings that WordNet's own look-up takes off nouns to find their singular (morphy), in its order.
@@ -44,23 +45,15 @@ class WordNet:
         try:
             self._offsets = dict(_index(folder))
             self._first_words = dict(_data(folder))
-            self._irregular = {line[0]: line[1:] for line in map(str.split, _lines(folder, "noun.exc")) if line}
+            irregular = {line[0]: line[1:] for line in map(str.split, _lines(folder, "noun.exc")) if line}
         except (OSError, KeyError, ValueError, IndexError) as error:
             found = f"can't be read as WordNet's nouns ({error})"
             raise InputError(found, where=self.folder, expected=f"a folder with {', '.join(_NEEDED)}") from error
+        self.lemmas = NounLemmas(frozenset(self._offsets), irregular, _ENDINGS)
 
     def synsets(self, noun: str) -> list[str]:
-        """Names of the noun's synsets; of a plural those of its singular, unless it has meanings of its own too."""
-        for form in self._forms(noun):
-            if form in self._offsets:
-                return [self._name(offset) for offset in self._offsets[form]]
-        return []
-
-    def _forms(self, noun: str) -> Iterator[str]:
-        """The noun's singular as its list of exceptions says, the noun itself, and what is left without an ending."""
-        yield from self._irregular.get(noun, ())
-        yield noun
-        yield from (noun.removesuffix(old) + new for old, new in _ENDINGS if noun.endswith(old) and noun != old)
+        """Names of the synsets of a noun, or of what it is the plural of."""
+        return [self._name(offset) for offset in self._offsets.get(self.lemmas(noun), ())]
 
     def _name(self, offset: str) -> str:
         """The first word of a synset, and which of that word's meanings it is."""

@@ -27,11 +27,14 @@ def test_a_picture_in_train_and_test_stays_in_test_alone(first: str, second: str
 
 
 def test_validation_outranks_train_and_unnamed_splits_but_not_test() -> None:
-    splits = ["train2017", "restval", "", "val2014", "test"]
+    splits = ["train2017", "", "val2014", "test"]
     for k in range(1, len(splits)):
-        assert join([example(split, split) for split in splits[: k + 1]]).example.split == (
-            splits[k] if splits[k] else "restval"
-        )
+        assert join([example(split, split) for split in splits[: k + 1]]).example.split == splits[k]
+
+
+def test_restval_is_training_data_so_captions_move_to_the_first() -> None:
+    joined = join([example("a", "train", "one"), example("b", "restval", "two")])
+    assert joined.example == example("a", "train", "one", "two")
 
 
 def test_captions_move_within_the_split_that_is_kept() -> None:

@@ -57,7 +57,7 @@ def build_concepts(
         settings: Its settings, as its dataclass or by name; what is not given has its default.
         corpus: The corpus, or its folder.
         out: The folder to make.
-        split: The split that it is learned from; ``train`` where there are splits.
+        split: The split that it is learned from, or several ("train,val"); ``train`` where there are splits.
         overwrite: Whether a concept set that is there already is replaced.
 
     Raises:

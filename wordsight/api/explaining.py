@@ -72,7 +72,8 @@ def explain_map(
     else:
         opened_corpus = run.corpus() if corpus is None else open_corpus(corpus)
         split = split or opened_corpus.default_split("test")
-        shown, name = images_of_corpus(opened_corpus, split, settings), f"{opened_corpus.name}-{split}"
+        shown = images_of_corpus(opened_corpus, split, settings)
+        name = f"{opened_corpus.name}-{split.replace(',', '+')}"
     subject = subject_of(run, device, heads=False)
     return draw_map(subject, shown, settings, Path(out or run.path / "map" / name))
 

@@ -45,7 +45,7 @@ def pretrain(
         recipe: A recipe's name, a YAML file of settings, or settings.
         corpus: The corpus, or its folder.
         out: The run folder to make.
-        split: The split to train on; ``train`` where there are splits, else all.
+        split: The split to train on, or several ("train,val"); ``train`` where there are splits, else all.
         resume: Go on from the checkpoint in ``out``, to the same numbers as if it had never stopped.
         changes: Settings that go before the recipe's, by name (``epochs=5``).
 

@@ -64,7 +64,8 @@ class ConceptsOut:
     Args:
         corpus: The corpus folder.
         out: The concept set's folder to make.
-        split: The split that it is learned from; by default train where there are splits, else all.
+        split: The split that it is learned from, or several with commas between them; by default train where there are
+            splits, else all.
         overwrite: Replace the concept set that is there already.
     """
 

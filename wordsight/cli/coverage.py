@@ -19,7 +19,7 @@ class CoverageArguments:
     Args:
         corpus: The corpus folder.
         classes: A file of class names: a name a line, or a table with a column name and one label.
-        split: The split of the corpus; by default all of it.
+        split: The split of the corpus, or several with commas between them; by default all of it.
         matchers: What counts as naming a class, with commas between several: exact (its words, one after another),
             lemma (their singulars), substring (its letters, within words too).
         results: A result with a value per class, a JSON file that evaluate wrote, to draw coverage against.

@@ -19,7 +19,8 @@ class LanguageArguments:
     Args:
         out: The folder to make.
         corpus: A corpus folder whose captions are read.
-        split: The split of the corpus; by default train where there are splits, else all.
+        split: The split of the corpus, or several with commas between them; by default train where there are splits,
+            else all.
         language: Only captions of this language, such as de, where the corpus knows their languages.
         text: Text files, with commas between several, or a pattern in quotes ('texts/*.tsv.gz'): plain text with a
             sentence a line; a table (.tsv, .csv, .jsonl, .parquet); COCO captions (.json). Packed ones (.gz) are

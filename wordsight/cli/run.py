@@ -20,7 +20,8 @@ class PretrainArguments:
     Args:
         corpus: The corpus folder.
         out: The run folder to make.
-        split: The split to train on; by default train where there are splits, else all.
+        split: The split to train on, or several with commas between them; by default train where there are splits,
+            else all.
         resume: Go on from the checkpoint in the run folder, to the same numbers as if it had never stopped.
     """
 
@@ -41,7 +42,8 @@ class EvaluateArguments:
             test/ with class folders in them), voc:DIR, table:FILE, multilabel:FILE, coco-labels:FILE, torchvision:NAME,
             corpus:FOLDER.
         corpus: The folder of a corpus of captioned images, for what is asked of the heads.
-        split: The split of that corpus, with commas between several; by default test where there are splits, else all.
+        split: The split of that corpus, or several with commas between them, each with results of its own; by default
+            test where there are splits, else all.
         protocol: How it is measured, with commas between several: a name (logistic, ridge, knn, few-shot, zero-shot,
             ... for a task; masked-words, pointing, tags, retrieval for a corpus), or a YAML file of one's own. By
             default logistic for a task, and for a corpus masked-words, or tags for a run that masks no words.
@@ -106,7 +108,8 @@ class ExplainMapArguments:
     Args:
         run: The run folder.
         corpus: The folder of the corpus whose images are laid out; by default the one that the run learned from.
-        split: The split of that corpus; by default test where there are splits, else all.
+        split: The split of that corpus, or several with commas between them; by default test where there are splits,
+            else all.
         task: Labelled images in place of a corpus, framed in the colours of their labels: folder:DIR, voc:DIR,
             table:FILE or corpus:FOLDER. Those of its test are laid out.
         count: With more images than this, so many are drawn by lot.

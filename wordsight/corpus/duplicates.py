@@ -1,8 +1,8 @@
 """The same picture twice: which example keeps it.
 
-Two examples whose decoded pixels are equal become one. Within a split the first is kept and gets the captions,
-labels and boxes of the others, so that nothing is lost. Across splits nothing moves, and the example that goes is the
-one in train: a picture that is tested on must not be trained on.
+Two examples whose decoded pixels are equal become one. Within a split, and among those of training data, the first is
+kept and gets the captions, labels and boxes of the others, so that nothing is lost. Across others nothing moves, and
+the example that goes is the one in train: a picture that is tested on must not be trained on.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.splits import Part, part_of
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def join(same: Sequence[Example]) -> Joined:
     """
     best = max(_rank(example.split) for example in same)
     kept = next(example for example in same if _rank(example.split) == best)
-    givers = [example for example in same if example.split == kept.split]
+    givers = [example for example in same if _is_one_split(example.split, kept.split)]
     article = next((example.article for example in givers if example.article is not None), None)
     joined = replace(
         kept.saying(_union(example.spoken for example in givers)),
@@ -84,13 +85,14 @@ def join(same: Sequence[Example]) -> Joined:
     for example in same:
         if example is kept:
             continue
-        moved = "its captions and labels moved there" if example.split == kept.split else f"in {kept.split!r}"
+        within = _is_one_split(example.split, kept.split)
+        moved = "its captions and labels moved there" if within else f"in {kept.split!r}"
         rejected.append(Rejected(example.id, "image", "duplicate", f"the same picture as {kept.id}: {moved}"))
-        for caption in example.spoken if example.split == kept.split else ():
+        for caption in example.spoken if within else ():
             if caption in said:
                 rejected.append(Rejected(example.id, "caption", "repeated caption", caption[0]))
             said.add(caption)
-        if example.split == kept.split and example.article not in (None, article):
+        if within and example.article not in (None, article):
             rejected.append(another_article(example.id, str(example.article)))
     return Joined(joined, rejected)
 
@@ -104,11 +106,14 @@ def _union(parts: Iterable[Iterable[T]]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(word for part in parts for word in part))
 
 
+def _is_one_split(one: str, other: str) -> bool:
+    """Whether two splits are one, or both of training data: what is said of a picture moves from one to the other."""
+    return one == other or _rank(one) == _rank(other) == 0
+
+
 def _rank(split: str) -> int:
     """How much it matters that a picture stays in this split: test over validation over unnamed ones over train."""
-    name = split.lower()
-    if name.startswith("test"):
-        return 3
-    if name.startswith(("val", "dev")):
-        return 2
-    return 0 if name.startswith("train") else 1
+    named: dict[str, Part] = {"test": "test", "val": "val", "dev": "val", "train": "train"}
+    # Names of one's own begin so: "testA", "train-standard".
+    part = part_of(split) or next((named[start] for start in named if split.lower().startswith(start)), "")
+    return {"test": 3, "val": 2, "": 1, "train": 0}[part]

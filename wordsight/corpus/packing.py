@@ -17,7 +17,8 @@ from wordsight.atomic import atomic_file
 from wordsight.corpus.duplicates import Seen, join
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import PackedImage
-from wordsight.corpus.store import ALL, CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA, Rows
+from wordsight.corpus.splits import ALL
+from wordsight.corpus.store import CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA, Rows
 from wordsight.corpus.writing import RowWriter
 from wordsight.errors import InputError, listed
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.corpus.captions import count_tokens, words
+from wordsight.corpus.splits import part_of
 from wordsight.corpus.store import Corpus
 from wordsight.progress import track
 
@@ -77,7 +78,7 @@ class CorpusSummary:
 
     def counted(self) -> str:
         """One line: how many examples and captions there are, and what was left out."""
-        splits = ", ".join(f"{count:,} {name}" for name, count in self.splits.items())
+        splits = ", ".join(f"{count:,} {name}{_read_as(name)}" for name, count in self.splits.items())
         what = f"{self.examples:,} examples" + (f" ({splits})" if splits else "")
         languages = ", ".join(f"{count:,} {name}" for name, count in self.languages.items())
         what += f", {self.captions:,} captions" if self.captions else ""
@@ -89,9 +90,10 @@ class CorpusSummary:
 
     def __str__(self) -> str:
         """Everything, one fact a line, for a terminal."""
+        splits = {name + _read_as(name): count for name, count in self.splits.items()}
         facts = {
             "sources": ", ".join(self.sources),
-            "examples": f"{self.examples:,}" + _listed(self.splits, " in splits: "),
+            "examples": f"{self.examples:,}" + _listed(splits, " in splits: "),
             "captions": f"{self.captions:,}, {self.mean_tokens:.1f} tokens on average",
             "languages": _listed(self.languages) or "not said",
             "captions/image": _listed(self.captions_per_example),
@@ -190,6 +192,12 @@ def rejects(corpus: Corpus, reason: str | None = None, limit: int = 20) -> list[
 def _listed(counts: Mapping[Any, int], start: str = "") -> str:
     listed = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
     return start + listed if listed else ""
+
+
+def _read_as(split: str) -> str:
+    """What a split is for, where its name does not begin with that: Karpathy's "restval"."""
+    part = part_of(split)
+    return f" read as {part}" if part and not split.lower().startswith(part) else ""
 
 
 def _shown(corpus: Corpus, i: int) -> ExampleSummary:

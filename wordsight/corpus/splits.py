@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
+ALL = "all"
+
 Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 # Each also with a word for what it is of (training_set, test-images, TrainData) and a year (val2017).
 _WORDS: dict[Part, tuple[str, ...]] = {
@@ -16,6 +20,10 @@ _WORDS: dict[Part, tuple[str, ...]] = {
 _OF = "(sets?|splits?|data|dataset|images?|imgs?|photos?|pictures?|folder|dir)"
 _PART_OF = {word: part for part, words in _WORDS.items() for word in words}
 _NAME = re.compile(rf"({'|'.join(sorted(_PART_OF, key=len, reverse=True))}){_OF}?\d{{0,4}}")
+
+
+class UnknownSplit(KeyError):  # noqa: N818  # read as "except UnknownSplit"
+    """A split that was asked for and is not there; its argument is the name."""
 
 
 def part_of(name: str) -> Part | Literal[""]:
@@ -31,3 +39,27 @@ def part_of(name: str) -> Part | Literal[""]:
 def split_of(name: str) -> str:
     """The split that a folder's name means, as it is named; "" when it means none."""
     return name if part_of(name) else ""
+
+
+def chosen_splits(asked: str, known: Iterable[str]) -> list[str]:
+    """The splits that a person asks for, in the order of ``known``.
+
+    ``train``, ``val`` and ``test`` mean every split of that purpose: Karpathy's ``restval`` is training data.
+
+    Args:
+        asked: One split, or several with commas between them.
+        known: The splits that there are.
+
+    Raises:
+        UnknownSplit: When one of them is not there.
+    """
+    known = list(known)
+    if asked in known and not part_of(asked):
+        return [asked]
+    found = set()
+    for name in (piece.strip() for piece in asked.split(",")):
+        meant = {each for each in known if each == name or (name in PARTS and part_of(each) == name)}
+        if not meant:
+            raise UnknownSplit(name)
+        found |= meant
+    return [each for each in known if each in found]

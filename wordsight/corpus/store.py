@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wordsight.corpus.example import Box
+from wordsight.corpus.splits import ALL, UnknownSplit, chosen_splits
 from wordsight.errors import InputError, unknown
 
 FORMAT_VERSION = 2
-ALL = "all"
 
 IMAGE_SCHEMA = pa.schema(
     [
@@ -165,28 +165,43 @@ class Corpus:
         return self.path.name
 
     def indices(self, split: str | None = None) -> NDArray[np.int64]:
-        """The numbers of the examples in a split, ascending; ``None`` or "all" for every example.
+        """The numbers of the examples in a split, ascending.
+
+        Args:
+            split: One split, or several with commas between them; "train", "val" and "test" mean every split of that
+                purpose (Karpathy's "restval" is training data). ``None`` or "all" for every example.
 
         Raises:
             InputError: When there is no such split.
         """
         if split is None or split == ALL:
             return np.arange(len(self), dtype=np.int64)
-        if split not in self.splits:
-            raise unknown("split", split, [*self.splits, ALL], where=self.path)
-        within = pc.equal(self._texts.column("split"), split).to_numpy(zero_copy_only=False)
-        return np.flatnonzero(within).astype(np.int64)
+        within = pc.is_in(self._texts.column("split"), value_set=pa.array(self.splits_meant(split), pa.string()))
+        return np.flatnonzero(within.to_numpy(zero_copy_only=False)).astype(np.int64)
+
+    def splits_meant(self, split: str) -> list[str]:
+        """The names of the splits that :meth:`indices` takes its examples from.
+
+        Args:
+            split: As :meth:`indices` takes it; "all" for every split.
+
+        Raises:
+            InputError: When there is no such split.
+        """
+        try:
+            return list(self.splits) if split == ALL else chosen_splits(split, self.splits)
+        except UnknownSplit as error:
+            raise unknown("split", error.args[0], [*self.splits, ALL], where=self.path) from error
 
     def default_split(self, wanted: str) -> str:
         """``wanted`` where the corpus has splits, "all" where it has none.
 
         Raises:
-            InputError: When there are splits, and not this one.
+            InputError: When there are splits, and none of this purpose.
         """
         if not self.splits:
             return ALL
-        if wanted not in self.splits and wanted != ALL:
-            raise unknown("split", wanted, [*self.splits, ALL], where=self.path)
+        self.splits_meant(wanted)
         return wanted
 
     def image_bytes(self, i: int) -> memoryview:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordsight.corpus.store import ALL
+from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
 from wordsight.evaluation.correlation import Pairs, Projections, projected
@@ -186,7 +186,7 @@ def _projections(
     if not settings.projections:
         return {}, []
     corpus = question.corpus
-    if "train" not in corpus.splits or question.split in ("train", ALL):
+    if "train" not in map(part_of, corpus.splits) or question.shares_with("train"):
         return {}, ["no CCA, PLS or kernel CCA beside it: there is no other split called train to learn them from"]
     drawn = sample_rows(corpus.indices("train"), settings.most_pairs)
     learned = one_text_each(shown_of(corpus, drawn, settings.texts, side))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.corpus.store import ALL, Corpus
+from wordsight.corpus.splits import ALL
+from wordsight.corpus.store import Corpus
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel
 from wordsight.objectives.objective import Objective
@@ -85,18 +86,28 @@ class CorpusSplit:
     @property
     def name(self) -> str:
         """What results are filed under."""
-        return f"{self.corpus.name}-{self.split}"
+        return f"{self.corpus.name}-{self.split.replace(',', '+')}"
 
     @property
     def fingerprint(self) -> str:
         """Hash of what is asked about."""
         return hashlib.sha256(f"{self.corpus.fingerprint} {self.split}".encode()).hexdigest()[:16]
 
+    def shares_with(self, split: str) -> bool:
+        """Whether another split of the corpus, or several, have examples of this one.
+
+        Args:
+            split: As a person asks for it: "train" is every split of training data.
+        """
+        if split == self.split or not self.corpus.splits:
+            return split == self.split
+        return not set(self.corpus.splits_meant(self.split)).isdisjoint(self.corpus.splits_meant(split))
+
     def seen_in_training(self, subject: Subject) -> list[str]:
         """A sentence where the subject was trained on these very captions."""
         if self.corpus.fingerprint != subject.trained_on:
             return []
-        if ALL in (self.split, subject.trained_split) or self.split == subject.trained_split:
+        if ALL in (self.split, subject.trained_split) or self.shares_with(subject.trained_split):
             return ["the run was trained on these captions: this is no held-out number"]
         return []
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.corpus.store import ALL, Corpus
+from wordsight.corpus.splits import ALL
+from wordsight.corpus.store import Corpus
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.corpus import CorpusImages
 from wordsight.evaluation.tasks.task import Chosen, EncodedImage

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.corpus.captions import names_in
 from wordsight.corpus.example import Box
-from wordsight.corpus.store import ALL, Corpus
+from wordsight.corpus.splits import ALL, part_of
+from wordsight.corpus.store import Corpus
 from wordsight.explain.attention import AttentionMaps, PhotoAttention, Span, WordAttention
 from wordsight.explain.formats import chance
 from wordsight.explain.heat import common_top, data_uri, overlay, scale_colours
@@ -70,7 +71,7 @@ def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: i
 
 def held_out(corpus: Corpus) -> str:
     """The split that examples are shown from: one that was not trained on, where there is one."""
-    return next((split for split in ("test", "val") if split in corpus.splits), ALL)
+    return next((part for part in ("test", "val") if part in map(part_of, corpus.splits)), ALL)
 
 
 def _draw_words(

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.corpus.store import ALL, Corpus
+from wordsight.corpus.splits import ALL
+from wordsight.corpus.store import Corpus
 from wordsight.explain.formats import count, share
 from wordsight.explain.heat import data_uri
 from wordsight.explain.report.contents import Bar, ConceptGroup, ConceptsPart, DataPart, Picture

@@ -43,7 +43,9 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
         (b'[{"a": 1}] nonsense', "broken JSON after 1 entries"),
         (b'{"a": 1}', "is no JSON list; expected a list of things"),
         (b"", "is no JSON list"),
-        (b"PK\x03\x04 ...", "is no JSON list; expected a list of things; unpack it first"),
+        (b"PK\x03\x04 ...", "is damaged or cut off"),
+        (b"\x1f\x8b\x08 ...", "is damaged or cut off"),
+        (b"\x28\xb5\x2f\xfd ...", r"is packed \(zstd\); unpack it first"),
     ],
 )
 def test_what_is_broken_is_one_line(content: bytes, what: str, tmp_path: Path) -> None:

@@ -1,19 +1,44 @@
-"""The items of a long JSON list, one at a time: memory holds one of them, however long the list is."""
+"""JSON files, packed or not: what one holds, or the items of a long list one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from wordsight.corpus.packed import unpacked
 from wordsight.errors import InputError
 
 _MARK = b"\xef\xbb\xbf"
-_PACKED = (b"PK", b"\x1f\x8b")
+
+
+def json_content(path: Path, expected: str, parse_float: Callable[[str], Any] | None = None) -> Any:
+    """What a JSON file holds.
+
+    Args:
+        path: The file.
+        expected: Its layout, for error messages.
+        parse_float: What a number with a decimal point becomes, from its digits.
+
+    Raises:
+        InputError: When it can't be read, is not in UTF-8, or is no JSON.
+    """
+    try:
+        with unpacked(path) as file:
+            return json.loads(file.read().decode("utf-8-sig"), parse_float=parse_float)
+    except FileNotFoundError as error:
+        raise InputError("no such file", where=path, expected=expected) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"byte {error.start:,} is not UTF-8", where=path, mend="save it as UTF-8") from error
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"can't be read ({error})", where=path, expected=expected) from error
 
 
 def json_items(path: Path, expected: str) -> Iterator[Any]:
-    """Yield the items of a JSON file that holds a list.
+    """Yield the items of a JSON file that holds a list: memory holds one of them, however long the list is.
 
     Args:
         path: The file.
@@ -26,12 +51,11 @@ def json_items(path: Path, expected: str) -> Iterator[Any]:
 
     number = 0
     try:
-        with path.open("rb") as file:
+        with unpacked(path) as file:
             head = file.read(64)
             start = len(_MARK) if head.startswith(_MARK) else 0
             if not head[start:].lstrip().startswith(b"["):
-                mend = "unpack it first" if head.startswith(_PACKED) else None
-                raise InputError("is no JSON list", where=path, expected=expected, mend=mend)
+                raise InputError("is no JSON list", where=path, expected=expected)
             file.seek(start)
             for item in ijson.items(file, "item", use_float=True):
                 yield item

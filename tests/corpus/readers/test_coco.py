@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,72 @@ def test_absent_files_and_folders_are_named(tmp_path: Path) -> None:
         list(Coco(coco.captions, coco.images))
 
 
+@pytest.mark.parametrize("wrong", [str, float, "{}.0".format, "{:012d}".format])
+def test_ids_of_a_file_are_compared_as_what_they_mean(wrong: Callable[[int], Any], tmp_path: Path) -> None:
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    content = {
+        "images": [{"id": k, "file_name": name} for k, name in enumerate(names)],
+        "annotations": [{"image_id": wrong(k), "caption": f"of {name}"} for k, name in enumerate(names)],
+    }
+    read = [each for each in reader(tmp_path, content) if isinstance(each, Example)]
+    assert [each.captions for each in read] == [("of a.jpg",), ("of b.jpg",), ("of c.jpg",)]
+    assert not [each for each in reader(tmp_path, content) if isinstance(each, Rejected)]
+
+
+def test_captions_of_other_images_stop_the_build_with_an_id_of_each(tmp_path: Path) -> None:
+    ids = [*(f"{k}.jpg" for k in range(30)), 1]
+    content = {
+        "images": [{"id": k, "file_name": f"{k}.jpg"} for k in range(30)],
+        "annotations": [{"image_id": image_id, "caption": "a dog"} for image_id in ids],
+    }
+    what = "only 1 of the 31 images that its captions are of is in its list .*: one here is '0.jpg', one there 0"
+    with pytest.raises(InputError, match=what):
+        list(reader(tmp_path, content))
+
+
+def test_a_file_of_which_some_images_were_kept_is_read(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"image_id": k, "caption": f"of {k}"} for k in range(100)],
+    }
+    found = list(reader(tmp_path, content))
+    assert found[0] == Example("a.jpg", tmp_path / "images" / "a.jpg", ("of 1",))
+    assert {each.reason for each in found[1:] if isinstance(each, Rejected)} == {"no such image"}
+    assert len(found) == 100
+
+
+def test_two_images_of_one_id_are_said(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": "1", "file_name": "b.jpg"}],
+        "annotations": [{"image_id": 1, "caption": "whose is it"}],
+    }
+    assert list(reader(tmp_path, content))[1] == Rejected(
+        "b.jpg", "example", "repeated id", "the id 1 is that of a.jpg"
+    )
+
+
+def test_a_packed_file_is_read(tmp_path: Path) -> None:
+    coco = reader(tmp_path, ENGLISH)
+    packed = tmp_path / "captions.json.gz"
+    packed.write_bytes(gzip.compress(coco.captions.read_bytes()))
+    assert list(Coco(packed, coco.images)) == list(coco)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"image": "a.jpg", "caption": "a dog"}],
+        {"a.jpg": "a dog"},
+        {f"{'x' * 300}{k}.jpg": "a dog" for k in range(12_000)},
+        '{"image": "a.jpg", "caption": "a dog"}\n{"image": "b.jpg", "caption": "a cat"}\n',
+    ],
+)
+def test_a_layout_that_another_reader_reads_is_told(content: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="wordsight corpus build json .*captions.json IMAGES") as caught:
+        list(reader(tmp_path, content))
+    assert len(str(caught.value)) < 1_000
+
+
 def german(tmp_path: Path, captions: dict[str, list[Any]], name: str = "de.json") -> Path:
     """A captions file with its own numbers for the images."""
     images = [{"id": 100 + k, "file_name": file} for k, file in enumerate(captions)]
@@ -151,7 +218,7 @@ def test_what_is_wrong_with_a_further_file_costs_no_example(tmp_path: Path) -> N
 def test_a_further_file_of_other_images_is_an_error(tmp_path: Path) -> None:
     main = reader(tmp_path, ENGLISH)
     also = german(tmp_path, {"a.png": ["ein Hund"], "b.png": ["eine Katze"]})
-    what = r"de.json: none of its 2 images is in .*captions.json; expected the same file names \(its first is a.png\)"
+    what = "de.json: none of its 2 images is in .*captions.json; .*: one here is 'a.png', one there 'a.jpg'"
     with pytest.raises(InputError, match=what):
         list(Coco(main.captions, main.images, "en", (f"de={also}",)))
 
@@ -204,6 +271,16 @@ def test_images_that_one_of_the_files_lacks_have_no_label(tmp_path: Path) -> Non
     assert [each.labels for each in coco if isinstance(each, Example)] == [("person", "dog"), ()]
 
 
+def test_ids_of_an_instances_file_may_be_texts_or_floats(tmp_path: Path) -> None:
+    objects: dict[str, Any] = {
+        "images": [{"id": "1"}, {"id": "2"}],
+        "annotations": [{"image_id": 1.0, "category_id": "18"}, {"image_id": "2", "category_id": 1}],
+        "categories": [{"id": "1", "name": "person"}, {"id": 18, "name": "dog"}],
+    }
+    coco = labelled(tmp_path, objects)
+    assert [each.labels for each in coco if isinstance(each, Example)] == [("dog",), ("person",)]
+
+
 def test_karpathys_ids_are_cocos(tmp_path: Path) -> None:
     entry = {"filename": "a.jpg", "filepath": "val2014", "cocoid": 1, "imgid": 0, "sentences": [{"raw": "A dog."}]}
     found = list(labelled(tmp_path, OBJECTS, {"images": [entry]}))
@@ -223,7 +300,7 @@ def test_karpathys_ids_are_cocos(tmp_path: Path) -> None:
         (OBJECTS | {"annotations": [{"image_id": 1, "category_id": 7}]}, "annotation 1 has the category_id 7"),
         (OBJECTS | {"annotations": [{"category_id": 18}]}, "annotation 1 has no image_id"),
         (
-            OBJECTS | {"annotations": [{"image_id": 1.0, "category_id": 18}]},
+            OBJECTS | {"annotations": [{"image_id": 1.5, "category_id": 18}]},
             "annotation 1 has no image_id that is a",
         ),
         (OBJECTS | {"categories": [{"id": 1}]}, "the category .* has no id or name"),
@@ -236,7 +313,7 @@ def test_karpathys_ids_are_cocos(tmp_path: Path) -> None:
         ),
         (
             {"images": [{"id": 7}], "annotations": [], "categories": []},
-            r"none of its 1 images has an id of .*captions\.json; expected the same ids \(the first there is 1\)",
+            r"none of its 1 images is in .*captions\.json; expected the same names in both: one here is 7, one there 1",
         ),
     ],
 )

@@ -198,3 +198,20 @@ def test_absent_files_and_wrong_sizes_are_named(photo: Photo, tmp_path: Path) ->
     (tmp_path / "sizes.json").write_text('[{"image_id": 1, "width": 0, "height": 3}]')
     with pytest.raises(InputError, match=r"sizes.json: entry 1 is .*; expected image_data.json"):
         list(VisualGenome(reader.regions, tmp_path, image_data=tmp_path / "sizes.json"))
+
+
+def test_ids_that_are_texts_are_the_numbers_they_mean(photo: Photo, tmp_path: Path) -> None:
+    photo(tmp_path / "1.jpg", 1, size=(48, 36))
+    one = region("a red stripe", 0, 0, 24, 36) | {"image_id": "1"}
+    file = regions(tmp_path / "r.json", [{"regions": [one], "id": "1"}])
+    (tmp_path / "image_data.json").write_text(json.dumps([{"image_id": 1.0, "width": 96, "height": 72}]))
+    (found,) = VisualGenome(file, tmp_path)
+    assert isinstance(found, Example)
+    assert found.boxes == (Box("a red stripe", 0.0, 0.0, 0.25, 0.5),)
+
+
+def test_sizes_of_other_images_stop_the_build(photo: Photo, tmp_path: Path) -> None:
+    reader = whole(photo, tmp_path, range(1, 4))
+    (tmp_path / "image_data.json").write_text(json.dumps([{"image_id": "101", "width": 9, "height": 9}]))
+    with pytest.raises(InputError, match="none of its 1 images is in .*: one here is 101, one there 1"):
+        list(VisualGenome(reader.regions, tmp_path, image_data=tmp_path / "image_data.json"))

@@ -6,7 +6,6 @@ Several such files may tell of the same images in several languages.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,8 @@ from typing import Any
 
 from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.instances import Instances
+from wordsight.corpus.json_items import json_content
+from wordsight.corpus.keys import Key, check_meeting, key_of
 from wordsight.corpus.paths import inside
 from wordsight.errors import InputError, listed
 
@@ -97,22 +98,19 @@ class Coco:
     def _instances(self) -> Instances | None:
         return None if self.labels is None else Instances(self.labels)
 
-    def _labels(self) -> dict[Any, tuple[str, ...]]:
+    def _labels(self) -> dict[Key | None, tuple[str, ...]]:
         """The labels of the images by their ids, in the order of the categories."""
         if self._instances is None:
             return {}
         files, found = self._instances.files, self._instances.objects
-        known: dict[Any, str] = {}
+        known: dict[Key, str] = {}
         for entry in self._main.content["images"]:
             name = _name_of(entry)
-            if name is not None:
-                known[_id_of(entry)] = name
-                _check_name(_id_of(entry), name, files, self._instances.path, self.captions)
-        if known and not any(key in known for key in (*files, *found[0], *found[1])):
-            what = f"none of its {len(files):,} images has an id of {self.captions}"
-            expected = f"the same ids (the first there is {next(iter(known))!r})"
-            raise InputError(what, where=self._instances.path, expected=expected)
-        labels = {}
+            if name is not None and (key := _id_of(entry)) is not None:
+                known[key] = name
+                _check_name(key, name, files, self._instances.path, self.captions)
+        check_meeting({**files, **found[0], **found[1]}, known, "images", self._instances.path, self.captions)
+        labels: dict[Key | None, tuple[str, ...]] = {}
         for key in found[0].keys() | found[1].keys():
             held = {*found[0].get(key, ()), *found[1].get(key, ())}
             labels[key] = tuple(name for name in self._instances.names.values() if name in held)
@@ -121,7 +119,7 @@ class Coco:
     def _other(self, language: str, path: Path) -> _Other:
         """The captions of a further file, by the names of their images."""
         other = _Other(path, {}, [])
-        known = {_name_of(entry) for entry in self._main.content["images"]}
+        known = {name: None for entry in self._main.content["images"] if (name := _name_of(entry)) is not None}
         for item in _File(path).images():
             if isinstance(item, Rejected):
                 # What is wrong with a further file costs the image nothing: it is the main file's.
@@ -129,10 +127,7 @@ class Coco:
             elif item.captions:
                 earlier = other.captions.get(item.name, ())
                 other.captions[item.name] = (*earlier, *((text, language) for text in item.captions))
-        if other.captions and not known & other.captions.keys():
-            what = f"none of its {len(other.captions):,} images is in {self.captions}"
-            example = next(iter(other.captions))
-            raise InputError(what, where=path, expected=f"the same file names (its first is {example})")
+        check_meeting(other.captions, known, "images", path, self.captions)
         return other
 
 
@@ -149,7 +144,7 @@ class _Other:
 class _Image:
     """What one file says of an image."""
 
-    id: Any
+    id: Key | None
     name: str
     captions: list[str]
     split: str
@@ -163,35 +158,40 @@ class _File:
 
     def images(self) -> Iterator[_Image | Rejected]:
         """Every image with its captions, and what of the file can't be used."""
-        sentences = self._sentences()
-        for number, entry in enumerate(self.content["images"]):
+        sentences, images = self._sentences(), self.content["images"]
+        ids = {key: None for entry in images if _name_of(entry) is not None and (key := _id_of(entry)) is not None}
+        told = [key for key in sentences if key is not None]
+        check_meeting(told, ids, "captions", self.path, self.path)
+        seen: dict[Key, str] = {}
+        for number, entry in enumerate(images):
             name = _name_of(entry)
             if name is None:
                 yield Rejected(f"image {number + 1}", "example", "no file name", str(entry)[:200])
                 continue
-            captions = sentences.pop(_id_of(entry), [])
-            inner = entry.get("sentences")
-            for sentence in inner if isinstance(inner, list) else []:
-                captions.append(sentence.get("raw") if isinstance(sentence, dict) else sentence)
+            key = _id_of(entry)
+            if key is not None and seen.setdefault(key, name) != name:
+                # Whose the captions of that id are can't be told.
+                yield Rejected(name, "example", "repeated id", f"the id {key!r} is that of {seen[key]}")
+                continue
             texts = []
-            for caption in captions:
+            for caption in [*(sentences.pop(key, ()) if key is not None else ()), *_inner(entry)]:
                 if isinstance(caption, str) or caption is None:
                     texts.append(caption or "")
                 else:
                     yield Rejected(name, "caption", "caption is no text", repr(caption)[:200])
-            yield _Image(_id_of(entry), name, texts, str(entry.get("split") or ""))
+            yield _Image(key, name, texts, str(entry.get("split") or ""))
         for image_id, captions in sentences.items():
             for caption in captions:
                 yield Rejected(f"image_id {image_id}", "caption", "no such image", str(caption))
 
-    def _sentences(self) -> dict[Any, list[Any]]:
-        found: dict[Any, list[Any]] = defaultdict(list)
+    def _sentences(self) -> dict[Key | None, list[Any]]:
+        found: dict[Key | None, list[Any]] = defaultdict(list)
         for number, annotation in enumerate(self.content.get("annotations", [])):
             if not isinstance(annotation, dict) or "image_id" not in annotation or "caption" not in annotation:
                 raise InputError(
                     f"annotation {number + 1} has no 'image_id' or no 'caption'", where=self.path, expected=_LAYOUT
                 )
-            found[_key(annotation["image_id"])].append(annotation["caption"])
+            found[key_of(annotation["image_id"])].append(annotation["caption"])
         return found
 
     @cached_property
@@ -202,19 +202,19 @@ class _File:
             InputError: When it can't be read, or has another layout.
         """
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8-sig"))
-        except FileNotFoundError as error:
-            raise InputError("no such file", where=self.path, expected="a COCO captions JSON file") from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"byte {error.start:,} is not UTF-8", where=self.path, mend="save it as UTF-8") from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"can't be read ({error})", where=self.path, expected="COCO captions JSON") from error
+            content = json_content(self.path, "a COCO captions JSON file")
+        except InputError as error:
+            raise self._another_layout(error.what) if "Extra data" in error.what else error from error
         if not isinstance(content, dict) or not isinstance(content.get("images"), list):
             found = f"has the keys {listed(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
-            raise InputError(found, where=self.path, expected=_LAYOUT)
+            raise self._another_layout(found)
         if not isinstance(content.get("annotations", []), list):
             raise InputError("'annotations' is no list", where=self.path, expected=_LAYOUT)
         return content
+
+    def _another_layout(self, found: str) -> InputError:
+        mend = f"other layouts are read by: wordsight corpus build json {self.path} IMAGES"
+        return InputError(found, where=self.path, expected=_LAYOUT, mend=mend)
 
 
 def _name_of(entry: Any) -> str | None:
@@ -227,7 +227,7 @@ def _name_of(entry: Any) -> str | None:
     return f"{folder}/{name}" if isinstance(folder, str) and folder else name
 
 
-def _check_name(key: Any, name: str, files: dict[int | str, str], instances: Path, captions: Path) -> None:
+def _check_name(key: Key, name: str, files: dict[Key, str], instances: Path, captions: Path) -> None:
     """Raise when the instances file has another file name under an image's id; a folder before it is no difference."""
     other = files.get(key) or name
     if not f"/{name}".endswith(f"/{other}") and not f"/{other}".endswith(f"/{name}"):
@@ -239,11 +239,13 @@ def _check_name(key: Any, name: str, files: dict[int | str, str], instances: Pat
         )
 
 
-def _id_of(entry: dict[str, Any]) -> Any:
+def _id_of(entry: Any) -> Key | None:
     """The id in an entry of ``images``; Karpathy's files have COCO's under a name of its own."""
-    return _key(entry.get("id", entry.get("cocoid")))
+    return key_of(entry.get("id", entry.get("cocoid"))) if isinstance(entry, dict) else None
 
 
-def _key(image_id: Any) -> Any:
-    """Image ids are numbers or strings; anything else would not be found in a dictionary."""
-    return image_id if isinstance(image_id, (int, str)) else repr(image_id)
+def _inner(entry: dict[str, Any]) -> Iterator[Any]:
+    """The captions inside an entry of ``images``, as Karpathy's files have them."""
+    inner = entry.get("sentences")
+    for sentence in inner if isinstance(inner, list) else []:
+        yield sentence.get("raw") if isinstance(sentence, dict) else sentence

@@ -22,6 +22,7 @@ from wordsight.corpus.boxes import box_within
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import stored_size
 from wordsight.corpus.json_items import json_items
+from wordsight.corpus.keys import check_meeting, key_of
 from wordsight.errors import InputError
 from wordsight.progress import track
 from wordsight.ranges import Count, Seed, check_ranges
@@ -37,7 +38,7 @@ class VisualGenome:
     The file of regions is read twice, an entry at a time: before anything is built it is known to be whole.
 
     Args:
-        regions: The file ``region_descriptions.json``, unpacked.
+        regions: The file ``region_descriptions.json``, packed or not.
         images: The folder of the images, or the one above ``VG_100K`` and ``VG_100K_2``.
         image_data: Which ``image_data.json`` states the images' sizes; where not given, the one beside the regions,
             and otherwise the sizes that the images' own headers state.
@@ -130,11 +131,12 @@ class VisualGenome:
         for number, entry in enumerate(json_items(self._image_data, _SIZES), start=1):
             fields = entry if isinstance(entry, dict) else {}
             # Earlier releases call the image's number "id".
-            image_id = fields.get("image_id", fields.get("id"))
+            image_id = key_of(fields.get("image_id", fields.get("id")))
             numbers = _numbers(fields, "width", "height")
             if not isinstance(image_id, int) or numbers is None or min(numbers) <= 0:
                 raise InputError(f"entry {number} is {str(entry)[:100]}", where=self._image_data, expected=_SIZES)
             sizes[image_id] = (numbers[0], numbers[1])
+        check_meeting(sizes, dict.fromkeys(self._ids.tolist()), "images", self._image_data, self.regions)
         return sizes
 
 
@@ -143,7 +145,8 @@ def _image_id(entry: Any) -> int | None:
     if not isinstance(entry, dict) or not isinstance(regions := entry.get("regions"), list):
         return None
     inner = [region.get("image_id") for region in regions[:1] if isinstance(region, dict)]
-    return next((found for found in (*inner, entry.get("id")) if isinstance(found, int) and abs(found) < 1 << 62), None)
+    ids = (key_of(found) for found in (*inner, entry.get("id")))
+    return next((found for found in ids if isinstance(found, int) and abs(found) < 1 << 62), None)
 
 
 def _caption(region: Any) -> str | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wordsight.corpus.example import Example, Rejected
-from wordsight.corpus.instances import Instances, is_key
+from wordsight.corpus.instances import Instances
+from wordsight.corpus.keys import Key, check_meeting, key_of
 from wordsight.corpus.paths import inside
 from wordsight.errors import InputError, listed
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
@@ -90,17 +91,20 @@ class _Instances(Instances):
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         labels, crowds = self.objects
+        met: dict[Key, None] = {}
         for number, entry in enumerate(self.content["images"], start=1):
             fields = entry if isinstance(entry, dict) else {}
-            name, key = fields.get("file_name"), fields.get("id")
-            if not isinstance(name, str) or not is_key(key):
+            name, key = fields.get("file_name"), key_of(fields.get("id"))
+            if not isinstance(name, str) or key is None:
                 yield Rejected(f"image {number}", "example", "no file name or id", str(entry)[:200])
                 continue
             file = inside(self.images, name)
             if file is None:
                 yield Rejected(name, "image", "outside the folder", f"the name leads out of {self.images}")
                 continue
+            met[key] = None
             found = labels.get(key, {})
             crowded = tuple(each for each in crowds.get(key, {}) if each not in found)
             split = self.split or str(fields.get("split") or "")
             yield Example(name, file, labels=tuple(found), ignored_labels=crowded, split=split)
+        check_meeting({**labels, **crowds}, met, "objects", self.path, self.path)

@@ -19,7 +19,7 @@ from wordsight.evaluation import Result
 from wordsight.evaluation.compare import compare_runs
 from wordsight.evaluation.compare_formats import print_compared, to_csv, to_html, to_markdown
 from wordsight.evaluation.outcomes import Outcomes, write_outcomes
-from wordsight.evaluation.results import result_file
+from wordsight.evaluation.results import DRAW, Group, result_file
 
 CONFIG = {"objective": "icmlm", "backbone": "resnet18", "image_size": 64, "lr": 0.001, "seed": 0, "workers": 2}
 RESULT = Result("flowers", "logistic", "top-1 accuracy", 50.0, 30.0, {"chance": 10.0}, data="d1", settings={"pool": 1})
@@ -217,6 +217,23 @@ def test_the_best_is_tested_against_the_second_best(make_run: MakeRun) -> None:
     for names, message in ((["bad"], "names 1 of the rows"), (["bad", "bed"], "unknown run 'bed'.*'bad'")):
         with pytest.raises(InputError, match=message):
             compare(runs, test=names)
+
+
+def test_a_test_of_a_mean_over_draws_is_of_other_draws_too(make_run: MakeRun) -> None:
+    random = np.random.default_rng(0)
+    a, b = make_run("a", {("flowers", "logistic"): 0}), make_run("b", {("flowers", "logistic"): 0}, lr=0.1)
+    for run, chance in ((a, 0.66), (b, 0.6)):
+        _keep(run, (random.random(2000) < chance).astype(np.float64))
+    alone = compare([a, b]).tests[0].test
+    assert alone.interval[0] > 0
+    for run, drawn in ((a, (71.0, 60.0, 70.0, 61.0)), (b, (55.0, 66.0, 56.0, 64.0))):
+        file = result_file(run / "results", "flowers", "logistic")
+        groups = [Group(DRAW, f"draw {i}", 10, value) for i, value in enumerate(drawn)]
+        replace(Result.read(file), groups=groups).write(run / "results")
+    test = compare([a, b]).tests[0].test
+    assert test.difference == alone.difference
+    assert test.interval[0] < 0 < alone.interval[0] < alone.interval[1] < test.interval[1]
+    assert test.p_value > 0.05 > alone.p_value
 
 
 def test_without_outcomes_or_with_those_of_an_earlier_measurement_there_is_no_test(make_run: MakeRun) -> None:

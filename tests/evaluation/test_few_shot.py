@@ -144,7 +144,8 @@ def test_a_result_for_each_number_of_images_has_the_mean_and_spread_of_draws(
         assert result.outcomes.value == pytest.approx(result.value)
         assert len(values) == 5
         assert result.value == pytest.approx(np.mean(values))
-        assert result.standard_error == pytest.approx(np.std(values, ddof=1))
+        assert result.standard_error is None, "the spread over draws is no standard error"
+        assert result.spread == pytest.approx(np.std(values, ddof=1))
         assert result.random_weights == pytest.approx(
             np.mean([group.baselines["random weights"] for group in result.groups])
         )

@@ -3,14 +3,17 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.evaluation.conftest import array_task
 from wordsight.errors import InputError
 from wordsight.evaluation import Subject, evaluate, open_task
 from wordsight.evaluation.guards import check_counts, check_features, check_task, compare_with_random
+from wordsight.evaluation.outcomes import Outcomes
 
 
 def test_training_images_that_are_in_the_test_are_left_out_and_counted(subject: Subject, colour_folder: Path) -> None:
@@ -128,5 +131,22 @@ def test_some_constant_features_are_counted() -> None:
 
 
 def test_a_probe_below_its_random_baseline_is_said() -> None:
-    assert compare_with_random(40.0, 30.0) == []
-    assert "worse than the same network with random weights (30.0 against 40.0)" in compare_with_random(30.0, 40.0)[0]
+    def of(right: NDArray[Any]) -> Outcomes:
+        return Outcomes(np.array([str(i) for i in range(len(right))]), correct=right.astype(np.float64))
+
+    some, fewer = of(np.arange(400) % 10 < 4), of(np.arange(400) % 10 < 3)
+    assert compare_with_random(some, fewer) == []
+    (harm,) = compare_with_random(fewer, some, "k = 5")
+    assert harm.startswith("worse than the same network with random weights at k = 5 (30.0 against 40.0, 95 % interval")
+    assert harm.endswith("): training did harm")
+    # As far apart, but on images that differ: 60 of 400 only here, 60 + 8 only there.
+    here, there = np.zeros(400), np.zeros(400)
+    here[:60], there[60:128] = 1, 1
+    (unclear,) = compare_with_random(of(here), of(there))
+    assert unclear.startswith("not better than the same network with random weights (15.0 against 17.0, 95 % interval")
+    assert "harm" not in unclear
+    # What every test image says, another draw of training images may not.
+    apart = [(20.0, 31.0), (38.0, 32.0), (22.0, 47.0), (40.0, 50.0)]
+    assert compare_with_random(fewer, some, draws=apart)[0].startswith("not better than")
+    alike = [(30.0, 40.1), (30.1, 40.0), (29.9, 39.9)]
+    assert compare_with_random(fewer, some, draws=alike)[0].startswith("worse than")

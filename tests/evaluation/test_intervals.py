@@ -7,7 +7,13 @@ from scipy import stats
 
 from wordsight.errors import InputError
 from wordsight.evaluation import intervals
-from wordsight.evaluation.intervals import bootstrap_interval, clustered_interval, drawn_values, paired_test
+from wordsight.evaluation.intervals import (
+    bootstrap_interval,
+    clustered_interval,
+    drawn_values,
+    over_draws,
+    paired_test,
+)
 from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, average_precisions, mean_of_known
 from wordsight.evaluation.outcomes import Outcomes
 
@@ -31,7 +37,7 @@ def _ranked(count: int, classes: int, *, rule: str = "sklearn", strength: float 
 
 def test_the_interval_of_an_accuracy_is_that_of_scipy() -> None:
     outcomes = _right(300, 0.6)
-    low, high = bootstrap_interval(outcomes, draws=5000)
+    low, high = bootstrap_interval(outcomes, draws=5000) or (0, 0)
     theirs = stats.bootstrap((outcomes.correct,), np.mean, n_resamples=5000, method="percentile", rng=1)
     assert (low, high) == pytest.approx([100 * each for each in theirs.confidence_interval], abs=0.4)
 
@@ -74,7 +80,7 @@ def test_the_interval_of_a_mean_average_precision_holds_that_of_all_images(rule:
     inside = np.zeros(2)
     for seed in range(1, 61):
         outcomes = rare(300, seed)
-        low, high = bootstrap_interval(outcomes, draws=200)
+        low, high = bootstrap_interval(outcomes, draws=200) or (0, 0)
         percentiles = np.quantile(drawn_values(outcomes, draws=200), [0.025, 0.975])
         inside += [low <= truth <= high, percentiles[0] <= truth <= percentiles[1]]
         assert low <= outcomes.value <= high
@@ -128,9 +134,58 @@ def test_a_class_whose_positives_are_not_drawn_is_left_out_of_the_mean() -> None
     targets[:3, 0], targets[5, 1] = 1, 1
     scores = np.stack([np.arange(6, 0, -1), np.arange(6)], 1).astype(np.float64)
     found = drawn_values(Outcomes(_ids(6), None, scores, targets), draws=200)
-    # Some draws hold no positive of either class: they have no value, and the interval is of the others.
+    # Some draws hold no positive of either class: they have no value.
     assert set(found[~np.isnan(found)].tolist()) == {100.0}
-    assert bootstrap_interval(Outcomes(_ids(6), None, scores, targets), draws=200) == (100, 100)
+    # The others are all alike, as perfect orders are: that says nothing of other images.
+    assert bootstrap_interval(Outcomes(_ids(6), None, scores, targets), draws=200) is None
+
+
+@pytest.mark.parametrize(("count", "low"), [(18, 82.4), (100, 96.3)])
+def test_an_interval_of_all_right_is_not_of_no_width(count: int, low: float) -> None:
+    every = Outcomes(_ids(count), np.ones(count))
+    assert list(bootstrap_interval(every) or ()) == pytest.approx([low, 100], abs=0.1)
+    none = Outcomes(_ids(count), np.zeros(count))
+    assert list(bootstrap_interval(none) or ()) == pytest.approx([0, 100 - low], abs=0.1)
+    assert clustered_interval(np.ones(count), np.arange(count)) == bootstrap_interval(every)
+
+
+def test_copies_of_an_image_make_no_interval_narrower() -> None:
+    once, ranked = _right(100, 0.6), _ranked(100, 3)
+    assert once.correct is not None
+    assert ranked.scores is not None
+    assert ranked.targets is not None
+    twice = Outcomes(np.repeat(once.ids, 4), np.repeat(once.correct, 4))
+    assert bootstrap_interval(twice) == pytest.approx(bootstrap_interval(once), abs=0.2)
+    scores, targets = np.repeat(ranked.scores, 4, axis=0), np.repeat(ranked.targets, 4, axis=0)
+    copied = bootstrap_interval(Outcomes(np.repeat(ranked.ids, 4), None, scores, targets), draws=300)
+    alone = bootstrap_interval(ranked, draws=300)
+    assert copied is not None
+    assert alone is not None
+    assert copied[1] - copied[0] == pytest.approx(alone[1] - alone[0], rel=0.05)
+
+
+def test_an_interval_over_draws_of_training_images_holds_the_value_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    held = np.zeros(400, dtype=np.bool_)
+    for trial in range(400):
+        # The chance of an image to be right depends on the draw: 60 % on average, spread 6 points.
+        drawn = (random.random((5, 150)) < random.normal(0.6, 0.06, (5, 1))).astype(np.float64)
+        mean = Outcomes(_ids(150), drawn.mean(0))
+        interval = bootstrap_interval(mean, draws=200)
+        assert interval is not None
+        low, high = over_draws(interval, mean.value, (100 * drawn.mean(1)).tolist())
+        held[trial] = low <= 60 <= high
+    assert held.mean() > 0.93
+    assert over_draws((50, 70), 60, [60]) == (50, 70), "nothing is known of other draws"
+
+
+def test_few_images_that_all_differ_are_no_proof() -> None:
+    three = paired_test([Outcomes(_ids(3), np.zeros(3))], [Outcomes(_ids(3), np.ones(3))])
+    assert [three.difference, *three.interval, three.p_value] == [-100, -100, 0, 0.25]
+    ten = paired_test([Outcomes(_ids(10), np.zeros(10))], [Outcomes(_ids(10), np.ones(10))])
+    assert list(ten.interval) == [-100, -100]
+    copies = np.repeat(_ids(3), 10)
+    assert paired_test([Outcomes(copies, np.zeros(30))], [Outcomes(copies, np.ones(30))]).p_value == 0.25
 
 
 def test_two_equal_runs_do_not_differ() -> None:

@@ -140,7 +140,9 @@ def test_several_labels_give_average_precision() -> None:
     targets[1][:5, 0] = -1
     features = TaskFeatures("", points[0].astype(np.float32), points[1].astype(np.float32))
     found = ask_neighbours(features, array_task(targets[0], targets[1], 3), KNN, CPU, "made")
-    assert found.answers.shape == (200, 3)
+    outcomes = found.outcomes[found.chosen]
+    assert outcomes.scores is not None
+    assert outcomes.scores.shape == (200, 3)
     assert found.values[found.chosen] > 80
     assert found.values[found.chosen] == pytest.approx(found.per_class.mean())
 

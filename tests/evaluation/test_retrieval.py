@@ -79,7 +79,8 @@ def test_of_several_captions_the_best_ranked_counts(subject: Subject, tmp_path: 
     assert to_text.baselines["chance"] == pytest.approx(100 / 3)
     assert to_image.baselines["chance"] == pytest.approx(100 / 3)
     assert to_text.baselines["chance, median rank"] == pytest.approx(7 / 3)
-    assert list(to_text.interval or ()) == list(to_image.interval or ()) == [100, 100]
+    # Three images that are all right leave room for others that are not.
+    assert list(to_text.interval or ()) == list(to_image.interval or ()) == [pytest.approx(43.9, abs=0.1), 100]
     # Beside each other for paired tests: both are told image by image.
     for result in (to_text, to_image):
         assert result.outcomes is not None

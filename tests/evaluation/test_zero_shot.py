@@ -62,7 +62,8 @@ def test_a_head_that_knows_the_classes_is_right(seer: Subject, tmp_path: Path) -
     # The twin can't see red, nor blue: it calls everything green, or guesses.
     assert result.random_weights is not None
     assert result.random_weights < 70
-    assert list(result.interval or ()) == [100, 100]
+    # Nine images that are all right leave room for others that are not.
+    assert list(result.interval or ()) == pytest.approx([70.1, 100], abs=0.1)
     assert result.settings["similarity"] == "pmi"
     assert result.warnings == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation.compare import Column, Comparison, Row
 from wordsight.evaluation.intervals import PairedTest, paired_test
 from wordsight.evaluation.outcomes import Outcomes, read_outcomes
-from wordsight.evaluation.results import result_file
+from wordsight.evaluation.results import DRAW, result_file
 
 # A value and its outcomes are one measurement; what lies further apart, in points, is not.
 _SAME = 0.05
@@ -64,7 +65,11 @@ def column_tests(comparison: Comparison, rows: Sequence[str] = ()) -> tuple[list
             notes.append(f"{column.title}: no test, no outcomes of each image were kept of {' and '.join(without)}")
             continue
         first, second = ([one for one in side if one is not None] for side in outcomes)
-        found.append(ColumnTest(column, pair[0].name, pair[1].name, paired_test(first, second)))
+        test, drawn = paired_test(first, second), [_draws(row, column) for row in pair]
+        if len(drawn[0]) == len(drawn[1]):
+            # The draws are the same for all runs.
+            test = test.over_draws([mine - theirs for mine, theirs in zip(*drawn, strict=True)])
+        found.append(ColumnTest(column, pair[0].name, pair[1].name, test))
     return found, notes
 
 
@@ -80,6 +85,17 @@ def _leaders(comparison: Comparison, k: int) -> list[Row]:
     placed = [(cell.place, row) for row in comparison.rows if (cell := row.cells[k]) is not None and cell.place]
     best, second = ([row for place, row in placed if place == wanted] for wanted in (1, 2))
     return [best[0], second[0]] if len(best) == 1 and second else []
+
+
+def _draws(row: Row, column: Column) -> list[float]:
+    """The value in each draw of the training images, the mean over the row's runs; none where there were no draws."""
+    found = []
+    for run in row.runs:
+        for result in run.results:
+            values = [group.value for group in result.groups if group.by == DRAW]
+            if values and (result.task, result.title) == (column.task, column.protocol):
+                found.append(values)
+    return [statistics.fmean(each) for each in zip(*found, strict=True)]
 
 
 def _outcomes(row: Row, column: Column) -> Iterator[Outcomes | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.draws import draw_shots, most_shots
+from wordsight.evaluation.intervals import bootstrap_interval, over_draws, within_percent
 from wordsight.evaluation.metrics import check_average_precision, measured
 from wordsight.evaluation.outcomes import Outcomes, averaged, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
@@ -25,7 +27,7 @@ from wordsight.evaluation.results import DRAW, Group, Result
 from wordsight.evaluation.shot_ridge import fit_shots
 from wordsight.evaluation.solvers.matrix import every_row
 from wordsight.evaluation.subject import Subject
-from wordsight.evaluation.task_result import task_result, twin_values
+from wordsight.evaluation.task_result import task_result, twin_outcomes
 from wordsight.evaluation.tasks import Task
 from wordsight.progress import track
 from wordsight.ranges import AtLeastOne, Penalty, check_ranges
@@ -99,15 +101,16 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     if len(numbers) < len(set(settings.shots)):
         notes.append(f"a class has {possible:,} training images: more shots were left out")
 
-    def values_of(backbone: Backbone) -> dict[str, float]:
-        found: dict[str, float] = {}
+    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
+        found: dict[str, Outcomes] = {}
         for features in task_features(subject, backbone, task, settings.features, "random weights"):
             for shots in numbers:
                 drawn = learn_from_few(features, task, settings, shots, subject.device, "random weights")
-                found |= {_name(features.layer, shots, draw): each.value for draw, each in enumerate(drawn)}
+                each = _outcomes(drawn, task, settings.average_precision)
+                found |= {_name(features.layer, shots, draw): one for draw, one in enumerate(each)}
         return found
 
-    twin = twin_values(subject, task, protocol, values_of)
+    twin = twin_outcomes(subject, task, protocol, measured_twin)
     results = []
     every = task_features(subject, subject.backbone, task, settings.features, "trained")
     for features in every:
@@ -116,7 +119,7 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
             random = [twin[_name(features.layer, shots, draw)] for draw in range(settings.draws)]
             result = _result(subject, task, protocol, drawn, random, features.train.shape[1])
             layer = features.layer if len(every) > 1 else ""
-            said = [*notes, *features.notes, *guards.compare_with_random(result.value, float(np.mean(random)))]
+            said = [*notes, *features.notes, *result.warnings]
             results.append(replace(result, part="-".join(filter(None, (layer, f"{shots}-shot"))), warnings=said))
     return results
 
@@ -159,7 +162,7 @@ def learn_from_few(
 
 
 def _result(
-    subject: Subject, task: Task, protocol: Protocol, drawn: list[Drawn], random: list[float], width: int
+    subject: Subject, task: Task, protocol: Protocol, drawn: list[Drawn], random: list[Outcomes], width: int
 ) -> Result:
     settings: FewShotSettings = protocol.settings
     values = [each.value for each in drawn]
@@ -169,6 +172,7 @@ def _result(
         # A class without a test image has no value in any draw.
         warnings.simplefilter("ignore", RuntimeWarning)
         per_class = np.nanmean([each.per_class for each in drawn], axis=0)
+    outcomes, beside = together(_outcomes(drawn, task, settings.average_precision)), together(random)
     result = task_result(
         subject,
         task,
@@ -177,28 +181,46 @@ def _result(
         per_class,
         side=settings.features.side(subject),
         counts={"features": width, "drawn_images": round(np.mean([each.images for each in drawn]))},
-        outcomes=_outcomes(drawn, task, settings.average_precision),
+        outcomes=outcomes,
     )
+    interval = bootstrap_interval(outcomes)
+    both = list(zip(values, [each.value for each in random], strict=True))
     return replace(
         result,
-        random_weights=float(np.mean(random)),
-        standard_error=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        random_weights=beside.value,
+        baselines=result.baselines | {f"random weights, {name}": value for name, value in beside.more.items()},
+        # What the number of test images alone makes uncertain is less than what the choice of training images adds.
+        standard_error=None,
+        spread=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        interval=None if interval is None else within_percent(over_draws(interval, result.value, values)),
         penalty=float(np.median([each.penalty for each in drawn])),
         groups=[
-            Group(DRAW, f"draw {number + 1}", each.images, each.value, baselines={"random weights": beside})
-            for number, (each, beside) in enumerate(zip(drawn, random, strict=True))
+            Group(DRAW, f"draw {number + 1}", each.images, each.value, baselines={"random weights": other})
+            for number, (each, (_, other)) in enumerate(zip(drawn, both, strict=True))
         ],
+        warnings=guards.compare_with_random(outcomes, beside, draws=both),
     )
 
 
-def _outcomes(drawn: list[Drawn], task: Task, rule: str) -> Outcomes:
+def _outcomes(drawn: list[Drawn], task: Task, rule: str) -> list[Outcomes]:
+    """What became of the test images in each draw."""
+    # Scores of several labels are kept, five draws of them: half as large as they were computed.
+    kept = np.float32 if task.multilabel else np.float64
+    return [outcomes_of(task.test.hashes, each.scores.astype(kept), task.test.targets, rule) for each in drawn]
+
+
+def together(draws: Sequence[Outcomes]) -> Outcomes:
     """The share of draws in which each test image was right; of several labels every draw's classes side by side, so
-    that their mean average precision is the mean over draws."""
-    hashes, targets = task.test.hashes, task.test.targets
-    if task.multilabel:
-        scores = np.concatenate([each.scores.astype(np.float32) for each in drawn], axis=1)
-        return outcomes_of(hashes, scores, np.tile(targets, (1, len(drawn))), rule)
-    return averaged([outcomes_of(hashes, each.scores, targets) for each in drawn])
+    that their mean average precision is the mean over draws.
+
+    Args:
+        draws: What became of the test images in each draw.
+    """
+    if draws[0].correct is not None:
+        return averaged(draws)
+    scores = np.concatenate([each.scores for each in draws if each.scores is not None], axis=1)
+    targets = np.concatenate([each.targets for each in draws if each.targets is not None], axis=1)
+    return Outcomes(draws[0].ids, scores=scores, targets=targets, rule=draws[0].rule)
 
 
 def _name(layer: str, shots: int, draw: int) -> str:

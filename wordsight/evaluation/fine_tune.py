@@ -25,11 +25,11 @@ from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.image_views import LearnedImages
 from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.metrics import check_average_precision, measured
-from wordsight.evaluation.outcomes import outcomes_of
+from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject
-from wordsight.evaluation.task_result import task_result, twin_values
+from wordsight.evaluation.task_result import beside_twin, task_result, twin_outcomes
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.task import Chosen
 from wordsight.precision import precision_on
@@ -130,11 +130,14 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> Result:
     settings: FineTuneSettings = protocol.settings
     notes = guards.check_task(task)
 
-    def values_of(backbone: Backbone) -> dict[str, float]:
-        return {"value": fine_tune(subject, backbone, task, settings, "from scratch").value}
+    def outcomes(score: TunedScore) -> Outcomes:
+        return outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision)
+
+    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
+        return {"value": outcomes(fine_tune(subject, backbone, task, settings, "from scratch"))}
 
     found = fine_tune(subject, subject.backbone, task, settings, "fine-tuning")
-    twin = twin_values(subject, task, protocol, values_of)["value"]
+    twin = twin_outcomes(subject, task, protocol, measured_twin)["value"]
     result = task_result(
         subject,
         task,
@@ -143,9 +146,9 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> Result:
         found.per_class,
         side=settings.image_size or subject.image_size,
         counts={"labelled_images": found.images, "steps": found.steps},
-        outcomes=outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision),
+        outcomes=outcomes(found),
     )
-    return replace(result, random_weights=twin, warnings=[*notes, *guards.compare_with_random(found.value, twin)])
+    return beside_twin(replace(result, warnings=notes), twin)
 
 
 def fine_tune(subject: Subject, backbone: Backbone, task: Task, settings: FineTuneSettings, what: str) -> TunedScore:

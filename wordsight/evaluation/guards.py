@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
+from wordsight.evaluation.intervals import paired_test
+from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.tasks.task import Task, counted
 
 # Spread of a feature below which it is rounding, not signal, relative to its size.
@@ -176,10 +178,26 @@ def flat(spread_C: NDArray[np.floating], largest_C: NDArray[np.floating]) -> NDA
     return np.asarray(spread_C <= _FLAT * np.maximum(largest_C, 1e-30))
 
 
-def compare_with_random(value: float, random_weights: float) -> list[str]:
-    """A sentence where training made the backbone worse than no training."""
-    if math.isnan(value) or value >= random_weights:
+def compare_with_random(
+    found: Outcomes, random: Outcomes, at: str = "", draws: Sequence[tuple[float, float]] = ()
+) -> list[str]:
+    """A sentence where a trained backbone is below the same network with random weights.
+
+    That training did harm is said only where the difference is more than the choice of test images can make.
+
+    Args:
+        found: What became of the test images.
+        random: The same under the random weights.
+        at: At what both were measured ("k = 5"), where that was a choice.
+        draws: The values of both in each draw of the training images, in percent, where there were several.
+    """
+    value, other = found.value, random.value
+    if math.isnan(value) or math.isnan(other) or value >= other:
         return []
-    return [
-        f"worse than the same network with random weights ({value:.1f} against {random_weights:.1f}): training did harm"
-    ]
+    test = paired_test([found], [random])
+    if draws:
+        test = test.over_draws([mine - theirs for mine, theirs in draws])
+    low, high = test.interval
+    what = f"the same network with random weights{f' at {at}' if at else ''}"
+    numbers = f"{value:.1f} against {other:.1f}, 95 % interval of the difference {low:+.1f} to {high:+.1f}"
+    return [f"worse than {what} ({numbers}): training did harm" if high < 0 else f"not better than {what} ({numbers})"]

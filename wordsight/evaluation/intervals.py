@@ -10,12 +10,17 @@ they held it in 84 to 95. Accuracies have no such lean, and percentiles of their
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.stats import binomtest
+from scipy.stats import t as student
 
 from wordsight.errors import InputError
 from wordsight.evaluation.metrics import AVERAGE_PRECISIONS, AveragePrecision
@@ -44,12 +49,30 @@ class PairedTest:
     p_value: float
     draws: int
 
+    def over_draws(self, differences: Sequence[float]) -> PairedTest:
+        """The same test for other draws of the training images too: its interval is wider, its p-value larger.
+
+        Args:
+            differences: The difference in each draw, in points; fewer than two change nothing.
+        """
+        if len(differences) < 2:
+            return self
+        interval = over_draws(self.interval, self.difference, differences)
+        # The side that faces zero says how far zero is, in standard errors.
+        facing = self.difference - interval[0] if self.difference > 0 else interval[1] - self.difference
+        far = NormalDist().inv_cdf((1 + LEVEL) / 2) * abs(self.difference) / max(facing, 1e-12)
+        p_value = min(1.0, 2 * NormalDist().cdf(-far))
+        return replace(self, interval=interval, p_value=max(self.p_value, p_value))
+
 
 def bootstrap_interval(
     outcomes: Outcomes, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """The interval of the bootstrap over test images, in percent: of percentiles (Efron 1979) for an accuracy, basic
     for an average precision.
+
+    Of few images, or where next to all are right, every draw is alike and percentiles lie too close together: a share
+    of right images has Wilson's interval (1927) where that is wider.
 
     Args:
         outcomes: What became of each image.
@@ -57,12 +80,35 @@ def bootstrap_interval(
         level: Share of the draws that lie inside.
         seed: Of the draws.
 
+    Returns:
+        The interval; None where every draw gives the same average precision, which tells nothing of other images.
+
     Raises:
         InputError: When there is no image.
     """
     drawn = drawn_values(outcomes, draws=draws, seed=seed)
     low, high = _percentiles(_levelled(drawn, outcomes.value, outcomes.metric), level)
-    return max(low, 0.0), min(high, 100.0)
+    if outcomes.correct is None:
+        return within_percent((low, high)) if high > low else None
+    return within_percent(_as_wide_as_a_share_s((low, high), outcomes.correct, len(np.unique(outcomes.ids)), level))
+
+
+def within_percent(interval: tuple[float, float]) -> tuple[float, float]:
+    """An interval without what lies below 0 or above 100 %."""
+    return max(interval[0], 0.0), min(interval[1], 100.0)
+
+
+def _as_wide_as_a_share_s(
+    interval: tuple[float, float], outcome_n: NDArray[np.float64], count: int, level: float
+) -> tuple[float, float]:
+    """An interval made as wide as Wilson's of a share of so many trials, where each is right or wrong."""
+    if not np.isin(outcome_n, (0.0, 1.0)).all():
+        return interval
+    share = float(outcome_n.mean())
+    far = NormalDist().inv_cdf((1 + level) / 2)
+    middle, below = share + far**2 / (2 * count), 1 + far**2 / count
+    reach = far * math.sqrt(share * (1 - share) / count + far**2 / (4 * count**2))
+    return min(interval[0], 100 * (middle - reach) / below), max(interval[1], 100 * (middle + reach) / below)
 
 
 def clustered_interval(
@@ -85,7 +131,25 @@ def clustered_interval(
     _, cluster_n = np.unique(cluster_n, return_inverse=True)
     count_C, total_C = np.bincount(cluster_n), np.bincount(cluster_n, weights=outcome_n)
     drawn = [total_C[chosen].sum(1) / count_C[chosen].sum(1) for chosen in _draws(len(count_C), draws, seed)]
-    return _percentiles(100 * np.concatenate(drawn), level)
+    interval = _percentiles(100 * np.concatenate(drawn), level)
+    return within_percent(_as_wide_as_a_share_s(interval, outcome_n, len(count_C), level))
+
+
+def over_draws(interval: tuple[float, float], value: float, drawn: Sequence[float]) -> tuple[float, float]:
+    """An interval over test images made one over draws of the training images too.
+
+    Either kind of chance is independent of the other, so that their widths add up as the sides of a right angle; the
+    mean of a few draws lies within Student's t of their standard error.
+
+    Args:
+        interval: 95 % interval over test images, of the mean over draws.
+        value: That mean.
+        drawn: The value in each draw; of a single one nothing is known of others.
+    """
+    if len(drawn) < 2:
+        return interval
+    reach = float(student.ppf((1 + LEVEL) / 2, len(drawn) - 1)) * statistics.stdev(drawn) / math.sqrt(len(drawn))
+    return value - math.hypot(value - interval[0], reach), value + math.hypot(interval[1] - value, reach)
 
 
 def paired_test(
@@ -94,7 +158,8 @@ def paired_test(
     """Whether one run is better than another on images like these: both are looked at on the same draws of images.
 
     The p-value is twice the share of draws on the other side of zero, by (r + 1) / (draws + 1) (Davison and Hinkley
-    1997, section 4.2), so that it agrees with the interval and is never zero.
+    1997, section 4.2), so that it agrees with the interval and is never zero. Of two runs whose images are right or
+    wrong it is never below McNemar's exact one, and where that is above 5 % the interval holds zero.
 
     Args:
         first: Outcomes of one run, or of several that differ in their seed: their mean is taken in each draw.
@@ -116,13 +181,33 @@ def paired_test(
     known = difference[~np.isnan(difference)]
     smaller = min(int((known <= 0).sum()), int((known >= 0).sum()))
     p_value = min(1.0, 2 * (smaller + 1) / (len(known) + 1))
-    return PairedTest(value[0] - value[1], _percentiles(difference, level), p_value, draws)
+    interval = _percentiles(difference, level)
+    exact = _mcnemar(aligned[0][0], aligned[1][0]) if len(aligned[0]) == len(aligned[1]) == 1 else None
+    if exact is not None and exact > 1 - level:
+        interval = min(interval[0], 0.0), max(interval[1], 0.0)
+    return PairedTest(value[0] - value[1], interval, max(p_value, exact or 0.0), draws)
+
+
+def _mcnemar(first: Outcomes, second: Outcomes) -> float | None:
+    """McNemar's exact p-value (1947) of images that are right or wrong; None where they may be in between.
+
+    Draws of three images that all came out alike are all alike, and would make certain what chance does easily.
+    """
+    pair = [each.correct for each in (first, second) if each.correct is not None]
+    if len(pair) < 2 or not np.isin(pair, (0.0, 1.0)).all():
+        return None
+    # Copies of an image are one piece of evidence.
+    _, rows = np.unique(first.ids, return_index=True)
+    change = (pair[0] - pair[1])[rows]
+    better, worse = int((change > 0).sum()), int((change < 0).sum())
+    return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
 
 
 def drawn_values(outcomes: Outcomes, *, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
     """The metric in every draw of as many images, with replacement, ``[draws]``, in percent.
 
-    Two calls with as many images and the same seed see the same draws.
+    Copies of an image are drawn together: they are no evidence of their own. Two calls with as many images and the same
+    seed see the same draws.
 
     Args:
         outcomes: What became of each image.
@@ -134,11 +219,12 @@ def drawn_values(outcomes: Outcomes, *, draws: int = DRAWS, seed: int = 0) -> ND
     """
     if len(outcomes) == 0:
         raise InputError("there is no image to draw from", mend="evaluate on a task with test images")
-    images = len(outcomes)
+    copies_N, images = _copies(outcomes.ids)
     blocks = _draws(images, draws, seed)
     if outcomes.correct is not None:
-        correct = outcomes.correct.astype(np.float64)
-        return 100 * np.concatenate([correct[chosen_DN].mean(1) for chosen_DN in blocks])
+        total_I = np.bincount(copies_N, weights=outcomes.correct)
+        count_I = np.bincount(copies_N)
+        return 100 * np.concatenate([total_I[chosen].sum(1) / count_I[chosen].sum(1) for chosen in blocks])
     scores, targets = outcomes.learned
     rule = AVERAGE_PRECISIONS[outcomes.rule]
     each = [_Ranking.of(rule, *columns) for columns in zip(scores.T, targets.T, strict=True)]
@@ -146,7 +232,7 @@ def drawn_values(outcomes: Outcomes, *, draws: int = DRAWS, seed: int = 0) -> ND
     found = []
     # Hundreds of classes and many images take long enough to want a bar.
     for chosen_DN in track(blocks, "bootstrap", total=-(-draws // _block(images))):
-        times_ND = _times(chosen_DN, images)
+        times_ND = _times(chosen_DN, images)[copies_N]
         each_KD = np.array([ranking.drawn(times_ND) for ranking in rankings])
         known = ~np.isnan(each_KD)
         count_D = known.sum(0)
@@ -201,6 +287,12 @@ class _Ranking:
         recall_TD, precision_TD = right_TD / np.maximum(all_of_D, 1), right_TD / np.maximum(taken_TD, 1)
         known_D = (all_of_D > 0) & (all_of_D < times_ND[self.counted].sum(0))
         return np.where(known_D, 100 * self.rule.area(recall_TD.T, precision_TD.T), np.nan)
+
+
+def _copies(ids: NDArray[np.str_]) -> tuple[NDArray[np.int64], int]:
+    """Which image each entry shows, in the order in which images come first, and how many images there are."""
+    _, first, image_n = np.unique(ids, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[image_n], len(first)
 
 
 def _sums(images: NDArray[np.int64], bounds: NDArray[np.int64], count: int) -> csr_array:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from wordsight.atomic import atomic_file, write_json
 from wordsight.errors import InputError
+from wordsight.evaluation.outcomes import Outcomes, read_outcomes, write_outcomes
 
 _DEFAULT_GB = 20.0
 
@@ -78,6 +80,34 @@ def keep_baseline(key: str, baseline: dict[str, Any]) -> None:
         write_json(kept_folder() / "baselines" / f"{key}.json", baseline)
     except (OSError, InputError):
         return
+
+
+def kept_outcomes(key: str) -> dict[str, Outcomes] | None:
+    """What became of each test image under a network that was measured before, by name; None where it was not kept."""
+    names = (kept_baseline(key) or {}).get("outcomes")
+    if not isinstance(names, list):
+        return None
+    try:
+        return {str(name): read_outcomes(_outcomes_file(key, number)) for number, name in enumerate(names)}
+    except InputError:
+        return None
+
+
+def keep_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> None:
+    """Keep what became of each test image, by name; and what a person who looks at the file would want to know."""
+    try:
+        for number, each in enumerate(outcomes.values()):
+            write_outcomes(_outcomes_file(key, number), each)
+    except (OSError, InputError):
+        return
+    # Last, as it says that the others are there.
+    keep_baseline(
+        key, {"outcomes": list(outcomes), "values": {name: each.value for name, each in outcomes.items()}} | said
+    )
+
+
+def _outcomes_file(key: str, number: int) -> Path:
+    return kept_folder() / "baselines" / f"{key}-{number}.npz"
 
 
 def _bound() -> float:

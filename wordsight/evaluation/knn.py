@@ -26,7 +26,7 @@ from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result, SweepPoint
 from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.subject import Subject
-from wordsight.evaluation.task_result import task_result, twin_values
+from wordsight.evaluation.task_result import task_result, twin_outcomes
 from wordsight.evaluation.tasks import Task
 from wordsight.ranges import AtLeastOne, Positive, check_ranges
 from wordsight.vision.backbones import Backbone
@@ -64,14 +64,14 @@ class KnnScore:
         values: For each number of neighbours the metric on the test images, in percent.
         left_out: The same on training images, each left out of those that are known.
         per_class: The metric for each class with the chosen number ``[K]``; NaN where there is none.
-        answers: What :func:`~wordsight.evaluation.neighbours.answers` gave for the test images with the chosen number.
+        outcomes: For each number of neighbours what became of the test images.
     """
 
     chosen: int
     values: dict[int, float]
     left_out: dict[int, float]
     per_class: NDArray[np.float64]
-    answers: NDArray[Any]
+    outcomes: dict[int, Outcomes]
 
 
 def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
@@ -91,15 +91,15 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     settings: KnnSettings = protocol.settings
     notes = guards.check_task(task)
 
-    def values_of(backbone: Backbone) -> dict[str, float]:
+    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
         found = {}
         for features in task_features(subject, backbone, task, settings.features, "random weights"):
             score = ask_neighbours(features, task, settings, subject.device, "random weights")
-            found[_name(features.layer)] = score.values[score.chosen]
-            found |= {_name(features.layer, k): value for k, value in score.values.items()}
+            found[_name(features.layer)] = score.outcomes[score.chosen]
+            found |= {_name(features.layer, k): outcomes for k, outcomes in score.outcomes.items()}
         return found
 
-    twin = twin_values(subject, task, protocol, values_of)
+    twin = twin_outcomes(subject, task, protocol, measured_twin)
     every = task_features(subject, subject.backbone, task, settings.features, "trained")
     results = []
     for features in every:
@@ -116,7 +116,7 @@ def _result(
     protocol: Protocol,
     found: KnnScore,
     features: TaskFeatures,
-    twin: Mapping[str, float],
+    twin: Mapping[str, Outcomes],
 ) -> Result:
     settings: KnnSettings = protocol.settings
     result = task_result(
@@ -127,19 +127,22 @@ def _result(
         found.per_class,
         side=settings.features.side(subject),
         counts={"features": features.train.shape[1], "neighbours": found.chosen},
-        outcomes=_outcomes(found, task, settings),
+        outcomes=found.outcomes[found.chosen],
     )
-    random = twin[_name(features.layer)]
+    # The twin has chosen for itself; what training did is told by as many neighbours.
+    random, alike = twin[_name(features.layer)], twin[_name(features.layer, found.chosen)]
+    harm = guards.compare_with_random(found.outcomes[found.chosen], alike, _named(found.chosen))
     too_many = [str(k) for k in settings.neighbours if k not in found.values]
     fewer = [f"too few training images for {', '.join(too_many)} neighbours"] if too_many else []
-    beside = {f"random weights, {_named(k)}": twin[_name(features.layer, k)] for k in found.values}
+    beside = {f"random weights, {_named(k)}": twin[_name(features.layer, k)].value for k in found.values}
+    beside |= {f"random weights, {name}": value for name, value in random.more.items()}
     return replace(
         result,
-        random_weights=random,
+        random_weights=random.value,
         more=result.more | {_named(k): value for k, value in found.values.items()},
         baselines=result.baselines | beside,
         sweep=[SweepPoint(float(k), value) for k, value in found.left_out.items()],
-        warnings=[*features.notes, *fewer, *guards.compare_with_random(result.value, random)],
+        warnings=[*features.notes, *fewer, *harm],
     )
 
 
@@ -190,8 +193,10 @@ def ask_neighbours(
     # Of equals the one that listens to most neighbours.
     chosen = max(known_values, key=lambda k: (known_values[k], k), default=min(numbers))
     tested = found(features.test, task.test.targets, None, "test")
-    best = tested[chosen]
-    return KnnScore(chosen, {k: each.value for k, each in tested.items()}, known_values, best.per_class, best.answers)
+    values, outcomes = {}, {}
+    for k, each in tested.items():
+        values[k], outcomes[k] = each.value, _outcomes(each.answers, task, settings)
+    return KnnScore(chosen, values, known_values, tested[chosen].per_class, outcomes)
 
 
 @dataclass(frozen=True)
@@ -209,10 +214,10 @@ def _metric(
     return accuracies(answered, targets, classes), accuracy(answered, targets)
 
 
-def _outcomes(found: KnnScore, task: Task, settings: KnnSettings) -> Outcomes:
+def _outcomes(answered: NDArray[Any], task: Task, settings: KnnSettings) -> Outcomes:
     if task.multilabel:
-        return outcomes_of(task.test.hashes, found.answers, task.test.targets, settings.average_precision)
-    return classified(task.test.hashes, found.answers == task.test.targets, task.test.targets)
+        return outcomes_of(task.test.hashes, answered, task.test.targets, settings.average_precision)
+    return classified(task.test.hashes, answered == task.test.targets, task.test.targets)
 
 
 def _named(neighbours: int) -> str:

@@ -248,8 +248,14 @@ def accuracies_of(right: NDArray[np.float64], targets: NDArray[np.int64], classe
 
 
 def standard_error(percent: float, count: int) -> float:
-    """Standard error of a share of ``count`` independent trials, in points."""
+    """Standard error of a share of ``count`` independent trials, in points.
+
+    Where all of them came out alike the usual formula gives 0, which no number of trials can: there two successes and
+    two failures are counted besides (Agresti and Coull 1998).
+    """
     share = percent / 100
+    if share in (0.0, 1.0):
+        share, count = (share * count + 2) / (count + 4), count + 4
     return 100 * math.sqrt(share * (1 - share) / count)
 
 

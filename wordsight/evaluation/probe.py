@@ -19,13 +19,13 @@ from wordsight.evaluation import guards
 from wordsight.evaluation.classifiers import CLASSIFIERS, Classifier, Examples, Wanted
 from wordsight.evaluation.holdout import dealt_in_order, folds_of, held_out, strata_of
 from wordsight.evaluation.metrics import check_average_precision, mean_of_known, measured
-from wordsight.evaluation.outcomes import outcomes_of
+from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result, SweepPoint
 from wordsight.evaluation.solvers import Plan, Settings, room_for_features
 from wordsight.evaluation.subject import Subject
-from wordsight.evaluation.task_result import task_result, twin_values
+from wordsight.evaluation.task_result import beside_twin, task_result, twin_outcomes
 from wordsight.evaluation.tasks import Task
 from wordsight.ranges import AtLeastOne, AtLeastTwo, OpenShare, Penalty, Positive, check_ranges
 from wordsight.vision.backbones import Backbone
@@ -123,20 +123,20 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     notes = guards.check_task(task)
     plan = settings.plan(subject)
 
-    def values_of(backbone: Backbone) -> dict[str, float]:
+    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
         seen = task_features(subject, backbone, task, settings.features, "random weights")
-        return {each.layer: probe(each, task, settings, plan, "random weights").value for each in seen}
+        probed = {each.layer: probe(each, task, settings, plan, "random weights") for each in seen}
+        return {layer: _outcomes(task, settings, score) for layer, score in probed.items()}
 
     features = task_features(subject, subject.backbone, task, settings.features, "trained")
     found = [probe(each, task, settings, plan, "trained") for each in features]
-    twin = twin_values(subject, task, protocol, values_of)
+    twin = twin_outcomes(subject, task, protocol, measured_twin)
     results = []
     for each, score in zip(features, found, strict=True):
         result = _result(subject, task, protocol, score, each)
-        random_weights = twin[each.layer]
-        warnings = [*notes, *each.notes, *score.notes, *guards.compare_with_random(score.value, random_weights)]
         part = each.layer if len(features) > 1 else ""
-        results.append(replace(result, random_weights=random_weights, warnings=warnings, part=part))
+        said = replace(result, warnings=[*notes, *each.notes, *score.notes], part=part)
+        results.append(beside_twin(said, twin[each.layer]))
     return results
 
 
@@ -280,10 +280,14 @@ def _result(subject: Subject, task: Task, protocol: Protocol, found: ProbeScore,
         found.per_class,
         side=settings.features.side(subject),
         counts={"features": features.train.shape[1]},
-        outcomes=outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision),
+        outcomes=_outcomes(task, settings, found),
     )
     penalty = None if each else found.penalties[0]
     return replace(result, penalty=penalty, class_penalties=each, sweep=list(found.sweep))
+
+
+def _outcomes(task: Task, settings: ProbeSettings, found: ProbeScore) -> Outcomes:
+    return outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision)
 
 
 def _strongest_first(penalties: NDArray[np.float64], classifier: Classifier) -> NDArray[np.int64]:

@@ -74,7 +74,10 @@ class Result:
         baselines: What else the value is to be read beside (``chance``, ``text only``, ...), in percent.
         more: Further metrics, in percent but for those in ``NO_PERCENT``.
         standard_error: Uncertainty of the value from the number of test images or words, in points; None where unknown.
-        interval: Between what the value lies in 95 of 100 draws of as many test images, in percent; None where unknown.
+        spread: Standard deviation of the value over draws of the training images, in points; None where there is one
+            draw.
+        interval: 95 % interval of the value, in percent: over test images, and over draws of the training images where
+            there are several; None where unknown.
         per_class: The metric for each class, in percent.
         groups: The metric for groups of what was asked, each beside its own baselines.
         penalty: The penalty that was chosen.
@@ -103,6 +106,7 @@ class Result:
     baselines: dict[str, float] = field(default_factory=dict)
     more: dict[str, float] = field(default_factory=dict)
     standard_error: float | None = None
+    spread: float | None = None
     interval: tuple[float, float] | None = None
     per_class: dict[str, float] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
@@ -216,6 +220,8 @@ def results_table(results: Sequence[Result]) -> Table:
     table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
         error = "" if result.standard_error is None else f"± {result.standard_error:.1f}"
+        if result.spread is not None:
+            error = f"{result.spread:.1f} spread over draws"
         table.add_row(
             escape(result.task),
             escape(result.title),

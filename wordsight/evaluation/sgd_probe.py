@@ -21,12 +21,12 @@ from wordsight.evaluation.image_views import TEN, LearnedImages, crop_batches
 from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.layer_heads import Grids, Head
 from wordsight.evaluation.metrics import check_average_precision, measured
-from wordsight.evaluation.outcomes import outcomes_of
+from wordsight.evaluation.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.probe_features import present_layers
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject, ready
-from wordsight.evaluation.task_result import task_result, twin_values
+from wordsight.evaluation.task_result import beside_twin, task_result, twin_outcomes
 from wordsight.evaluation.tasks import Task
 from wordsight.progress import progress_bar
 from wordsight.ranges import (
@@ -141,12 +141,15 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     settings: SgdProbeSettings = protocol.settings
     notes = guards.check_task(task)
 
-    def values_of(backbone: Backbone) -> dict[str, float]:
+    def outcomes(score: LayerScore) -> Outcomes:
+        return outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision)
+
+    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
         found = probe_layers(subject, backbone, task, settings, "random weights")
-        return {layer: score.value for layer, score in found.items()}
+        return {layer: outcomes(score) for layer, score in found.items()}
 
     scores = probe_layers(subject, subject.backbone, task, settings, "trained")
-    twin = twin_values(subject, task, protocol, values_of)
+    twin = twin_outcomes(subject, task, protocol, measured_twin)
     results = []
     for layer, score in scores.items():
         result = task_result(
@@ -157,11 +160,10 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
             score.per_class,
             side=settings.image_size or subject.image_size,
             counts={"features": score.features},
-            outcomes=outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision),
+            outcomes=outcomes(score),
         )
-        warnings = [*notes, *guards.compare_with_random(score.value, twin[layer])]
         part = layer if len(scores) > 1 else ""
-        results.append(replace(result, random_weights=twin[layer], warnings=warnings, part=part))
+        results.append(beside_twin(replace(result, warnings=notes, part=part), twin[layer]))
     return results
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.evaluation.kept import keep_baseline, kept_baseline, key_of
+from wordsight.evaluation import guards
+from wordsight.evaluation.kept import keep_outcomes, kept_outcomes, key_of
 from wordsight.evaluation.metrics import (
     CHANCE,
     MOST_FREQUENT_CLASS,
@@ -90,16 +91,16 @@ def as_written(settings: Any) -> dict[str, Any]:
     return found
 
 
-def twin_values(
-    subject: Subject, task: Task, protocol: Protocol, measure: Callable[[Backbone], dict[str, float]]
-) -> dict[str, float]:
-    """The numbers that the same network with random weights gives; found again where they were computed before.
+def twin_outcomes(
+    subject: Subject, task: Task, protocol: Protocol, measure: Callable[[Backbone], dict[str, Outcomes]]
+) -> dict[str, Outcomes]:
+    """What becomes of the test images under the same network with random weights; found again where it was measured.
 
     Args:
         subject: What is measured.
         task: On what.
         protocol: How; its name does not matter, its method and settings do.
-        measure: Gives a backbone's numbers, by name.
+        measure: Gives a backbone's outcomes, by name.
     """
     twin = subject.random_backbone()
     key = key_of(
@@ -112,12 +113,29 @@ def twin_values(
         behaviour(twin, subject.image_size),
         installed_versions(),
     )
-    kept = (kept_baseline(key) or {}).get("values")
-    if isinstance(kept, dict) and all(isinstance(value, float) for value in kept.values()):
+    kept = kept_outcomes(key)
+    if kept is not None:
         return kept
-    values = measure(twin)
-    keep_baseline(key, {"values": values, "task": task.name, "method": protocol.method})
-    return values
+    found = measure(twin)
+    keep_outcomes(key, found, task=task.name, method=protocol.method)
+    return found
+
+
+def beside_twin(result: Result, twin: Outcomes) -> Result:
+    """A result with the numbers of the random twin beside its own, and a sentence where it is not better.
+
+    Args:
+        result: The result, with its outcomes.
+        twin: What became of the same images under the twin.
+    """
+    beside = {f"random weights, {name}": value for name, value in twin.more.items() if name in result.more}
+    said = [] if result.outcomes is None else guards.compare_with_random(result.outcomes, twin)
+    return replace(
+        result,
+        random_weights=twin.value,
+        baselines=result.baselines | beside,
+        warnings=[*result.warnings, *said],
+    )
 
 
 def baselines_of(task: Task, more: Collection[str]) -> dict[str, float]:

@@ -48,7 +48,7 @@ def _row(result: Result, metric: str, value: float, random: float | None, note: 
         protocol=result.title,
         metric=metric,
         value=written(value),
-        error=f"± {result.standard_error:.1f}" if main and result.standard_error is not None else "",
+        error=_error(result) if main else "",
         random="" if random is None else written(random),
         text="" if text is None else written(text),
         chance="" if blind is None else written(blind),
@@ -56,6 +56,12 @@ def _row(result: Result, metric: str, value: float, random: float | None, note: 
         bars=[Bar(name, written(number), max(0.0, min(100.0, number)), kind) for name, number, kind in barred],
         alt="; ".join(f"{name} {written(number)}" for name, number, _ in known),
     )
+
+
+def _error(result: Result) -> str:
+    if result.spread is not None:
+        return f"spread {result.spread:.1f}"
+    return "" if result.standard_error is None else f"± {result.standard_error:.1f}"
 
 
 def _note(result: Result) -> str:

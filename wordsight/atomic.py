@@ -1,34 +1,38 @@
 """Files and folders that appear whole or not at all.
 
-Everything is written beside its target and renamed into place, so that a killed process, a full disk or Ctrl-C leaves
-the old content or the new one, never half of one.
+Everything is written in a folder ``.NAME.HOST.xxxxxxxx.part`` beside its target and renamed into place, so that a
+killed process, a full disk or Ctrl-C leaves the old content or the new one, never half of one. Whoever writes holds a
+lock on that folder; what no living process holds is removed by the next one that writes there.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import json
 import os
+import re
+import secrets
 import shutil
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from wordsight.disk import clear_disk_errors
 from wordsight.errors import InputError
+from wordsight.locks import HOST, let_go, take
 
-
-def _disk_error(error: OSError, target: Path) -> InputError | None:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InputError("the disk is full", where=target, mend="free some space and run the same command again")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return InputError("can't be written", where=target, expected="a folder that you may write to")
-    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
-        return InputError(f"can't be written ({error.strerror})", where=target, expected="a folder, or room for one")
-    return None
+# Names may have 255 bytes, and the folder beside a target has more to say than the target.
+_NAME = 48
+# Locks are not seen from other machines everywhere: what lies on a shared disk for so long is no longer written.
+_LEFT_SECONDS = 24 * 3600.0
+_HOST_OF = re.compile(r"\.([A-Za-z0-9-]+)\.[0-9a-f]{8}\.part$")
 
 
 def _make(folder: Path) -> None:
@@ -48,6 +52,41 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
+def _part(target: Path) -> Iterator[Path]:
+    """A locked folder beside ``target`` to write in; gone at the end with whatever is still in it."""
+    _make(target.parent)
+    sweep(target)
+    while True:
+        # Made by this name and not by `tempfile`, whose folders are private: this one has the modes that the umask
+        # (or the folder's own rules) gives to whatever is made here.
+        part = target.with_name(f".{target.name[:_NAME]}.{HOST}.{secrets.token_hex(4)}.part")
+        part.mkdir()
+        # A process that sweeps may have come between the two lines.
+        if (lock := take(part)) is not None:
+            break
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        let_go(lock)
+
+
+def _settle(written: Path, part: Path) -> None:
+    """Give what was written the modes of the place, which libraries that make private files don't, and sync it."""
+    mode = stat.S_IMODE(part.stat().st_mode)
+    for path in (written, *(written.rglob("*") if written.is_dir() else ())):
+        if path.is_symlink():
+            continue
+        wanted = mode if path.is_dir() else mode & 0o666
+        if stat.S_IMODE(path.stat().st_mode) != wanted:
+            # Some network disks give all files one mode, and let nobody change it.
+            with suppress(PermissionError):
+                path.chmod(wanted)
+        if path.is_file():
+            _sync(path)
+
+
+@contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """Yield a path to write to; on a clean exit it becomes ``target``, otherwise it is removed.
 
@@ -57,65 +96,62 @@ def atomic_file(target: Path) -> Iterator[Path]:
     Raises:
         InputError: When the disk is full or the folder can't be written to.
     """
-    beside = target
-    try:
-        _make(target.parent)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        os.close(handle)
-        beside = Path(name)
-        beside.chmod(0o644)  # mkstemp makes private files; a result is as readable as any other
+    with clear_disk_errors(target), _part(target) as part:
+        beside = part / target.name
         yield beside
-        _sync(beside)
+        _settle(beside, part)
         beside.replace(target)
-    except OSError as error:
-        if (clear := _disk_error(error, target)) is not None:
-            raise clear from error
-        raise
-    finally:
-        if beside != target:
-            beside.unlink(missing_ok=True)
 
 
 @contextmanager
-def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_folder(target: Path, *, overwrite: bool = False, holds: str | None = None) -> Iterator[Path]:
     """Yield a folder to fill; on a clean exit it becomes ``target``, otherwise it is removed.
 
     Args:
         target: The folder to make.
         overwrite: Whether a folder that is there already is replaced.
+        holds: A file that a folder must hold to be replaced: a mistyped name must not cost a folder of something else.
 
     Raises:
-        InputError: When ``target`` exists and ``overwrite`` is false, the disk is full or the place is not writable.
+        InputError: When ``target`` exists and may not be replaced, also where it appeared in the meantime; the disk is
+            full, or the place is not writable.
     """
-    refuse_existing(target, overwrite=overwrite)
-    beside: Path | None = None
+    refuse_existing(target, overwrite=overwrite, holds=holds)
+    with clear_disk_errors(target), _part(target) as beside:
+        with _named(target, beside):
+            yield beside
+        _settle(beside, beside)
+        refuse_existing(target, overwrite=overwrite, holds=holds)
+        if overwrite:
+            _swap(beside, target)
+        else:
+            _rename_new(beside, target)
+
+
+@contextmanager
+def _named(target: Path, beside: Path) -> Iterator[None]:
+    """Errors about files in the folder that is being filled are told of the one that a person knows."""
     try:
-        _make(target.parent)
-        _sweep(target)
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", suffix=".part", dir=target.parent))
-        beside.chmod(0o755)
-        yield beside
-        for file in beside.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        _swap(beside, target)
-    except OSError as error:
-        if (clear := _disk_error(error, target)) is not None:
-            raise clear from error
+        yield
+    except InputError as error:
+        if error.where is not None and Path(error.where).is_relative_to(beside):
+            place = target / Path(error.where).relative_to(beside)
+            raise InputError(error.what, where=place, expected=error.expected, mend=error.mend) from error
         raise
-    finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
 
 
-def refuse_existing(target: Path, *, overwrite: bool = False) -> None:
-    """Raise when an output folder is there already, holds something, and was not said to be replaced."""
-    if overwrite or not target.exists():
+def refuse_existing(target: Path, *, overwrite: bool = False, holds: str | None = None) -> None:
+    """Raise when an output folder is there already, holds something, and may not be replaced."""
+    if not target.exists():
         return
     if not target.is_dir():
         raise InputError("is a file", where=target, expected="a folder to make", mend="give another --out")
-    if any(target.iterdir()):
+    if not any(target.iterdir()):
+        return
+    if not overwrite:
         raise InputError("exists already", where=target, mend="give another --out, or --overwrite true to replace it")
+    if holds is not None and not (target / holds).is_file():
+        raise InputError(f"holds something else (no {holds})", where=target, mend="give another --out")
 
 
 def write_text(target: Path, text: str) -> None:
@@ -127,6 +163,17 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, content: Any) -> None:
     """Write JSON atomically, indented, keys in the order given."""
     write_text(target, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _rename_new(beside: Path, target: Path) -> None:
+    """Rename a folder to a name under which there is nothing, or an empty folder; the system refuses anything else."""
+    try:
+        beside.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            mend = "give another --out, or --overwrite true to replace it"
+            raise InputError("was made by another process in the meantime", where=target, mend=mend) from error
+        raise
 
 
 def _swap(beside: Path, target: Path) -> None:
@@ -154,27 +201,56 @@ def _exchange(first: Path, second: Path) -> bool:
     return bool(renameat2(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0)
 
 
-def _sweep(target: Path) -> None:
+def sweep(target: Path) -> None:
     """Remove what killed processes left beside ``target``; what a living one is writing stays.
 
     The one window in which a kill leaves no target (between the two renames of :func:`_swap`) is mended here too.
     """
-    for old in sorted(target.parent.glob(f".{target.name}.*.old")):
+    if not target.parent.is_dir():
+        return
+    name = glob.escape(target.name[:_NAME])
+    for old in sorted(target.parent.glob(f".{name}.*.old")):
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.replace(target)
-    for part in target.parent.glob(f".{target.name}.*.part"):
-        fields = part.name[len(target.name) + 2 :].split(".")
-        if part.is_dir() and fields[0].isdigit() and not _alive(int(fields[0])):
+    for part in target.parent.glob(f".{name}.*.part"):
+        _remove_dead(part)
+
+
+def sweep_within(folder: Path) -> None:
+    """Remove what killed processes left in a folder that this process alone writes to, whatever its name.
+
+    Args:
+        folder: A folder that wordsight made; under it, that of TensorBoard and the like is not looked into.
+    """
+    if not folder.is_dir():
+        return
+    for left in (*folder.glob(".*.part"), *folder.glob(".tmp??????")):
+        if left.is_dir():
+            _remove_dead(left)
+        else:
+            # Files with such names are of other libraries and earlier versions, which put no folder around them.
+            left.unlink(missing_ok=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a path is named like something that is being written, or was left by a process that was killed."""
+    return path.name.startswith(".") and (path.suffix in (".part", ".lock") or path.name.startswith(".tmp"))
+
+
+def _remove_dead(part: Path) -> None:
+    """Remove a part that nobody writes."""
+    with suppress(OSError):
+        recent = time.time() - part.stat().st_mtime < _LEFT_SECONDS
+        if not part.is_dir():
+            # An earlier version's, which held no lock.
+            if not recent:
+                part.unlink()
+            return
+        host = _HOST_OF.search(part.name)
+        if host is not None and host[1] != HOST and recent:
+            return
+        if (lock := take(part)) is not None:
             shutil.rmtree(part, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+            let_go(lock)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wordsight.atomic import refuse_existing
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
 from wordsight.concepts.show import ConceptSummary
 from wordsight.concepts.show import describe_concepts as _describe_concepts
 from wordsight.corpus import BuildSettings, Corpus, Reader
 from wordsight.corpus.build import build_corpus as _build_corpus
 from wordsight.errors import unknown
+from wordsight.locks import sole_writer
 from wordsight.settings import from_mapping
 
 
@@ -61,17 +63,19 @@ def build_concepts(
         overwrite: Whether a concept set that is there already is replaced.
 
     Raises:
-        InputError: When the kind or a setting is unknown, ``out`` exists, or the captions hold too few concepts.
+        InputError: When the kind or a setting is unknown, ``out`` exists or another process makes it, or the captions
+            hold too few concepts.
     """
     if kind not in CONCEPT_SETS:
         raise unknown("concept set", kind, CONCEPT_SETS)
     made = CONCEPT_SETS[kind]
-    corpus = open_corpus(corpus)
+    corpus, out = open_corpus(corpus), Path(out)
     if settings is None or isinstance(settings, Mapping):
         settings = from_mapping(made.settings, settings or {}, kind)
-    concepts = made.build(corpus, settings, split or corpus.default_split("train"))
-    concepts = concepts.made_from(corpus)
-    concepts.save(Path(out), overwrite=overwrite)
+    refuse_existing(out, overwrite=overwrite, holds="concepts.json")
+    with sole_writer(out):
+        concepts = made.build(corpus, settings, split or corpus.default_split("train"))
+        concepts.made_from(corpus).save(out, overwrite=overwrite)
     return ConceptSet.open(out)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.api.corpora import open_corpus
+from wordsight.atomic import sweep, sweep_within
 from wordsight.corpus import Corpus
+from wordsight.locks import sole_writer
 from wordsight.settings import from_mapping
 
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
@@ -40,7 +42,8 @@ def train_language_model(
         resume: Go on from the checkpoint in ``out``, to the same numbers as if it had never stopped.
 
     Raises:
-        InputError: When there is too little text, a file can't be read, or ``out`` exists.
+        InputError: When there is too little text, a file can't be read, ``out`` exists, or another process trains into
+            it.
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
     """
     from wordsight.language.texts import Texts
@@ -53,4 +56,8 @@ def train_language_model(
         corpus = open_corpus(corpus)
         split = split or corpus.default_split("train")
     texts = Texts(corpus, split, language, tuple(Path(file) for file in text), column)
-    return train(texts, settings, Path(out), sources=texts.sources, resume=resume)
+    out = Path(out)
+    with sole_writer(out):
+        sweep(out)
+        sweep_within(out)
+        return train(texts, settings, out, sources=texts.sources, resume=resume)

@@ -53,16 +53,17 @@ def pretrain(
         The finished run.
 
     Raises:
-        InputError: When a name is unknown, ``out`` exists, or the corpus holds nothing to learn from.
+        InputError: When a name is unknown, ``out`` exists or another process trains into it, or the corpus holds
+            nothing to learn from.
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
     """
+    from wordsight.training.claim import claimed
     from wordsight.training.pretrain import train
-    from wordsight.training.run import claim
 
     settings, out = recipe_settings(recipe, **changes), Path(out)
-    claim(out, resume=resume)
-    check_names(settings)
-    return train(settings, training_data(settings, open_corpus(corpus), split), out, resume=resume)
+    with claimed(out, resume=resume):
+        check_names(settings)
+        return train(settings, training_data(settings, open_corpus(corpus), split), out, resume=resume)
 
 
 def check_names(settings: PretrainSettings) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from wordsight.cli.language import LANGUAGE
 from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
 from wordsight.cli.stopping import LOADER_KILLED, Terminated, terminable
 from wordsight.cli.verb import Group, Verb
+from wordsight.disk import refused
 from wordsight.errors import InputError, unknown
 
 VERBS: dict[str, Verb | Group] = {
@@ -45,6 +47,7 @@ _ABOUT = "wordsight learns to see from captions: captioned images in, a trained,
 def script() -> None:
     """What the installed command `wordsight` runs."""
     sys.excepthook = _report_bug
+    threading.excepthook = _in_thread
     raise SystemExit(main())
 
 
@@ -72,15 +75,24 @@ def main(words: Sequence[str] | None = None) -> int:
         return WRONG_INPUT
     except KeyboardInterrupt as stop:
         return _stopped(verb, TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
-    except RuntimeError as error:
-        if LOADER_KILLED not in str(error):
-            raise
-        return _stopped(verb, TERMINATED)
     except BrokenPipeError:  # the reader of our output (`| head`) has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except SystemExit as stop:  # `--help` of a verb
         return int(stop.code or 0)
+    except Exception as error:
+        if isinstance(error, RuntimeError) and LOADER_KILLED in str(error):
+            return _stopped(verb, TERMINATED)
+        if (clear := refused(error)) is None:
+            raise
+        print(f"wordsight: {clear}", file=sys.stderr)
+        return WRONG_INPUT
     return 0
+
+
+def _in_thread(failed: threading.ExceptHookArgs) -> None:
+    """What fails in a thread of a library's: a full disk is told once, by the call that finds out."""
+    if failed.exc_value is None or refused(failed.exc_value) is None:
+        threading.__excepthook__(failed)
 
 
 def _stopped(verb: Verb | None, status: int) -> int:

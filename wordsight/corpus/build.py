@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from wordsight.corpus.images import BadImage, PackedImage, pack_image
 from wordsight.corpus.packing import Packing
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
+from wordsight.locks import sole_writer
 from wordsight.progress import track
 from wordsight.ranges import AtLeastOne, JpegQuality, PixelCount, Probability, ProcessesOrAuto, StoredSide, check_ranges
 
@@ -78,32 +78,19 @@ def build_corpus(
         overwrite: Whether a corpus that is there already is replaced.
 
     Raises:
-        InputError: When ``out`` exists, the source can't be read, more than the allowed share of its examples is bad,
-            none is left, or the disk is full.
+        InputError: When ``out`` exists or another process is making it, the source can't be read, more than the allowed
+            share of its examples is bad, none is left, or the disk is full.
     """
     out = Path(out)
-    _refuse_stranger(out, overwrite)
+    refuse_existing(out, overwrite=overwrite, holds="corpus.json")
     list_beside = out.with_name(f"{out.name}-rejected.csv")
-    try:
-        with atomic_folder(out, overwrite=overwrite) as folder:
-            with Packing(folder, settings.max_rejected_share, list_beside) as packing:
-                _read(reader, packing, settings)
-                packing.check(reader.sources())
-            packing.finish(reader.sources(), reader.label_names(), settings.kept())
-    except OSError as error:
-        if error.errno == errno.EFBIG:
-            mend = "raise the limit on file sizes (ulimit -f)"
-            raise InputError("a file grew larger than allowed", where=out, mend=mend) from error
-        raise
+    with sole_writer(out), atomic_folder(out, overwrite=overwrite, holds="corpus.json") as folder:
+        with Packing(folder, settings.max_rejected_share, list_beside) as packing:
+            _read(reader, packing, settings)
+            packing.check(reader.sources())
+        packing.finish(reader.sources(), reader.label_names(), settings.kept())
     list_beside.unlink(missing_ok=True)
     return Corpus.open(out)
-
-
-def _refuse_stranger(out: Path, overwrite: bool) -> None:
-    """Only a corpus may be replaced: a mistyped ``--out`` must not cost a person a folder of something else."""
-    refuse_existing(out, overwrite=overwrite)
-    if out.is_dir() and any(out.iterdir()) and not (out / "corpus.json").is_file():
-        raise InputError("holds something that is no corpus", where=out, mend="give another --out")
 
 
 def _read(reader: Reader, packing: Packing, settings: BuildSettings) -> None:

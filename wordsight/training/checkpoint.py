@@ -6,18 +6,15 @@ all there is to keep. Nothing is pickled.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from wordsight.atomic import atomic_file
 from wordsight.errors import InputError
+from wordsight.tensors import read_noted, save_tensors
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,8 @@ def save_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
                 tensors[f"optimizer.{index}.{name}"] = value
             else:
                 scalars.setdefault(str(index), {})[name] = value
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     note = {"step": position.step, "seconds": position.seconds, "window": position.window, "scalars": scalars}
-    with atomic_file(path) as beside:
-        save_file(tensors, beside, metadata={"wordsight": json.dumps(note)})
+    save_tensors(path, tensors, note)
 
 
 def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
@@ -67,14 +62,10 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     Raises:
         InputError: When the file is damaged or belongs to another objective.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            note = json.loads(file.metadata()["wordsight"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"is no checkpoint: {error}", where=path, mend="start the run again in another --out"
-        ) from error
+    again = "remove it to start at the beginning, or start the run again in another --out"
+    tensors, note = read_noted(path, damaged=again)
+    if not {"step", "seconds", "window", "scalars"} <= set(note):
+        raise InputError("is not a checkpoint", where=path, mend=again)
     weights = {name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")}
     try:
         module.load_state_dict(weights)

@@ -141,8 +141,6 @@ def _save_model(model: Any, folder: Path) -> None:
     theirs.disable_progress_bar()
     try:
         model.eval().save_pretrained(folder)
-        for file in folder.glob("*.safetensors"):
-            file.chmod(0o644)  # it makes private files; a model is as readable as what lies beside it
     finally:
         if shown:
             theirs.enable_progress_bar()

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from wordsight.atomic import write_text
+from wordsight.disk import clear_disk_errors
 
 
 class MetricsLog:
@@ -27,7 +28,9 @@ class MetricsLog:
         self.window: dict[str, float] = dict(window or {})
         kept = [line for line in read_metrics(self.path) if line["step"] <= step]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step if step else None)
+        # What TensorBoard could not write in its own thread is raised at one of the next calls.
+        with clear_disk_errors(folder / "tensorboard"):
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step if step else None)
 
     def add(self, losses: dict[str, Tensor]) -> None:
         """Add one step's measures to the window."""
@@ -44,16 +47,18 @@ class MetricsLog:
         """Write the window's means with other figures as one line, and begin a new window."""
         line = {**also, **self.means()}
         self.window = {}
-        with self.path.open("a", encoding="utf-8") as file:
+        with clear_disk_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        for name, value in line.items():
-            if name != "step":
-                self._board.add_scalar(name, value, int(line["step"]))
+        with clear_disk_errors(self.path.with_name("tensorboard")):
+            for name, value in line.items():
+                if name != "step":
+                    self._board.add_scalar(name, value, int(line["step"]))
         return line
 
     def close(self) -> None:
         """Flush what TensorBoard holds back."""
-        self._board.close()
+        with clear_disk_errors(self.path.with_name("tensorboard")):
+            self._board.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

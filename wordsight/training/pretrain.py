@@ -24,6 +24,7 @@ from wordsight.objectives import Look, Objective, build_objective, objective_kin
 from wordsight.precision import precision_on
 from wordsight.progress import console, progress_bar
 from wordsight.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from wordsight.training.claim import claim
 from wordsight.training.data import TrainingData, check_sampling, examples_of, facts_of, info_of, steps_of
 from wordsight.training.diagnostics import Watch, summary_lines
 from wordsight.training.interrupt import Interrupt
@@ -31,7 +32,7 @@ from wordsight.training.looking import PlainViews, look_at_all
 from wordsight.training.metrics import MetricsLog
 from wordsight.training.optimizer import build_optimizer, rate_at, set_rate
 from wordsight.training.rows import average_rows, clip_gradients, leave_tables_out
-from wordsight.training.run import Run, claim, new_backbone, write_start, write_weights
+from wordsight.training.run import Run, new_backbone, write_start, write_weights
 from wordsight.training.settings import PretrainSettings
 
 # Settings that change where and how fast a run runs, but not its numbers: a resumed run may have others.

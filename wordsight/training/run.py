@@ -18,10 +18,8 @@ from typing import Any, Literal
 
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from wordsight.atomic import atomic_file, write_json, write_text
+from wordsight.atomic import write_json, write_text
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
@@ -29,6 +27,7 @@ from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel, load_language_model
 from wordsight.objectives import ConceptFacts, Facts, Objective, build_objective
 from wordsight.settings import from_mapping
+from wordsight.tensors import read_tensors, save_tensors
 from wordsight.training.metrics import read_metrics
 from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import Backbone, build_backbone
@@ -235,33 +234,6 @@ class Run:
         return objective.eval()
 
 
-def claim(path: Path, *, resume: bool) -> bool:
-    """Check that a run may be written to a folder.
-
-    Args:
-        path: The run folder.
-        resume: Whether a run that is there may go on.
-
-    Returns:
-        Whether there is a run to go on with.
-
-    Raises:
-        InputError: When the folder holds something, and it is not a run that is to be resumed.
-    """
-    if not path.is_dir() or not any(path.iterdir()):
-        if path.exists() and not path.is_dir():
-            raise InputError("is a file", where=path, expected="a folder to make", mend="give another --out")
-        return False
-    if not (path / "config.yaml").is_file():
-        raise InputError("exists already and holds no run", where=path, mend="give another --out")
-    if not resume:
-        mend = "go on with --resume true, or give another --out"
-        if Run.open(path).info.finished:
-            mend = "give another --out to train again"
-        raise InputError("exists already", where=path, mend=mend)
-    return True
-
-
 def new_backbone(settings: PretrainSettings, *, fresh: bool = False) -> Backbone:
     """The backbone that the settings name, with random weights unless they ask for published ones or a file's.
 
@@ -291,28 +263,16 @@ def write_start(path: Path, settings: PretrainSettings, info: RunInfo) -> None:
 
 def write_weights(path: Path, objective: Objective, facts: Facts) -> None:
     """Write the trained backbone and the trained heads, each whole or not at all."""
-    backbone = {name: value.contiguous().cpu() for name, value in objective.backbone.network.state_dict().items()}
-    heads = {
-        name: v.contiguous().cpu() for name, v in objective.state_dict().items() if not name.startswith("backbone.")
-    }
+    heads = {name: value for name, value in objective.state_dict().items() if not name.startswith("backbone.")}
     if facts.maskable is not None:
-        heads[_MASKABLE] = facts.maskable.contiguous()
-    for name, tensors in (("backbone", backbone), ("objective", heads)):
-        with atomic_file(path / f"{name}.safetensors") as beside:
-            save_file(tensors, beside)
+        heads[_MASKABLE] = facts.maskable
+    save_tensors(path / "backbone.safetensors", objective.backbone.network.state_dict())
+    save_tensors(path / "objective.safetensors", heads)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise InputError(
-            "is not there: training has not finished",
-            where=path,
-            mend="go on with the `wordsight pretrain` command of this run and --resume true",
-        ) from error
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"can't be read: {error}", where=path) from error
+    go_on = "training has not finished: go on with the `wordsight pretrain` command of this run and --resume true"
+    return read_tensors(path, absent=go_on, damaged="copy it again, or train again in another --out")
 
 
 def _load(network: torch.nn.Module, path: Path) -> None:

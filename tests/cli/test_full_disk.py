@@ -22,11 +22,11 @@ from wordsight.cli.verb import Verb
 def test_what_the_system_refuses_is_one_line(
     error: OSError, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refused(self: Verb, values: object) -> None:
+    def refused(values: object) -> None:
         raise error
 
-    monkeypatch.setattr(Verb, "call", refused)
-    assert cli.main(["compare", "a"]) == 2
+    monkeypatch.setitem(cli.VERBS, "compare", Verb("", "", list, refused))
+    assert cli.main(["compare"]) == 2
     assert line in capsys.readouterr().err
 
 

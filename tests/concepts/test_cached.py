@@ -58,6 +58,27 @@ def test_a_set_that_was_made_outlives_its_language_model(make_corpus: MakeCorpus
         concept_set_for(corpus, "subwords", {**settings, "only_seen": False}, "all")
 
 
+def test_another_version_of_the_tagger_makes_another_set(
+    make_corpus: MakeCorpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("spacy")
+    corpus = make_corpus(CAPTIONS)
+    first = concept_set_for(corpus, "postag", {"size": 2}, "all")
+    assert concept_set_for(corpus, "postag", {"size": 2}, "all").path == first.path
+    for module in ("wordsight.concepts", "wordsight.concepts.words"):
+        monkeypatch.setattr(f"{module}.tagger_name", lambda: "en_core_web_sm 9.9 spacy 9.9")
+    assert concept_set_for(corpus, "postag", {"size": 2}, "all").path != first.path
+    assert len(list(corpus.path.glob("concepts/tagged-*"))) == 2
+
+
+def test_a_set_outlives_its_tagger(make_corpus: MakeCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("spacy")
+    corpus = make_corpus(CAPTIONS)
+    first = concept_set_for(corpus, "postag", {"size": 2}, "all")
+    monkeypatch.setattr("wordsight.language.tagger.installed_packages", list)
+    assert concept_set_for(corpus, "postag", {"size": 2}, "all").path == first.path
+
+
 def test_a_damaged_set_is_made_again(make_corpus: MakeCorpus, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = make_corpus(CAPTIONS)
     first = concept_set_for(corpus, "words", {"size": 4}, "all")

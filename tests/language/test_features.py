@@ -15,6 +15,7 @@ import torch
 
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
+from wordsight.language.feature_writer import write_features
 from wordsight.language.features import MaskedCaptions, masked_captions
 from wordsight.language.model import LanguageModel
 
@@ -90,6 +91,33 @@ def test_over_the_limit_only_ids_are_kept(
     assert not kept.live
     np.testing.assert_array_equal(kept.ids(3), live.ids(3))
     assert masked_captions(*arguments, limit_gb=0).path == live.path
+
+
+def test_how_large_they_are_is_said_before_they_are_computed(
+    make_corpus: MakeCorpus,
+    spans_of: SpansOf,
+    minilm: LanguageModel,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpus = make_corpus(CAPTIONS)
+    arguments = (corpus, spans_of(corpus, WORDS), minilm, corpus.indices(None), tmp_path / "cache")
+    said: list[str] = []
+
+    def write(*given: Any) -> None:
+        said.append(" ".join(capsys.readouterr().err.split()))
+        write_features(*given)
+
+    monkeypatch.setattr("wordsight.language.features.write_features", write)
+    kept = masked_captions(*arguments)
+    size = (kept.path / "features.npy").stat().st_size
+    assert f"token features of 6 masked captions: {size / 1e6:.1f} MB, computed once and kept in {kept.path}" in said[0]
+    assert "--feature-cache-gb" in said[0]
+    masked_captions(*arguments)
+    assert capsys.readouterr().err == ""
+    masked_captions(*arguments, limit_gb=0)
+    assert "more than --feature-cache-gb 0: none are kept" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_second_opening_takes_milliseconds(

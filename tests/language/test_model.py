@@ -17,6 +17,7 @@ from wordsight.errors import InputError
 from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.heads.vocabulary import Vocabulary
 from wordsight.language.model import LanguageModel, load_language_model
+from wordsight.language.model_folder import files_fingerprint, model_files
 
 TEXTS = ["a dog runs on the beach .", "two men", "the children are playing football in a snowy park near a river"]
 
@@ -119,6 +120,38 @@ def test_the_fingerprint_follows_the_weights(tiny: Path, tmp_path: Path) -> None
     changed.bert.embeddings.word_embeddings.weight.data[0, 0] += 1
     changed.save_pretrained(copy)
     assert load_language_model(str(copy)).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("tokenizer_config.json", {"do_lower_case": False}),
+        ("tokenizer_config.json", {"model_max_length": 12}),
+        ("special_tokens_map.json", {"cls_token": "[SEP]"}),
+        ("added_tokens.json", {"dog": 7}),
+        ("config.json", {"hidden_act": "relu"}),
+        ("vocab.txt", None),
+        ("tokenizer.json", None),
+    ],
+)
+def test_the_fingerprint_follows_all_that_changes_the_output(
+    file: str, changed: dict[str, Any] | None, tiny: Path
+) -> None:
+    path = tiny / file
+    before = files_fingerprint(model_files(tiny))
+    assert files_fingerprint(model_files(tiny)) == before
+    if changed is None:
+        path.write_text((path.read_text("utf-8") if path.exists() else "dog\n") + "\n", "utf-8")
+    else:
+        path.write_text(json.dumps((json.loads(path.read_text("utf-8")) if path.exists() else {}) | changed), "utf-8")
+    assert files_fingerprint(model_files(tiny)) != before
+
+
+def test_a_file_of_another_name_is_another_file(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("dog\ncat\n")
+    before = files_fingerprint(model_files(tmp_path))
+    (tmp_path / "vocab.txt").rename(tmp_path / "merges.txt")
+    assert files_fingerprint(model_files(tmp_path)) != before
 
 
 def test_many_batches_come_back_in_order_whatever_the_threads(minilm: LanguageModel) -> None:

@@ -16,11 +16,13 @@ from wordsight.concepts.frequent_words import WordsSettings, apply_words, build_
 from wordsight.concepts.labels import LabelsSettings, apply_labels, build_labels
 from wordsight.concepts.ngrams import NgramsSettings, apply_ngrams, build_ngrams
 from wordsight.concepts.postag import PostagSettings, apply_postag, build_postag, places_of_postag
+from wordsight.concepts.splitters import splitter_version
 from wordsight.concepts.subwords import SubwordsSettings, apply_subwords, build_subwords, files_of_subwords
 from wordsight.concepts.synsets import SynsetsSettings, apply_synsets, build_synsets
 from wordsight.concepts.topics import TopicsSettings, apply_topics, build_topics
 from wordsight.corpus.store import Corpus
 from wordsight.language.lemmas import VERSION as LEMMAS
+from wordsight.language.tagger import tagger_name
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class ConceptKind:
         places: ``places(concepts, corpus)`` says where the concepts of a set stand in the captions of any corpus, for
             concepts that are words.
         version: Grows when the same settings make another set, so that one that is kept is made again.
+        tool: ``tool(settings)`` names what else a set is made with, by its version: the tagger, a splitter's package.
     """
 
     settings: type[Any]
@@ -46,19 +49,28 @@ class ConceptKind:
     files: Callable[[Any], list[Path]] | None = None
     places: Callable[[ConceptSet, Corpus], Occurrences] | None = None
     version: int = 1
+    tool: Callable[[Any], str] | None = None
+
+
+def _tagger(settings: Any) -> str:
+    return tagger_name()
+
+
+def _splitter(settings: Any) -> str:
+    return splitter_version(settings.splitter)
 
 
 CONCEPT_SETS: dict[str, ConceptKind] = {
-    "postag": ConceptKind(PostagSettings, build_postag, apply_postag, places=places_of_postag),
+    "postag": ConceptKind(PostagSettings, build_postag, apply_postag, places=places_of_postag, tool=_tagger),
     "labels": ConceptKind(LabelsSettings, build_labels, apply_labels, reads="labels"),
-    "words": ConceptKind(WordsSettings, build_words, apply_words, places=places_of_words),
-    "ngrams": ConceptKind(NgramsSettings, build_ngrams, apply_ngrams),
+    "words": ConceptKind(WordsSettings, build_words, apply_words, places=places_of_words, tool=_splitter),
+    "ngrams": ConceptKind(NgramsSettings, build_ngrams, apply_ngrams, tool=_splitter),
     "subwords": ConceptKind(SubwordsSettings, build_subwords, apply_subwords, files=files_of_subwords),
-    "synsets": ConceptKind(SynsetsSettings, build_synsets, apply_synsets, version=LEMMAS),
+    "synsets": ConceptKind(SynsetsSettings, build_synsets, apply_synsets, version=LEMMAS, tool=_tagger),
     "clusters": ConceptKind(ClustersSettings, build_clusters, apply_clusters, files=files_of_clusters),
-    "topics": ConceptKind(TopicsSettings, build_topics, apply_topics, version=LEMMAS),
+    "topics": ConceptKind(TopicsSettings, build_topics, apply_topics, version=LEMMAS, tool=_splitter),
     "article-topics": ConceptKind(
-        ArticleTopicsSettings, build_article_topics, apply_topics, reads="articles", version=LEMMAS
+        ArticleTopicsSettings, build_article_topics, apply_topics, reads="articles", version=LEMMAS, tool=_splitter
     ),
 }
 

@@ -57,19 +57,28 @@ def _open(folder: Path, corpus: Corpus) -> ConceptSet | None:
 
 
 def _folder(corpus: Corpus, kind: str, settings: Any, split: str) -> Path:
-    """Where a set is kept: named by the corpus, the settings, and the language model's files where any are read."""
+    """Where a set is kept: named by the corpus, the settings, and what else it is made with.
+
+    That is the files of the language model, or the version of the tagger or of a splitter's package.
+    """
     made = [VERSION, corpus.fingerprint, kind, asdict(settings), split]
     if (version := CONCEPT_SETS[kind].version) > 1:
         made.append(version)
     key = json.dumps(made, sort_keys=True)
     folder = corpus.path / "concepts" / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    files = CONCEPT_SETS[kind].files
-    if files is None:
-        return folder
     try:
-        return folder.with_name(f"{folder.name}-{files_fingerprint(files(settings))[:8]}")
+        made_with = _made_with(kind, settings)
     except InputError:
-        # The language model is not on this machine; a set that was made with it needs it no more.
+        # The language model, or the tagger, is not on this machine; a set that was made with it needs it no more.
         if kept := sorted(folder.parent.glob(f"{folder.name}-*"), key=lambda one: one.stat().st_mtime):
             return kept[-1]
         raise
+    return folder.with_name(f"{folder.name}-{made_with}") if made_with else folder
+
+
+def _made_with(kind: str, settings: Any) -> str:
+    files, tool = CONCEPT_SETS[kind].files, CONCEPT_SETS[kind].tool
+    if files is not None:
+        return files_fingerprint(files(settings))[:8]
+    name = "" if tool is None else tool(settings)
+    return name and hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -103,7 +103,7 @@ class ConceptSet:
     def made_from(self, corpus: Corpus) -> ConceptSet:
         """The same set, with where its corpus lies and which languages the captions are in that it was made from."""
         language = self.settings.get("language", "")
-        languages = (language,) if language else tuple(corpus.language_names)
+        languages = self.languages or ((language,) if language else tuple(corpus.language_names))
         return replace(self, corpus_path=corpus.path, languages=languages)
 
     def check_corpus(self, corpus: Corpus) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.concepts.spoken import languages_to_read
-from wordsight.concepts.words import PARTS, Words, words_of
+from wordsight.concepts.words import PARTS, Words, tagged_languages, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.tagger import tag_words
@@ -29,8 +29,8 @@ class PostagSettings:
     Args:
         size: K, how many concepts; more than the captions hold is an error that says how many they hold.
         parts: The parts of speech that count. Proper nouns are nouns, auxiliaries are not verbs.
-        language: Only captions in this language, where the corpus knows their languages; empty for all. The tagger
-            speaks English alone.
+        language: Only captions in this language, where the corpus knows their languages. The tagger speaks English
+            alone: by default captions in other languages are left out.
     """
 
     size: AtLeastOne = 1000
@@ -78,6 +78,7 @@ def build_postag(corpus: Corpus, settings: PostagSettings, split: str) -> Concep
         target="labels",
         corpus_fingerprint=corpus.fingerprint,
         settings={**asdict(settings), "split": split},
+        languages=tagged_languages(corpus, settings.language),
         occurrences=occurrences,
         parts=[PARTS[k] for k in counts[chosen].argmax(axis=1)],
     )
@@ -116,7 +117,6 @@ def places_of_postag(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
         InputError: When the captions are not English, or not in the set's language, or the tagger is not installed.
     """
     languages = languages_to_read(concepts, corpus)
-    # Of several languages each caption is tagged, as it was when the set was made.
     words = words_of(corpus, languages[0] if len(languages) == 1 else "")
     numbers = {name: k for k, name in enumerate(concepts.names)}
     number = np.array([numbers.get(name, -1) for name in words.names], dtype=np.int32)

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import accumulate
 from typing import Any, Literal
@@ -19,6 +20,7 @@ import regex
 
 from wordsight.errors import InputError, unknown
 
+_PACKAGES = ("jieba", "janome")
 Places = tuple[list[str], list[int], list[int]]
 SplitterName = Literal["unicode", "characters", "jieba", "janome"]
 
@@ -74,6 +76,18 @@ def splitter(name: str) -> Splitter:
     if name not in SPLITTERS:
         raise unknown("splitter", name, SPLITTERS)
     return SPLITTERS[name]()
+
+
+def splitter_version(name: str) -> str:
+    """The version of the package that a splitter reads its dictionary from; "" for one that needs none.
+
+    Raises:
+        InputError: When the package is not installed.
+    """
+    if name not in _PACKAGES:
+        return ""
+    _require(name)
+    return f"{name} {version(name)}"
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.english import TAGGED, english_languages
 from wordsight.concepts.rows import Caption
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, listed
@@ -20,15 +21,23 @@ def languages_to_read(concepts: ConceptSet, corpus: Corpus) -> tuple[str, ...]:
     Raises:
         InputError: When all that the corpus says are others.
     """
+    if not corpus.language_names:
+        return ()
     language = concepts.settings.get("language", "")
     wanted = (language,) if language else concepts.languages
-    if not wanted or not corpus.language_names:
+    if not wanted and concepts.kind in TAGGED:
+        # The corpus that it was made from said no languages, and the tagger speaks one.
+        wanted = english_languages(corpus)
+    if not wanted:
         return ()
-    if found := tuple(name for name in corpus.language_names if name in wanted):
+    unsaid = corpus.info["counts"]["captions"] > sum(corpus.language_names.values())
+    known = [*corpus.language_names, ""] if unsaid else corpus.language_names
+    if found := tuple(name for name in known if name in wanted):
         return found
+    made_from = listed([name for name in wanted if name]) or "English"
     raise InputError(
         f"the captions are in {listed(corpus.language_names)}, the concept set {concepts.path or concepts.kind} was "
-        f"made from captions in {listed(wanted)}",
+        f"made from captions in {made_from}",
         where=corpus.path,
         mend="give a corpus with captions in that language, or a concept set made from captions like these",
     )
@@ -45,13 +54,20 @@ def captions_to_read(concepts: ConceptSet, corpus: Corpus, indices: Iterable[int
     Raises:
         InputError: When the corpus has no captions in the set's languages.
     """
-    languages = languages_to_read(concepts, corpus)
-    if len(languages) <= 1:
-        return corpus.caption_iter(indices, languages[0] if languages else None)
-    return _in_any(languages, corpus, indices)
+    return captions_in(corpus, indices, languages_to_read(concepts, corpus))
 
 
-def _in_any(languages: Collection[str], corpus: Corpus, indices: Iterable[int]) -> Iterator[Caption]:
+def captions_in(corpus: Corpus, indices: Iterable[int], languages: Collection[str]) -> Iterator[Caption]:
+    """Yield (example, number of the caption in it, text) for the captions in some languages.
+
+    Args:
+        corpus: The captions.
+        indices: The examples.
+        languages: The languages, "" being that of captions whose language is not said; none for all captions.
+    """
+    if not languages:
+        yield from corpus.caption_iter(indices)
+        return
     for i in map(int, indices):
         for number, (text, language) in enumerate(zip(corpus.captions(i), corpus.languages(i), strict=True)):
             if language in languages:

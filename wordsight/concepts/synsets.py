@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.rows import numbered, write_rows
-from wordsight.concepts.words import PARTS, is_word, words_of
+from wordsight.concepts.words import PARTS, is_word, tagged_languages, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.tagger import TaggedWord, tag_words
@@ -30,8 +30,8 @@ class SynsetsSettings:
     Args:
         size: K, how many concepts: the most frequent ones; 0 for all that the captions hold.
         senses: Whether a noun stands for its most frequent meaning alone (first) or for all it may have (all).
-        language: Only captions in this language, where the corpus knows their languages; empty for all. The tagger
-            speaks English alone.
+        language: Only captions in this language, where the corpus knows their languages. The tagger speaks English
+            alone: by default captions in other languages are left out.
         lexicon: A folder with WordNet's files (index.noun, data.noun, noun.exc); by default where they are installed.
     """
 
@@ -95,6 +95,7 @@ def build_synsets(corpus: Corpus, settings: SynsetsSettings, split: str, lexicon
         target="labels",
         corpus_fingerprint=corpus.fingerprint,
         settings={**asdict(settings), "split": split},
+        languages=tagged_languages(corpus, settings.language),
     )
 
 

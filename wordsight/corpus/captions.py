@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from wordsight.corpus.example import Rejected, Spoken
+from wordsight.corpus.left_out import TOO_LONG, TOO_SHORT
 
 # Chinese characters and Japanese kana are not spaced: each counts as a token, as in BERT's basic tokenizer.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
@@ -41,9 +42,9 @@ def check_captions(
         if not caption:
             rejected.append(Rejected(id, "caption", "empty caption"))
         elif tokens < min_tokens:
-            rejected.append(Rejected(id, "caption", "caption too short", f"{tokens} tokens: {caption}"))
+            rejected.append(Rejected(id, "caption", TOO_SHORT, f"{tokens} tokens: {caption}"))
         elif tokens > max_tokens:
-            rejected.append(Rejected(id, "caption", "caption too long", f"{tokens} tokens: {caption}"))
+            rejected.append(Rejected(id, "caption", TOO_LONG, f"{tokens} tokens: {caption}"))
         elif (caption, language) in kept:
             rejected.append(Rejected(id, "caption", "repeated caption", caption))
         else:

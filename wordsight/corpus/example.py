@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Spoken = tuple[tuple[str, str], ...]
 """Captions, each with its language; "" where it is not said."""
@@ -98,3 +98,11 @@ class Reader(Protocol):
 
     def label_names(self) -> list[str]:
         """Every class that the source declares; empty when they are to be collected from the examples."""
+
+
+@runtime_checkable
+class CountsUnread(Protocol):
+    """A reader that says what of its source it does not read."""
+
+    def unread(self) -> Mapping[str, int]:
+        """How many files have each ending (".json"), or how many samples each field, that is not read."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 from array import array
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from wordsight.atomic import atomic_file
 from wordsight.corpus.duplicates import Seen, join
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import PackedImage
+from wordsight.corpus.left_out import how_to_keep, unread_in_words
 from wordsight.corpus.splits import ALL
 from wordsight.corpus.store import CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA, Rows
 from wordsight.corpus.writing import RowWriter
@@ -40,6 +42,7 @@ class Packing:
         self.max_rejected_share, self.list_beside = max_rejected_share, list_beside
         self.read = self.bad = 0
         self.reasons: Counter[str] = Counter()
+        self.units: dict[str, Counter[str]] = defaultdict(Counter)
         self._first_of_reason: dict[str, Rejected] = {}
         self._ids, self._pictures = Seen(), Seen()
         self._hashes = array("Q")
@@ -99,11 +102,12 @@ class Packing:
         if total is not None and self.bad > self.max_rejected_share * max(total, self.read):
             self._stop(f"the first {self.read:,} examples (of {total:,})")
 
-    def check(self, sources: list[str]) -> None:
+    def check(self, sources: list[str], unread: Mapping[str, int]) -> None:
         """Stop when there is nothing to pack or too much of it was bad.
 
         Args:
             sources: Where the examples were looked for.
+            unread: What lies there and was not read.
 
         Raises:
             InputError: In these cases.
@@ -112,15 +116,19 @@ class Packing:
             self._stop(f"{self.read:,} examples")
         if not self._first_draft:
             found = "no example was found" if not self.read else "no example is left"
+            found += f"; not read: {unread_in_words(unread)}" if unread else ""
             raise InputError(found, where=listed(sources), mend="check the paths and columns")
 
-    def finish(self, sources: list[str], label_names: list[str], settings: dict[str, Any]) -> None:
+    def finish(
+        self, sources: list[str], label_names: list[str], settings: dict[str, Any], unread: Mapping[str, int]
+    ) -> None:
         """Write what came with the images, duplicates joined, and ``corpus.json``.
 
         Args:
             sources: Where the examples came from.
             label_names: Every class that the source declares; those found in the examples are added.
             settings: What the corpus was built with.
+            unread: What lies there and was not read.
         """
         shown = {name: settings[name] for name in ("shorter_side", "jpeg_quality")}
         digest = hashlib.sha256(json.dumps([FORMAT_VERSION, shown]).encode())
@@ -148,7 +156,12 @@ class Packing:
             "fingerprint": digest.hexdigest()[:32],
             "sources": sources,
             "settings": settings,
-            "counts": {**counts, "rejected": dict(sorted(self.reasons.items()))},
+            "counts": {
+                **counts,
+                "rejected": dict(sorted(self.reasons.items())),
+                "rejected_units": {reason: dict(self.units[reason]) for reason in sorted(self.units)},
+                "unread": dict(sorted(unread.items())),
+            },
             "splits": dict(tally.splits),
             "languages": dict(tally.languages),
             "label_names": sorted(tally.labels),
@@ -168,6 +181,7 @@ class Packing:
 
     def _note(self, rejected: Rejected) -> None:
         self.reasons[rejected.reason] += 1
+        self.units[rejected.reason][rejected.kind] += 1
         cells = (rejected.id, rejected.kind, rejected.reason, rejected.detail)
         self._csv.writerow([" ".join(_clean(cell).split()) for cell in cells])
 
@@ -179,10 +193,11 @@ class Packing:
         for reason, first in self._first_of_reason.items():
             example = f"{first.id}: {first.detail}" if first.detail else first.id
             reasons.append(f"{self.reasons[reason]} {reason} (such as {_clean(example)[:200]})")
+        keep = how_to_keep(self._first_of_reason)
         raise InputError(
             f"{self.bad:,} of {of} can't be used: {'; '.join(reasons)}",
             expected=f"at most {100 * self.max_rejected_share:g} % bad ones",
-            mend=f"they are listed in {self.list_beside}: mend them, or raise --max-rejected-share",
+            mend=f"they are listed in {self.list_beside}: {keep or 'mend them'}, or raise --max-rejected-share",
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.corpus.captions import count_tokens, words
+from wordsight.corpus.left_out import rejected_in_words, unread_in_words
 from wordsight.corpus.splits import part_of
 from wordsight.corpus.store import Corpus
 from wordsight.progress import track
@@ -47,6 +48,8 @@ class CorpusSummary:
         captions_per_example: How many examples have 0, 1, 2, ... captions.
         caption_tokens: How many captions have 3, 4, ... tokens.
         rejected: How many images, captions and examples were left out, by reason.
+        left_out: The same in words: with their units, and the flag that would keep them.
+        unread: How many files (or fields of samples) lay in the source and were not read, by ending.
         top_words: The most frequent words and their counts, the most frequent first; function words left out.
         labels: How many examples have each label, the most frequent first; declared classes without any have 0.
         boxes: How many named objects there are.
@@ -67,6 +70,8 @@ class CorpusSummary:
     captions_per_example: dict[int, int]
     caption_tokens: dict[int, int]
     rejected: dict[str, int]
+    left_out: str
+    unread: dict[str, int]
     top_words: list[tuple[str, int]]
     labels: dict[str, int]
     boxes: int
@@ -86,7 +91,8 @@ class CorpusSummary:
         what += f", {len(self.labels):,} labels" if self.labels else ""
         what += f", {self.boxes:,} boxes" if self.boxes else ""
         what += f", articles for {self.articles:,} of {self.examples:,} examples" if self.articles else ""
-        return f"{what}; left out: {_listed(self.rejected) or 'nothing'}"
+        unread = f"; not read: {unread_in_words(self.unread)}" if self.unread else ""
+        return f"{what}; left out: {self.left_out or 'nothing'}{unread}"
 
     def __str__(self) -> str:
         """Everything, one fact a line, for a terminal."""
@@ -103,7 +109,8 @@ class CorpusSummary:
             "articles": f"{self.articles:,}" + (f" of {self.examples:,} examples" if self.articles else ""),
             "shorter sides": f"{self.image_sides[0]} to {self.image_sides[2]}, median {self.image_sides[1]}",
             "size": f"{self.bytes / 1e6:,.1f} MB",
-            "left out": _listed(self.rejected) or "nothing",
+            "left out": self.left_out or "nothing",
+            "not read": unread_in_words(self.unread) or "nothing",
             "fingerprint": self.fingerprint,
         }
         if not self.captions:
@@ -158,6 +165,8 @@ def describe(corpus: Corpus, words_shown: int = 30, examples_shown: int = 4) -> 
         captions_per_example=dict(sorted(per_example.items())),
         caption_tokens=dict(sorted(tokens.items())),
         rejected=dict(counts["rejected"]),
+        left_out=rejected_in_words(counts["rejected"], counts.get("rejected_units", {}), corpus.info["settings"]),
+        unread=dict(counts.get("unread", {})),
         top_words=sorted(said.items(), key=lambda pair: (-pair[1], pair[0]))[:words_shown],
         labels=dict(sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))),
         boxes=counts["boxes"],

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.example import CountsUnread, Example, Rejected
+from wordsight.corpus.image_formats import decoder_packages
+from wordsight.corpus.left_out import unread_in_words
 from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError
 from wordsight.evaluation.tasks.parts import parts_of
@@ -44,6 +46,7 @@ class Labelled:
         rejected: Rows that could not be made an example.
         stored: How the images are stored, where that is not told by their hashes; "" where the hashes are of what is
             looked at.
+        undecoded: What lies there as images that nothing installed reads, and how to read it; "" where nothing does.
     """
 
     where: str
@@ -57,6 +60,7 @@ class Labelled:
     hashes: Sequence[str] | None = None
     rejected: Sequence[Rejected] = ()
     stored: str = ""
+    undecoded: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,10 @@ def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) 
             examples.append(item)
         elif item.kind != "caption":
             rejected.append(item)
+    unread = items.unread() if isinstance(items, CountsUnread) else {}
     return Labelled(
         where=where,
+        undecoded=unread_in_words({ending: n for ending, n in unread.items() if ending in decoder_packages()}),
         ids=[example.id for example in examples],
         images=[example.image for example in examples],
         labels=[example.labels for example in examples],
@@ -202,7 +208,8 @@ def build_task(name: str, spec: str, source: Labelled) -> Task:
 def _check_rejected(source: Labelled) -> None:
     total = len(source.ids) + len(source.rejected)
     if total == 0:
-        raise InputError("no image was found", where=source.where, expected="labelled images")
+        found = "no image was found" + (f"; not read: {source.undecoded}" if source.undecoded else "")
+        raise InputError(found, where=source.where, expected="labelled images")
     if len(source.rejected) > MAX_REJECTED_SHARE * total:
         first = source.rejected[0]
         raise InputError(
@@ -245,6 +252,8 @@ def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], m
     notes = []
     if source.rejected:
         notes.append(_left_out(source.rejected))
+    if source.undecoded:
+        notes.append(f"images that were not read: {source.undecoded}")
     if multilabel and source.multilabel is None:
         several = [name for name, labels in zip(source.ids, source.labels, strict=True) if len(labels) > 1]
         if 0 < len(several) < FEW_WITH_SEVERAL * len(source.ids):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +16,14 @@ from sklearn.svm import LinearSVC
 
 from tests.evaluation.conftest import array_task, picture, settings_of, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Subject, Task, evaluate, open_task
-from wordsight.evaluation.probe import ProbeScore, ProbeSettings, choose, probe
+from wordsight.evaluation import Protocol, Subject, Task, evaluate, open_task, probe_sweep
+from wordsight.evaluation.classifiers import Examples
+from wordsight.evaluation.probe import ProbeScore, probe
 from wordsight.evaluation.probe_features import TaskFeatures
+from wordsight.evaluation.probe_settings import ProbeSettings
+from wordsight.evaluation.probe_sweep import Swept, choose
 from wordsight.evaluation.results import Result
-from wordsight.evaluation.solvers import Plan
+from wordsight.evaluation.solvers import Plan, Settings
 from wordsight.vision.backbones import Backbone, build_backbone
 
 LOGISTIC: ProbeSettings = settings_of("logistic")
@@ -59,7 +64,7 @@ def test_what_can_be_told_apart_is(kind: str) -> None:
     found = probed(train, test, array_task(targets[0], targets[1], 4), settings)
     assert found.value > 95
     assert found.per_class.shape == (4,)
-    assert [point.penalty for point in found.sweep] == list(settings.penalties)
+    assert {point.penalty for point in found.sweep} >= set(settings.penalties)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,32 +105,117 @@ def test_voc07_svm_is_vissl_s_own_loop_over_scikit_learn() -> None:
     assert len(set(found.penalties)) > 1
 
 
-def _swept(*values: float) -> NDArray[np.float64]:
+def _swept(settings: ProbeSettings, *values: float) -> Swept:
     """The same values for each of two classes."""
-    return np.array(values)[:, None].repeat(2, 1)
+    return Swept(settings.penalties, np.array(values)[:, None].repeat(2, 1))
 
 
 def test_the_strongest_of_equally_good_penalties_is_chosen() -> None:
     four = replace(LOGISTIC, penalties=(1.0, 0.1, 0.01, 0.001))
-    penalties, notes = choose(_swept(50, 60, 60, 40), four)
+    penalties, notes = choose(_swept(four, 50, 60, 60, 40), four)
     assert (penalties.tolist(), notes) == ([0.1, 0.1], [])
     # C weights the loss: there the smallest is the strongest.
-    penalties, notes = choose(_swept(50, 60, 60, 40), replace(four, classifier="svm"))
+    penalties, notes = choose(_swept(four, 50, 60, 60, 40), replace(four, classifier="svm"))
     assert (penalties.tolist(), notes) == ([0.01, 0.01], [])
 
 
 def test_a_best_penalty_at_the_edge_is_said() -> None:
-    two = replace(LOGISTIC, penalties=(1.0, 0.1))
-    penalties, notes = choose(_swept(50, 60), two)
+    two = replace(LOGISTIC, penalties=(1.0, 0.1), penalty_limits=())
+    penalties, notes = choose(_swept(two, 50, 60), two)
     assert penalties.tolist() == [0.1, 0.1]
-    assert "0.1, is the weakest tried" in notes[0]
-    notes = choose(_swept(50, 60), replace(two, penalty_of_each_class=True))[1]
+    assert notes == ["the best penalty, 0.1, is the weakest tried: a wider sweep may do better"]
+    notes = choose(_swept(two, 50, 60), replace(two, penalty_of_each_class=True))[1]
     assert notes == ["2 of 2 classes chose a penalty at the edge of those tried"]
+    assert choose(_swept(two, 60, 60), two)[1] == [], "one further in is as good"
+
+
+def _with_best_at(peak: float, monkeypatch: pytest.MonkeyPatch, settings: ProbeSettings) -> Swept:
+    """A sweep in which the best penalty is known beforehand."""
+
+    def give(penalties: Sequence[float], *_: object) -> Swept:
+        values = [90 - abs(math.log10(penalty / peak)) for penalty in penalties]
+        return Swept(tuple(penalties), np.array(values)[:, None].repeat(2, 1), unfinished=1, fits=10)
+
+    monkeypatch.setattr(probe_sweep, "_try", give)
+    task = array_task(np.array([0, 1]), np.array([0, 1]), 2)
+    return probe_sweep.sweep(Examples(np.zeros((2, 1), np.float32), task.train.targets, 2), task, settings, Plan())
+
+
+@pytest.mark.parametrize(("peak", "steps"), [(0.05, 4), (3.0, 0), (900.0, 6)])
+def test_a_sweep_whose_best_lies_at_its_edge_widens_itself(
+    peak: float, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(LOGISTIC, penalties=(1.0, 2.0, 4.0, 8.0), penalty_limits=(1e-4, 1e4))
+    swept = _with_best_at(peak, monkeypatch, settings)
+    added = len(swept.penalties) - 4
+    # Two at a time, as far apart as the outermost two, until one beyond the best was tried.
+    expected = [1.0, 2, 4, 8]
+    while added and expected[0] > min(swept.penalties):
+        expected = [expected[0] / 2, *expected]
+    while added and expected[-1] < max(swept.penalties):
+        expected = [*expected, expected[-1] * 2]
+    assert list(swept.penalties) == pytest.approx(expected)
+    assert added % 2 == 0
+    assert min(swept.penalties) < peak < max(swept.penalties)
+    assert (swept.unfinished, swept.fits) == (1 + added // 2, 10 + 10 * (added // 2))
+    penalties, notes = choose(swept, settings)
+    assert abs(math.log2(penalties[0] / peak)) <= 0.5, "the nearest of those tried"
+    said = (
+        f"the best of the 4 penalties listed lay at their edge: {added} more were tried "
+        f"({min(swept.penalties):g} to {max(swept.penalties):g} in all)"
+    )
+    assert notes == ([said] if steps else [])
+
+
+def test_a_sweep_is_widened_to_its_limit_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(LOGISTIC, penalties=(1.0, 2.0, 4.0, 8.0), penalty_limits=(1e-4, 50.0))
+    swept = _with_best_at(900.0, monkeypatch, settings)
+    assert swept.penalties == (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 50.0)
+    assert choose(swept, settings)[1][-1] == "the best penalty, 50, is the strongest tried, the limit of the protocol"
+    with pytest.raises(InputError, match=r"penalty_limits is \[2\.0, 50\.0\]; expected the least and the greatest"):
+        replace(settings, penalty_limits=(2.0, 50.0))
+    with pytest.raises(InputError, match="penalty_limits"):
+        replace(settings, penalty_limits=(0.0, 50.0))
+
+
+def test_the_sweep_of_a_published_protocol_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("voc07-svm-vissl", "voc07-svm-virtex", "textopicnet-svm"):
+        settings = settings_of(name)
+        assert settings.penalty_limits == (), name
+        swept = _with_best_at(1e6, monkeypatch, settings)
+        assert swept.penalties == settings.penalties, name
+        assert "at the edge of those tried" in choose(swept, replace(settings, penalty_of_each_class=True))[1][0]
+
+
+def test_a_widened_sweep_stands_in_the_result() -> None:
+    random = np.random.default_rng(0)
+    targets = [(random.random((n, 3)) < 0.4).astype(np.int8) for n in (200, 200)]
+    train, test = (random.normal(size=(len(each), 100)) + 0.8 * each @ np.eye(3, 100) for each in targets)
+    task = array_task(targets[0], targets[1], 3)
+    found = probed(train, test, task, replace(LOGISTIC, penalties=(1e-4, 2e-4), penalty_limits=(1e-4, 100.0)))
+    tried = [point.penalty for point in found.sweep]
+    assert tried[:2] == [1e-4, 2e-4]
+    assert len(tried) > 4
+    best = max(found.sweep, key=lambda point: point.value)
+    assert found.penalties[0] == best.penalty < tried[-1]
+    assert found.notes[0].startswith("the best of the 2 penalties listed lay at their edge")
+
+
+def test_fits_that_did_not_converge_are_counted_among_all() -> None:
+    random = np.random.default_rng(0)
+    targets = [random.integers(0, 3, n) for n in (90, 30)]
+    train, test = (random.normal(size=(len(each), 20)) + each[:, None] for each in targets)
+    hasty = replace(LOGISTIC, penalties=(1e-4, 1e-3), penalty_limits=(), max_steps=1, tolerance=1e-9)
+    features = TaskFeatures("", train.astype(np.float32), test.astype(np.float32))
+    plan = Plan(settings=Settings(tolerance=1e-9, max_steps=1))
+    found = probe(features, array_task(targets[0], targets[1], 3), hasty, plan, "made")
+    assert "3 of 3 fits did not converge in 1 steps (made backbone)" in found.notes
 
 
 def test_each_class_may_have_a_penalty_of_its_own() -> None:
     settings = replace(settings_of("voc07-svm-vissl"), penalties=(0.1, 1.0, 10.0))
-    penalties, _ = choose(np.array([[10.0, 60.0, np.nan], [20, 50, np.nan], [5, 40, np.nan]]), settings)
+    swept = Swept(settings.penalties, np.array([[10.0, 60.0, np.nan], [20, 50, np.nan], [5, 40, np.nan]]))
+    penalties, _ = choose(swept, settings)
     assert penalties.tolist() == [1.0, 0.1, 1.0], "the middle one where there was nothing to choose by"
 
 

@@ -28,6 +28,7 @@ from wordsight.evaluation import (
 )
 from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.kept import key_of
+from wordsight.evaluation.probe_settings import ProbeSettings
 from wordsight.evaluation.protocol import Method, Protocol, Question, protocol_names, read_protocol
 from wordsight.evaluation.results import Result, installed_versions, print_results, read_results, result_file
 from wordsight.evaluation.subject import (
@@ -62,7 +63,7 @@ __all__ = [
 ]
 
 METHODS: dict[str, Method] = {
-    "probe": Method(Task, probe.ProbeSettings, probe.measure),
+    "probe": Method(Task, ProbeSettings, probe.measure),
     "few-shot": Method(Task, few_shot.FewShotSettings, few_shot.measure),
     "fine-tune": Method(Task, fine_tune.FineTuneSettings, fine_tune.measure),
     "knn": Method(Task, knn.KnnSettings, knn.measure),

@@ -69,6 +69,11 @@ class Fitted:
         """How many fits stopped before their rule was met."""
         return int((~self.fits.converged_P).sum())
 
+    @property
+    def count(self) -> int:
+        """How many fits there are."""
+        return len(self.fits.converged_P)
+
     def scores(
         self, penalty: int, features: Features, fold: int = 0, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:

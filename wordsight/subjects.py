@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,6 +17,7 @@ from wordsight.errors import InputError
 # torch takes seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from wordsight.evaluation import LearnedConcepts, Subject
@@ -191,21 +194,33 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
         InputError: When the device is not at hand, or the run has no weights yet.
     """
     from wordsight.evaluation import Subject
+    from wordsight.training.concept_means import means_file, means_of_run
 
     language = run.language_model() if heads else None
+    objective = run.objective(language) if heads else None
+
+    @cache
+    def log_means() -> Mapping[str, NDArray[np.float64]]:
+        return {} if objective is None else means_of_run(run, objective, chosen_device(device))
+
+    # What was asked of the heads before their means were known is asked again.
+    kept = means_file(run.path)
+    means = hashlib.sha256(kept.read_bytes()).hexdigest() if kept.is_file() else ""
+    depends = run.settings, run.info.concepts, run.info.language, means
     return Subject(
         name=run.name,
         backbone=run.backbone(),
         random_backbone=lambda: run.backbone("random"),
         image_size=image_size or run.settings.image_size,
         results_folder=run.results_folder,
-        objective=run.objective(language) if heads else None,
+        objective=objective,
         language=language,
         concepts=_learned_concepts(run) if heads else {},
+        log_means=log_means,
         device=chosen_device(device),
         trained_on=run.info.corpus_fingerprint,
         trained_split=run.info.split,
-        settings=hashlib.sha256(repr((run.settings, run.info.concepts, run.info.language)).encode()).hexdigest()[:16],
+        settings=hashlib.sha256(repr(depends).encode()).hexdigest()[:16],
     )
 
 

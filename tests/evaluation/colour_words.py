@@ -67,9 +67,21 @@ def words_of(corpus: Corpus) -> ConceptSet:
 
 
 def tag_subject(
-    subject: Subject, train: Sequence[float] | None = None, loss: str = "softmax", **sets: ConceptSet
+    subject: Subject,
+    train: Sequence[float] | None = None,
+    loss: str = "softmax",
+    mean: Sequence[float] | None = None,
+    **sets: ConceptSet,
 ) -> Subject:
-    """A subject whose tag heads know red, green and blue by sight, and nothing of other words."""
+    """A subject whose tag heads know red, green and blue by sight, and nothing of other words.
+
+    Args:
+        subject: The subject to be.
+        train: How many training examples have each concept.
+        loss: What the heads learned by.
+        mean: The mean probability of each concept; ``train``'s shares where that is given alone.
+        sets: The concept sets.
+    """
     facts = Facts({name: ConceptFacts(len(one), one.target) for name, one in sets.items()})
     objective = TagPrediction(shrinking_backbone(), facts, TagPredictionSettings(loss=loss))
     for name, head in objective.tp.heads.items():
@@ -81,7 +93,9 @@ def tag_subject(
                 head.last.weight[k] = 4 * torch.tensor(seen) - 2 * (sum(seen) > 0)
     counts = None if train is None else np.array(train, dtype=np.float64)
     learned = {name: LearnedConcepts(one, counts) for name, one in sets.items()}
-    return replace(subject, objective=objective, concepts=learned)
+    means = counts / counts.sum() if mean is None and counts is not None else mean
+    log_means = {} if means is None else dict.fromkeys(sets, np.log(means))
+    return replace(subject, objective=objective, concepts=learned, log_means=lambda: log_means)
 
 
 def topic_set(corpus: Corpus, rows: Any, target: Literal["labels", "probabilities"] = "labels") -> ConceptSet:

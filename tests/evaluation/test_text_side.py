@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ from wordsight.language.model import load_language_model
 from wordsight.objectives import Facts
 from wordsight.objectives.objective import MaskedPrediction
 from wordsight.objectives.rotation import Rotation, RotationSettings
+from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tag_prediction import TagPrediction
+from wordsight.training.concept_means import concept_means
 
 
 def scores_of(subject: Subject, texts: list[Text], similarity: str, images: list[bytes]) -> np.ndarray:
@@ -57,20 +60,24 @@ def images(tmp_path: Path) -> list[bytes]:
 def test_scores_of_tags_by_hand(subject: Subject, tmp_path: Path, images: list[bytes]) -> None:
     concepts = words_of(coloured_corpus(tmp_path / "corpus", 2))
     train = np.arange(1.0, len(concepts) + 1)
-    asked = tag_subject(subject, train.tolist(), words=concepts)
+    mean = train[::-1] / (2 * train.sum())
+    asked = tag_subject(subject, train.tolist(), mean=mean.tolist(), words=concepts)
     number = {name: k for k, name in enumerate(concepts.names)}
     texts = [Text(("red",)), Text(("red here",)), Text(("a red square",)), Text(("nothing known",))]
     shares = np.zeros((4, len(concepts)))
     for row, words in enumerate((["red"], ["red", "here"], ["a", "red", "square"])):
         for word in words:
             shares[row, number[word]] = 1 / len(words)
-    p, q = probabilities(asked, images), train / train.sum()
+    p = probabilities(asked, images)
+    # Brought to what training has of each concept.
+    level = p * train / mean
+    level /= level.sum(1, keepdims=True)
     log = np.where(shares > 0, np.log(np.maximum(shares, 1e-9)), 0)
-    unit = p / np.linalg.norm(p, axis=1, keepdims=True)
+    unit = level / np.linalg.norm(level, axis=1, keepdims=True)
     expected = {
         "log-probability": np.log(p) @ shares.T,
-        "pmi": np.log(p / q) @ shares.T,
-        "kl": np.stack([[(t * (lo - np.log(one))).sum() * -1 for t, lo in zip(shares, log, strict=True)] for one in p]),
+        "pmi": np.log(p / mean) @ shares.T,
+        "kl": np.array([[-(t * (lo - np.log(one))).sum() for t, lo in zip(shares, log, strict=True)] for one in level]),
         "cosine": unit @ (shares / np.maximum(np.linalg.norm(shares, axis=1, keepdims=True), 1e-9)).T,
     }
     for similarity, wanted in expected.items():
@@ -129,6 +136,32 @@ def test_topics_compare_by_divergence_and_words_by_mutual_information(subject: S
     assert unknown.similarities[0] == "log-probability"
     with pytest.raises(InputError, match=r"'pmi' can't be asked of the tags .*expected one of: auto, log-probability"):
         chosen_similarity(unknown, "pmi")
+
+
+@pytest.mark.parametrize("target", ["labels", "probabilities"])
+@pytest.mark.parametrize("loss", TAG_LOSSES)
+def test_what_a_head_says_of_every_image_is_no_answer_for_any(
+    subject: Subject, tmp_path: Path, loss: str, target: Literal["labels", "probabilities"]
+) -> None:
+    if target not in TAG_LOSSES[loss].targets:
+        return
+    corpus = coloured_corpus(tmp_path / "corpus", 2)
+    concepts = topic_set(corpus, np.eye(3)[np.repeat([0, 1, 2], 2)], target)
+    asked = tag_subject(subject, [2, 2, 2], loss, words=concepts)
+    assert isinstance(asked.objective, TagPrediction)
+    with torch.no_grad():
+        # Of every photo it says that it is red, whatever it sees, and of none that it is blue.
+        asked.objective.tp.named["words"].last.bias.add_(torch.tensor([14.0, 0.0, -14.0]))
+    images = [bytes(corpus.image_bytes(i)) for i in range(len(corpus))]
+    texts = [Text((name,)) for name in concepts.names]
+    similarity = {"labels": "pmi", "probabilities": "kl"}[target]
+    # Training has all three alike.
+    assert set(scores_of(asked, texts, similarity, images).argmax(1)) == {0}
+    means = concept_means(asked.objective, corpus, "test", asked.image_size, torch.device("cpu"))["words"].numpy()
+    asked = replace(asked, log_means=lambda: {"words": means})
+    (side,) = text_sides(asked).values()
+    assert side.similarities[0] == similarity
+    assert scores_of(asked, texts, similarity, images).argmax(1).tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_any_objective_with_towers_is_asked_by_them(subject: Subject, images: list[bytes]) -> None:

@@ -50,6 +50,8 @@ class Subject:
         objective: The trained objective, for protocols that ask the heads.
         language: The language model that the objective reads.
         concepts: The concept sets that its tag heads learned from, by name.
+        log_means: Gives the logarithm of the mean probability that each concept has over its training images, ``[K]``
+            by the name of the set; nothing where that is not known. It may take a look at these images.
         device: Where to compute.
         trained_on: Fingerprint of the corpus it was trained on, "" where unknown.
         trained_split: The split of that corpus.
@@ -65,6 +67,7 @@ class Subject:
     objective: Objective | None = None
     language: LanguageModel | None = None
     concepts: Mapping[str, LearnedConcepts] = field(default_factory=dict)
+    log_means: Callable[[], Mapping[str, NDArray[np.float64]]] = dict
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     trained_on: str = ""
     trained_split: str = ""

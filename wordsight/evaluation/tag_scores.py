@@ -6,7 +6,7 @@ reads, from which the scores of some images, or of some concepts, are made when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,6 @@ from wordsight.evaluation.metrics import average_precision_of
 from wordsight.evaluation.subject import Subject, ready
 from wordsight.evaluation.tasks.corpus import CorpusImages
 from wordsight.evaluation.tasks.task import Chosen, EncodedImage
-from wordsight.heads.tp import TagHead
 from wordsight.objectives.objective import Objective
 from wordsight.objectives.tags import TagHeads
 from wordsight.precision import precision_on
@@ -98,7 +97,7 @@ def hidden_features(
     Returns:
         float32 ``[N, D]`` of every head, by the name of its concept set, on the device.
     """
-    named, precision = _named(heads), precision_on(device)
+    named, precision = heads.named, precision_on(device)
     half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
     kept: dict[str, list[Tensor]] = {name: [] for name in named}
     with ready(objective, device), torch.inference_mode(), progress_bar() as bar:
@@ -138,7 +137,7 @@ def tag_scores(
         )
         last = {
             name: (head.last.weight.float().clone(), head.last.bias.float().clone())
-            for name, head in _named(heads).items()
+            for name, head in heads.named.items()
         }
     scores = {name: TagScores(hidden[name], *last[name]) for name in hidden}
     for found in scores.values():
@@ -149,10 +148,6 @@ def tag_scores(
                 mend="training diverged: lower the learning rate, or train in float32",
             )
     return scores
-
-
-def _named(heads: TagHeads) -> Mapping[str, TagHead]:
-    return {name: head for name, head in heads.heads.items() if isinstance(head, TagHead)}
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,18 @@ def tag_loss(logits: Tensor, tags: Tags, loss: str = "softmax", target: str = "l
     return kind.total(logits.float(), tags) / count.clamp_min(1)
 
 
+def log_probabilities(logits_BK: Tensor, loss: str) -> Tensor:
+    """The logarithm of what a head that learned by a loss holds its scores to mean, [B, K].
+
+    Args:
+        logits_BK: Scores of all concepts.
+        loss: One of `TAG_LOSSES`: of one over all concepts together they are one of K, else each is there or not.
+    """
+    if TAG_LOSSES[loss].one_by_one:
+        return torch.nn.functional.logsigmoid(logits_BK)
+    return logits_BK.log_softmax(1)
+
+
 def tagged(tags: Tags, images: int) -> Tensor:
     """Which images of a batch have tags, bool [B]; of the others nothing is known."""
     return _per_image(tags.value_P, tags, images) > 0

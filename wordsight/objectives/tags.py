@@ -94,6 +94,11 @@ class TagHeads(nn.Module):
             nn.init.constant_(scores.bias, math.log(_PRIOR / (1 - _PRIOR)))
         return head
 
+    @property
+    def named(self) -> dict[str, TagHead]:
+        """The heads by the names of their concept sets."""
+        return {name: head for name, head in self.heads.items() if isinstance(head, TagHead)}
+
     def forward(self, grid_BCHW: Tensor) -> dict[str, Tensor]:
         """Logits [B, K] of each concept set."""
         return {name: head(grid_BCHW) for name, head in self.heads.items()}
@@ -118,3 +123,9 @@ class TagHeads(nn.Module):
         # Of several sets, an image may have concepts in some only: processes then average over different numbers.
         count = tagged(tags, len(logits)).sum()
         return tag_loss(logits, tags, loss, self.targets[name]) * share_of_mean(count, grid_BCHW.device)
+
+
+def tag_heads_of(objective: nn.Module) -> TagHeads | None:
+    """The tag heads of an objective; None where it has none."""
+    heads = getattr(objective, "tp", None)
+    return heads if isinstance(heads, TagHeads) else None

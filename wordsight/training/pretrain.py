@@ -25,6 +25,7 @@ from wordsight.precision import precision_on
 from wordsight.progress import console, progress_bar
 from wordsight.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from wordsight.training.claim import claim
+from wordsight.training.concept_means import concept_means, write_means
 from wordsight.training.data import TrainingData, check_sampling, examples_of, facts_of, info_of, steps_of
 from wordsight.training.diagnostics import Watch, summary_lines
 from wordsight.training.interrupt import Interrupt
@@ -116,6 +117,10 @@ def _worker(
     seconds = trainer.run(position)
     if fabric.is_global_zero:
         write_weights(out, objective, facts)
+        means = concept_means(
+            objective, data.corpus, data.split, settings.image_size, fabric.device, loaders(settings, fabric)
+        )
+        write_means(out, means)
         write_start(out, settings, replace(info, finished=True, seconds=round(seconds, 1)))
         path.unlink(missing_ok=True)
 
@@ -197,7 +202,7 @@ class _Trainer:
                 if self._agree(interrupt.asked)[0]:
                     raise KeyboardInterrupt(f"{self.out}: stopped before epoch {epoch + 1}")
 
-            return look_at_all(self.fabric, self.objective.backbone, views, self._loaders, go_on)
+            return look_at_all(self.fabric, self.objective.backbone, views, loaders(self.settings, self.fabric), go_on)
 
         torch.manual_seed(self.settings.seed * 1_000_003 + epoch)
         for parameter in self.objective.before_epoch(epoch, look):
@@ -213,7 +218,7 @@ class _Trainer:
         return [bool(flag) for flag in flags.tolist()]
 
     def _batches(self, first: int) -> Iterator[Batch]:
-        workers = self._loaders
+        workers = loaders(self.settings, self.fabric)
         loader: DataLoader[Batch] = DataLoader(
             self.steps,
             batch_size=None,
@@ -225,11 +230,6 @@ class _Trainer:
         )
         for batch in loader:
             yield self._with_tokens(batch.to(self.fabric.device))
-
-    @property
-    def _loaders(self) -> int:
-        """Loader processes."""
-        return self.settings.workers if self.settings.workers >= 0 else _default_workers(self.fabric)
 
     def _with_tokens(self, batch: Batch) -> Batch:
         """Run the language model on the masked captions, where their features are not cached."""
@@ -314,7 +314,10 @@ def _bf16(settings: PretrainSettings, device: str) -> bool:
     return precision_on(torch.device(device)) == torch.bfloat16
 
 
-def _default_workers(fabric: Fabric) -> int:
+def loaders(settings: PretrainSettings, fabric: Fabric) -> int:
+    """Loader processes of each process of a run."""
+    if settings.workers >= 0:
+        return settings.workers
     cores = os.cpu_count() or 1
     # On the CPU the backbone wants the cores: one process decodes ahead. A GPU wants to be fed.
     return 1 if fabric.device.type == "cpu" else max(1, min(12, cores - 1) // fabric.world_size)

@@ -6,6 +6,7 @@ metrics.jsonl          losses, learning rate and speed over steps (also under te
 checkpoint.safetensors where to resume
 backbone.safetensors   the trained backbone
 objective.safetensors  the trained heads
+concept_means.safetensors  how probable its tag heads find each concept, on average over the training images
 results/, report.html  what evaluation and explain add
 """
 

@@ -22,9 +22,8 @@ from wordsight.evaluation.text_side.concepts import TagSide
 from wordsight.evaluation.text_side.masked_words import MaskedWordSide
 from wordsight.evaluation.text_side.side import UNKNOWN, Asked, Compared, Text, TextSide, Vectors
 from wordsight.evaluation.text_side.towers import TextTowers, TowerSide
-from wordsight.heads.tp import TagHead
 from wordsight.objectives.objective import MaskedWordObjective
-from wordsight.objectives.tags import TagHeads
+from wordsight.objectives.tags import tag_heads_of
 from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.views import prepare
@@ -55,9 +54,11 @@ def _towers(subject: Subject) -> dict[str, TextSide]:
 
 
 def _tags(subject: Subject) -> dict[str, TextSide]:
-    heads, objective = getattr(subject.objective, "tp", None), subject.objective
-    if objective is None or not isinstance(heads, TagHeads):
+    objective = subject.objective
+    heads = None if objective is None else tag_heads_of(objective)
+    if objective is None or heads is None:
         return {}
+    means = subject.log_means()
     return {
         name: TagSide(
             name,
@@ -66,9 +67,10 @@ def _tags(subject: Subject) -> dict[str, TextSide]:
             heads.losses[name],
             lambda seen: objective.backbone(seen),
             subject.device,
+            means.get(name),
         )
-        for name, head in heads.heads.items()
-        if isinstance(head, TagHead) and name in subject.concepts
+        for name, head in heads.named.items()
+        if name in subject.concepts
     }
 
 

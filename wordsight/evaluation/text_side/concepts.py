@@ -3,17 +3,21 @@
 Scores, for the probabilities p of the image and the shares t of the text's concepts (which sum to one):
 
 - ``log-probability``: sum t log p, the mean log-probability of the text's concepts.
-- ``pmi``: sum t log(p / q), their mean pointwise mutual information with the image, q being the concept's share in
-  training: a frequent concept is no longer the likeliest answer for every image.
+- ``pmi``: sum t log(p / m), their mean pointwise mutual information with the image, m being the mean of p over the
+  training images: what the head says of every image is no answer for any. Training frequencies in place of m would be
+  right for a head whose mean is the frequency alone, which few losses make it.
 - ``kl``: -sum t log(t / p), the Kullback-Leibler divergence from text to image, negated (Patel et al. 2019, Section
   5.2, rank by it; the paper leaves its direction open, and this is the one that training minimises).
 - ``cosine``: the cosine of p and t.
+
+The last two hold a distribution against a distribution: there p is first brought to the concepts' shares f in
+training, p f / m made to sum to one, which leaves a head as it is whose mean is right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
@@ -33,7 +37,7 @@ from wordsight.evaluation.subject import LearnedConcepts
 from wordsight.evaluation.text_side.side import UNKNOWN, Asked, Made, Text, half
 from wordsight.heads.tp import TagHead
 from wordsight.language.lemmas import noun_lemmas
-from wordsight.objectives.tag_losses import TAG_LOSSES
+from wordsight.objectives.tag_losses import log_probabilities
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def asked_of_shares(
     see: Callable[[Tensor], Tensor],
     log_probability: Callable[[Tensor], Tensor],
     device: torch.device,
-    prior_K: NDArray[np.float64] | None = None,
+    log_mean_K: NDArray[np.float64] | None = None,
 ) -> Asked:
     """The scores of this module's header, for texts whose shares are known.
 
@@ -94,7 +98,7 @@ def asked_of_shares(
         see: From prepared images to what is kept of each, ``[B, D]``.
         log_probability: From what is kept to log-probabilities ``[n, K]``.
         device: Where to compute.
-        prior_K: Share of each concept in training, for ``pmi``.
+        log_mean_K: Logarithm of the mean probability of each concept over the training images, for ``pmi``.
     """
 
     def vectors(kept_ND: Tensor) -> Made:
@@ -106,8 +110,8 @@ def asked_of_shares(
     if similarity == "kl":
         offset_T = -np.asarray(share_TK.multiply(_logarithm(share_TK)).sum(1)).ravel()
     elif similarity == "pmi":
-        assert prior_K is not None, "pmi is offered where the training shares are known"
-        offset_T = -(share_TK @ np.log(prior_K))
+        assert log_mean_K is not None, "pmi is offered where the means are known"
+        offset_T = -(share_TK @ log_mean_K)
     offset_T = np.where(np.diff(share_TK.indptr) > 0, offset_T, UNKNOWN)
     return Asked(
         texts=ShareVectors(share_TK, device, unit=similarity == "cosine"),
@@ -137,6 +141,8 @@ class TagSide:
         loss: What it learned by, one of ``TAG_LOSSES``.
         backbone: From prepared images to a grid.
         device: Where to compute.
+        log_mean_K: Logarithm of the mean probability that it gives each concept over its training images; None where
+            that is not known.
     """
 
     set_name: str
@@ -145,6 +151,7 @@ class TagSide:
     loss: str
     backbone: Callable[[Tensor], Tensor]
     device: torch.device
+    log_mean_K: NDArray[np.float64] | None = None
 
     @property
     def name(self) -> str:
@@ -153,11 +160,11 @@ class TagSide:
 
     @property
     def similarities(self) -> Sequence[str]:
-        """``kl`` by default for topics; for labels ``pmi`` where the training shares are known."""
+        """``kl`` by default for topics; for labels ``pmi`` where the head's mean probabilities are known."""
+        with_mean = () if self.log_mean_K is None else ("pmi",)
         if self.learned.concepts.target == "probabilities":
-            return ("kl", "cosine", "log-probability")
-        plain = ("log-probability", "cosine", "kl")
-        return plain if self.learned.train_K is None else ("pmi", *plain)
+            return ("kl", "cosine", *with_mean, "log-probability")
+        return (*with_mean, "log-probability", "cosine", "kl")
 
     def captions(self, corpus: Corpus, examples: Iterable[int]) -> Iterator[Caption]:
         """Captions in the languages that the concepts were made from."""
@@ -168,32 +175,40 @@ class TagSide:
         share_TK = shares_of(concepts_in(self.learned.concepts, texts))
         if group_T is not None:
             share_TK = mean_shares(share_TK, group_T)
-        exclusive = not TAG_LOSSES[self.loss].one_by_one
         weight_KD, bias_K = (
             one.detach().float().to(self.device) for one in (self.head.last.weight, self.head.last.bias)
         )
 
+        as_shares = similarity in ("kl", "cosine")
+        shift_K = torch.from_numpy(self._shift_K().astype(np.float32)).to(self.device)
+
         def log_probability(hidden_nD: Tensor) -> Tensor:
-            logits_nK = torch.addmm(bias_K, hidden_nD, weight_KD.T)
-            if exclusive:
-                return logits_nK.log_softmax(1)
-            alone_nK = functional.logsigmoid(logits_nK)
-            # A divergence is one of distributions: what was asked for each concept alone is brought to a sum of one.
-            return alone_nK - alone_nK.logsumexp(1, keepdim=True) if similarity == "kl" else alone_nK
+            log_nK = log_probabilities(torch.addmm(bias_K, hidden_nD, weight_KD.T), self.loss)
+            return (log_nK + shift_K).log_softmax(1) if as_shares else log_nK
 
         def see(images_BCHW: Tensor) -> Tensor:
             with half(self.device):
                 grid_BCHW = self.backbone(images_BCHW)
             return self.head.hidden(grid_BCHW.float())
 
-        return asked_of_shares(share_TK, similarity, see, log_probability, self.device, self._prior_K())
+        asked = asked_of_shares(share_TK, similarity, see, log_probability, self.device, self.log_mean_K)
+        return replace(asked, notes=self._notes())
 
-    def _prior_K(self) -> NDArray[np.float64] | None:
-        if self.learned.train_K is None:
-            return None
+    def _shift_K(self) -> NDArray[np.float64]:
+        """By how much the logarithm of a concept's mean probability is short of its share in training; 0 if unknown."""
+        if self.learned.train_K is None or self.log_mean_K is None:
+            return np.zeros(len(self.learned.concepts))
         # A concept that no training example has counts as half of one.
         counts = np.maximum(self.learned.train_K, 0.5)
-        return np.asarray(counts / counts.sum())
+        return np.asarray(np.log(counts / counts.sum()) - self.log_mean_K)
+
+    def _notes(self) -> list[str]:
+        if self.log_mean_K is not None:
+            return []
+        return [
+            "the images that the run was trained on can't be read, so the mean of what it says of them is not known: "
+            "words that it finds probable in every photo may take most of the guesses"
+        ]
 
 
 def concepts_in(concepts: ConceptSet, texts: Sequence[Text]) -> scipy.sparse.csr_matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,47 @@ def test_a_lost_or_cut_file_is_named(concepts: ConceptSet, tmp_path: Path, name:
         ConceptSet.open(tmp_path / "set")
     file.unlink()
     with pytest.raises(InputError, match=f"{name}.npy: is absent"):
+        ConceptSet.open(tmp_path / "set")
+
+
+@pytest.mark.parametrize("name", ["matrix.indices", "matrix.data", "occurrences.start", "occurrences.concept"])
+def test_one_flipped_bit_of_a_set_is_found(concepts: ConceptSet, tmp_path: Path, name: str) -> None:
+    """Images with other concepts train and measure without a word."""
+    concepts.save(tmp_path / "set")
+    file = tmp_path / "set" / f"{name}.npy"
+    content = bytearray(file.read_bytes())
+    content[-2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged or was changed"):
+        ConceptSet.open(tmp_path / "set")
+
+
+def test_concepts_with_other_names_are_found(concepts: ConceptSet, tmp_path: Path) -> None:
+    concepts.save(tmp_path / "set")
+    info = tmp_path / "set" / "concepts.json"
+    info.write_text(info.read_text("utf-8").replace(f'"{concepts.names[0]}"', '"another"'), "utf-8")
+    with pytest.raises(InputError, match="is damaged or was changed"):
+        ConceptSet.open(tmp_path / "set")
+
+
+@pytest.mark.parametrize("by", [1000, -1000])
+def test_concepts_beyond_the_last_are_refused_whatever_the_checksum(
+    concepts: ConceptSet, tmp_path: Path, by: int
+) -> None:
+    matrix = concepts.matrix.copy()
+    matrix.indices = (matrix.indices + by).astype(matrix.indices.dtype)
+    dataclasses.replace(concepts, matrix=matrix).save(tmp_path / "set")
+    with pytest.raises(InputError):
+        ConceptSet.open(tmp_path / "set")
+
+
+def test_a_garbled_header_of_an_array_is_one_line(concepts: ConceptSet, tmp_path: Path) -> None:
+    concepts.save(tmp_path / "set")
+    file = tmp_path / "set" / "matrix.indptr.npy"
+    content = bytearray(file.read_bytes())
+    content[46:46] = b"\x95(\n"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"indptr\.npy: is damaged, perhaps cut"):
         ConceptSet.open(tmp_path / "set")
 
 

@@ -3,7 +3,10 @@ from __future__ import annotations
 import gc
 import json
 import pickle
+import random
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -177,3 +180,101 @@ def test_damage_inside_a_file_is_one_line(corpus: Corpus) -> None:
     file.write_bytes(bytes(file.stat().st_size))
     with pytest.raises(InputError, match=r"captions.arrow: can't be read"):
         Corpus.open(corpus.path)
+
+
+OPENS_AGAIN = """
+import sys
+from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
+import pickle
+try:
+    pickle.loads(bytes.fromhex(sys.argv[1])).captions(0)
+except InputError as error:
+    sys.exit(str(error))
+"""
+
+
+def another(corpus: Corpus, encoded: Callable[..., bytes], listed: Callable[..., Coco], captions: str) -> None:
+    """Put another corpus in the place of one."""
+    examples = [Example(f"{i}", encoded(100 + i), captions=(f"{captions} {i} .",)) for i in range(12)]
+    build_corpus(listed(*examples), corpus.path, overwrite=True)
+
+
+def test_an_open_corpus_that_is_replaced_never_gives_old_captions_with_new_images(
+    corpus: Corpus, encoded: Callable[..., bytes], listed: Callable[..., Coco]
+) -> None:
+    opened = Corpus.open(corpus.path)
+    opened.image(0)
+    fresh, sent = Corpus.open(corpus.path), pickle.dumps(corpus).hex()
+    another(corpus, encoded, listed, "another picture with the number")
+    assert bytes(opened.image_bytes(5)) == encoded(5), "what was mapped before is the old corpus, whole"
+    for ask in (fresh.image_bytes, fresh.image_size, fresh.image_hash, fresh.image):
+        with pytest.raises(InputError, match="was replaced or removed since it was opened"):
+            ask(0)
+    done = subprocess.run([sys.executable, "-c", OPENS_AGAIN, sent], capture_output=True, text=True, check=False)
+    assert "was replaced or removed since it was opened" in done.stderr
+
+
+def test_an_open_corpus_that_is_removed_stops(corpus: Corpus) -> None:
+    opened = Corpus.open(corpus.path)
+    shutil.rmtree(corpus.path)
+    with pytest.raises(InputError, match="was replaced or removed since it was opened"):
+        opened.image(0)
+
+
+def test_the_same_corpus_copied_over_is_no_other(corpus: Corpus, tmp_path: Path) -> None:
+    opened = Corpus.open(corpus.path)
+    shutil.copytree(corpus.path, tmp_path / "copy")
+    shutil.rmtree(corpus.path)
+    shutil.copytree(tmp_path / "copy", corpus.path)
+    assert opened.image(3).size == (48, 36)
+
+
+def flip(file: Path, word: bytes, by: bytes) -> None:
+    assert len(word) == len(by)
+    content = file.read_bytes()
+    assert word in content
+    file.write_bytes(content.replace(word, by, 1))
+
+
+@pytest.mark.parametrize("by", [b"\xff\xff\xff\xff", b"text"], ids=["not UTF-8", "other text"])
+def test_captions_that_are_not_those_that_were_written_are_one_line(corpus: Corpus, by: bytes) -> None:
+    flip(corpus.path / "captions.arrow", b"with", by)
+    with pytest.raises(InputError, match=r"captions\.arrow: is damaged .*build the corpus again, or copy it again"):
+        list(Corpus.open(corpus.path).caption_iter(range(12)))
+
+
+def test_without_checksums_text_that_is_no_text_is_still_one_line(corpus: Corpus) -> None:
+    """Corpora that earlier versions built have none."""
+    info = json.loads((corpus.path / "corpus.json").read_text())
+    for file in [*info["shards"], info["captions"]]:
+        del file["checksums"]
+    (corpus.path / "corpus.json").write_text(json.dumps(info))
+    assert Corpus.open(corpus.path).captions(0)
+    flip(corpus.path / "captions.arrow", b"with", b"\xff\xff\xff\xff")
+    with pytest.raises(InputError, match="is damaged"):
+        Corpus.open(corpus.path).captions(0)
+
+
+def test_one_damaged_image_is_one_line_and_the_others_are_read(corpus: Corpus, encoded: Callable[..., bytes]) -> None:
+    image = encoded(4)
+    flip(corpus.path / "images-00000.arrow", image, image[:-9] + b"another!" + image[-1:])
+    opened = Corpus.open(corpus.path)
+    assert bytes(opened.image_bytes(3)) == encoded(3)
+    with pytest.raises(InputError, match=r"images-00000\.arrow: image 4 is damaged"):
+        opened.image(4)
+
+
+def test_no_flipped_byte_of_the_captions_goes_unseen(corpus: Corpus) -> None:
+    """Wherever it is: in the text, in what says where texts end, in the list of batches."""
+    file = corpus.path / "captions.arrow"
+    whole = file.read_bytes()
+
+    def read() -> list[list[str]]:
+        found = Corpus.open(corpus.path)
+        return [[*found.captions(i), *found.labels(i), found.id(i), found.split(i)] for i in range(12)]
+
+    for at in random.Random(0).sample(range(len(whole)), 60):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x21]) + whole[at + 1 :])
+        with pytest.raises(InputError):
+            read()

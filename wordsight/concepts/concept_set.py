@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from wordsight.arrays import mapped_array
 from wordsight.atomic import atomic_folder
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
@@ -153,7 +154,7 @@ class ConceptSet:
 
     @classmethod
     def open(cls, path: Path | str) -> ConceptSet:
-        """Open a set that :meth:`save` wrote; its arrays are mapped, not read.
+        """Open a set that :meth:`save` wrote; its arrays are mapped, and compared with their checksum.
 
         Raises:
             InputError: When the folder holds no concept set, or one of another version, or a damaged one.
@@ -169,7 +170,9 @@ class ConceptSet:
             info = json.loads((folder / "concepts.json").read_text("utf-8"))
             version = info["version"]
             if version == VERSION:
-                return cls._read(folder, info)
+                found = cls._read(folder, info)
+                found._check(info["fingerprint"])
+                return found
         except InputError:
             raise
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -183,16 +186,22 @@ class ConceptSet:
             f"is a concept set of version {version}", where=folder, expected=f"{VERSION}", mend="build it again"
         )
 
+    def _check(self, fingerprint: str) -> None:
+        """Compare the set with what was saved; half a second for the words of a million captions."""
+        if self.fingerprint != fingerprint:
+            raise InputError(
+                "is damaged or was changed: its arrays and names are not those that were saved",
+                where=self.path,
+                mend="build the concept set again",
+            )
+        indices = self.matrix.indices
+        if len(indices) and not (indices.min() >= 0 and indices.max() < len(self)):
+            raise InputError(f"names concepts beyond its {len(self)}", where=self.path, mend="build it again")
+
     @classmethod
     def _read(cls, folder: Path, info: dict[str, Any]) -> ConceptSet:
         def column(name: str) -> NDArray[Any]:
-            file = folder / f"{name}.npy"
-            try:
-                mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                what = "is damaged, perhaps cut" if file.exists() else "is absent"
-                raise InputError(what, where=file, mend="build the concept set again") from error
-            return mapped
+            return mapped_array(folder / f"{name}.npy", mend="build the concept set again")
 
         indptr, indices, data = (column(f"matrix.{name}") for name in _MATRIX)
         shape = (info["examples"], len(info["names"]))

@@ -19,8 +19,9 @@ from wordsight.corpus.duplicates import Seen, join
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import PackedImage
 from wordsight.corpus.left_out import how_to_keep, unread_in_words
+from wordsight.corpus.rows import Rows, row_checksum
 from wordsight.corpus.splits import ALL
-from wordsight.corpus.store import CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA, Rows
+from wordsight.corpus.store import CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA
 from wordsight.corpus.writing import RowWriter
 from wordsight.errors import InputError, listed
 
@@ -77,7 +78,8 @@ class Packing:
         earlier = self._pictures.add(image.hash, row)
         self._draft.add(_text_row(example), _size(example))
         if earlier is None:
-            self._images.add((image.data, image.width, image.height, image.hash, _clean(example.id)), len(image.data))
+            beside = (image.width, image.height, image.hash, _clean(example.id))
+            self._images.add((image.data, *beside, row_checksum(image.data, *beside)), len(image.data))
             self._first_draft.append(self._drafted)
             high, low = int(image.hash[:16], 16), int(image.hash[16:], 16)
             self._hashes.extend((high, low))

@@ -1,7 +1,7 @@
 """The corpus on disk: examples checked, cleaned and packed; memory-mapped, opened in milliseconds whatever its size.
 
 ``corpus.json``       sources, fingerprint, counts, settings, version, splits, label names, shards
-``images-*.arrow``    image (JPEG bytes), width, height, hash, id of the file that the bytes came from
+``images-*.arrow``    image (JPEG bytes), width, height, hash, id of the file that the bytes came from, checksum
 ``captions.arrow``    what came with each image: id, split, captions, languages, labels, ignored labels, boxes, article
 ``rejected.csv``      what was left out, and why
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wordsight.corpus.example import Box
+from wordsight.corpus.rows import Rows, row_checksum
 from wordsight.corpus.splits import ALL, UnknownSplit, chosen_splits
 from wordsight.errors import InputError, unknown
 
@@ -37,8 +38,13 @@ IMAGE_SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("hash", pa.string()),
         ("id", pa.string()),
+        ("checksum", pa.uint32()),
     ]
 )
+# Corpora built before there were checksums are read without.
+_WITHOUT_CHECKSUM = pa.schema([*IMAGE_SCHEMA][:-1])
+# What a row's checksum covers besides the bytes of the image.
+_BESIDE_IMAGE = ("width", "height", "hash", "id")
 _BOX = pa.struct(
     [
         ("name", pa.string()),
@@ -62,40 +68,6 @@ CAPTION_SCHEMA = pa.schema(
 )
 
 
-class Rows:
-    """The record batches of one Arrow IPC file, mapped; a row is found by its number."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
-            self.batches: list[pa.RecordBatch] = [reader.get_batch(k) for k in range(reader.num_record_batches)]
-        except (OSError, pa.ArrowInvalid) as error:
-            raise InputError(
-                f"can't be read ({error})", where=path, mend="build the corpus again, or copy it again"
-            ) from error
-        self.starts = np.cumsum([0] + [batch.num_rows for batch in self.batches]).tolist()
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for batch in self.batches:
-            yield from batch.to_pylist()
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        k = bisect_right(self.starts, row) - 1
-        found: dict[str, Any] = self.batches[k].slice(row - self.starts[k], 1).to_pylist()[0]
-        return found
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self.batches = []
-
-    def cell(self, column: str, row: int) -> pa.Scalar:
-        k = bisect_right(self.starts, row) - 1
-        return self.batches[k].column(column)[row - self.starts[k]]
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        return pa.chunked_array([batch.column(name) for batch in self.batches])
-
-
 class Corpus:
     """Examples on disk. Open one with :meth:`open`; it can be sent to other processes, which map the same pages.
 
@@ -116,7 +88,8 @@ class Corpus:
         self.label_names: list[str] = info["label_names"]
         self._ends = np.cumsum([shard["rows"] for shard in info["shards"]]).tolist()
         self._shards: dict[int, Rows] = {}
-        self._texts = Rows(path / "captions.arrow")
+        self._seen = _identity(path)
+        self._texts = self._rows(info["captions"], CAPTION_SCHEMA, whole=True)
 
     @classmethod
     def open(cls, path: Path | str) -> Corpus:
@@ -126,17 +99,8 @@ class Corpus:
             InputError: When the folder is no corpus, was written by another version, or is incomplete.
         """
         folder = Path(path).absolute()
-        try:
-            info = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputError(
-                "is no corpus (it holds no corpus.json)",
-                where=path,
-                mend="make one with: wordsight corpus build READER ... --out FOLDER",
-            ) from error
-        except (OSError, ValueError) as error:
-            raise InputError(f"can't be read ({error})", where=folder / "corpus.json") from error
-        version = info.get("version") if isinstance(info, dict) else None
+        info = _read_info(folder, path)
+        version = info.get("version")
         if version != FORMAT_VERSION:
             raise InputError(
                 f"corpus of version {version}",
@@ -147,11 +111,13 @@ class Corpus:
         try:
             _check_files(folder, info)
             return cls(folder, info)
-        except (KeyError, TypeError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"is damaged ({error})", where=folder / "corpus.json", mend="build it again") from error
 
-    def __reduce__(self) -> tuple[Callable[[Path], Corpus], tuple[Path]]:
-        return Corpus.open, (self.path,)
+    def __reduce__(self) -> tuple[Callable[[Path, str], Corpus], tuple[Path, str]]:
+        return _opened_again, (self.path, self.fingerprint)
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -205,9 +171,18 @@ class Corpus:
         return wanted
 
     def image_bytes(self, i: int) -> memoryview:
-        """The JPEG bytes of an image, where they lie on disk: nothing is copied."""
+        """The JPEG bytes of an image, where they lie on disk: nothing is copied.
+
+        Raises:
+            InputError: When they are not those that were written.
+        """
         shard, row = self._place(i)
-        return memoryview(shard.cell("image", row).as_buffer())
+        data = memoryview(shard.cell("image", row).as_buffer())
+        if shard.has_checksums:
+            beside = [shard.cell(name, row).as_py() for name in _BESIDE_IMAGE]
+            if row_checksum(data, *beside) != shard.cell("checksum", row).as_py():
+                raise InputError(f"image {i} is damaged", where=shard.path, mend="build or copy the corpus again")
+        return data
 
     def image_size(self, i: int) -> tuple[int, int]:
         """Width and height of an image, in pixels."""
@@ -287,14 +262,76 @@ class Corpus:
         i = self._checked(i)
         k = bisect_right(self._ends, i)
         if k not in self._shards:
-            self._shards[k] = Rows(self.path / self.info["shards"][k]["file"])
+            self._shards[k] = self._rows(self.info["shards"][k], _WITHOUT_CHECKSUM, whole=False)
         return self._shards[k], i - (self._ends[k - 1] if k else 0)
+
+    def _rows(self, file: dict[str, Any], schema: pa.Schema, *, whole: bool) -> Rows:
+        """Map a file, and see to it that it is of the corpus that was opened: by now the folder may hold another."""
+        path = self.path / file["file"]
+        try:
+            rows = Rows(path, schema, file.get("checksums", ""), whole=whole)
+        except InputError:
+            # Of a folder that was replaced, nothing fits what is known of the old one.
+            self._check_replaced()
+            raise
+        self._check_replaced()
+        if len(rows) != file["rows"]:
+            raise InputError(f"holds {len(rows):,} rows", where=path, expected=f"{file['rows']:,}")
+        return rows
+
+    def _check_replaced(self) -> None:
+        """Raise when the folder holds another corpus than when it was opened."""
+        if _identity(self.path) == self._seen:
+            return
+        try:
+            info = _read_info(self.path, self.path)
+        except InputError:
+            info = {}
+        if info.get("fingerprint") != self.fingerprint:
+            raise _replaced(self.path)
 
     def _checked(self, i: int) -> int:
         i = int(i)
         if not 0 <= i < len(self):
             raise IndexError(f"example {i} of a corpus of {len(self)}")
         return i
+
+
+def _opened_again(path: Path, fingerprint: str) -> Corpus:
+    """The corpus as another process had it open."""
+    corpus = Corpus.open(path)
+    if corpus.fingerprint != fingerprint:
+        raise _replaced(path)
+    return corpus
+
+
+def _replaced(path: Path) -> InputError:
+    what = "was replaced or removed since it was opened"
+    return InputError(what, where=path, mend="run the same command again, and leave the folder alone until it ends")
+
+
+def _identity(folder: Path) -> tuple[int, int, int, int] | None:
+    """What tells that ``corpus.json`` is still the same file."""
+    try:
+        found = (folder / "corpus.json").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read_info(folder: Path, said: Path | str) -> dict[str, Any]:
+    """What ``corpus.json`` holds; ``said`` is the folder as a person wrote it."""
+    try:
+        info = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            "is no corpus (it holds no corpus.json)",
+            where=said,
+            mend="make one with: wordsight corpus build READER ... --out FOLDER",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't be read ({error})", where=folder / "corpus.json") from error
+    return info if isinstance(info, dict) else {}
 
 
 def _check_files(folder: Path, info: dict[str, Any]) -> None:

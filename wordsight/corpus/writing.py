@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
 BATCH_ROWS = 1024
 BATCH_BYTES = 8 << 20
 FILE_BYTES = 256 << 20
+
+
+class _Summed(io.BufferedWriter):
+    """A file that keeps a checksum over each stretch of what is written to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+        self.stretches: list[tuple[int, int]] = []
+        self._sum = 0
+
+    def write(self, data: Any) -> int:
+        self._sum = zlib.crc32(data, self._sum)
+        return super().write(data)
+
+    def end_stretch(self) -> None:
+        """Note the checksum up to here, and begin a new one."""
+        self.stretches.append((self.tell(), self._sum))
+        self._sum = 0
 
 
 class RowWriter:
@@ -29,7 +49,7 @@ class RowWriter:
         self.files: list[dict[str, Any]] = []
         self._columns: list[list[Any]] = [[] for _ in schema]
         self._bytes = 0
-        self._sink: BinaryIO | None = None
+        self._sink: _Summed | None = None
         self._writer: Any = None
 
     def __enter__(self) -> RowWriter:
@@ -59,16 +79,18 @@ class RowWriter:
         sink = self._sink or self._start_file()
         arrays = [pa.array(column, type=field.type) for column, field in zip(self._columns, self.schema, strict=True)]
         self._writer.write_batch(pa.record_batch(arrays, schema=self.schema))
+        sink.end_stretch()
         self.files[-1]["rows"] += rows
         self._columns, self._bytes = [[] for _ in self.schema], 0
         if self.numbered and sink.tell() >= FILE_BYTES:
             self._end_file()
 
-    def _start_file(self) -> BinaryIO:
+    def _start_file(self) -> _Summed:
         name = f"{self.stem}-{len(self.files):05d}.arrow" if self.numbered else f"{self.stem}.arrow"
         # A Python file, not Arrow's own: its errors carry the system's error number, which says that a disk is full.
-        self._sink = (self.folder / name).open("wb")
+        self._sink = _Summed(self.folder / name)
         self._writer = pa.ipc.new_file(self._sink, self.schema)
+        self._sink.end_stretch()
         self.files.append({"file": name, "rows": 0, "bytes": 0})
         return self._sink
 
@@ -76,6 +98,8 @@ class RowWriter:
         if self._sink is None:
             return
         self._writer.close()
+        self._sink.end_stretch()
+        self.files[-1]["checksums"] = " ".join(f"{end}:{checksum:08x}" for end, checksum in self._sink.stretches)
         self._sink.close()
         self.files[-1]["bytes"] = (self.folder / self.files[-1]["file"]).stat().st_size
         self._writer = self._sink = None

@@ -18,8 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.arrays import mapped_array
 from wordsight.atomic import atomic_folder
 from wordsight.corpus.store import Corpus
+from wordsight.disk import unreadable
 from wordsight.errors import InputError
 from wordsight.language.feature_writer import write_features
 from wordsight.language.masking import mask_words
@@ -67,12 +69,14 @@ class MaskedCaptions:
         self.path = Path(path)
         try:
             self.info: dict[str, Any] = json.loads((self.path / "masked.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            self.fingerprint: str = self.info["fingerprint"]
+            self.width: int = self.info["width"]
+            self.vocabulary: int = self.info["vocabulary"]
+            self.live: bool = self.info["live"]
+        except PermissionError as error:
+            raise unreadable(error, self.path / "masked.json") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError("holds no masked captions", where=self.path, mend=_REMOVE) from error
-        self.fingerprint: str = self.info["fingerprint"]
-        self.width: int = self.info["width"]
-        self.vocabulary: int = self.info["vocabulary"]
-        self.live: bool = self.info["live"]
 
     def __len__(self) -> int:
         return int(self.info["rows"])
@@ -156,11 +160,13 @@ class MaskedCaptions:
         return int(self.sentence_offsets[sentence]), int(self.sentence_offsets[sentence + 1])
 
     def _map(self, name: str) -> NDArray[Any]:
+        file = self.path / f"{name}.npy"
         # A plain array over the mapped pages: numpy's own memmap class is several times slower to index.
-        try:
-            return np.asarray(np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError) as error:
-            raise InputError("can't be read", where=self.path / f"{name}.npy", mend=_REMOVE) from error
+        found = np.asarray(mapped_array(file, mend=_REMOVE))
+        length = {"ids": "tokens", "features": "tokens"}.get(name, "rows")
+        if not name.endswith("offsets") and found.shape[:1] != (self.info[length],):
+            raise InputError(f"holds {len(found):,} rows", where=file, expected=f"{self.info[length]:,}", mend=_REMOVE)
+        return found
 
 
 def masked_captions(

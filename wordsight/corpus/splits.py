@@ -22,6 +22,9 @@ _PART_OF = {word: part for part, words in _WORDS.items() for word in words}
 _NAME = re.compile(rf"({'|'.join(sorted(_PART_OF, key=len, reverse=True))}){_OF}?\d{{0,4}}")
 
 
+_SEPARATORS = re.compile(r"[-_ .+]+")
+
+
 class UnknownSplit(KeyError):  # noqa: N818  # read as "except UnknownSplit"
     """A split that was asked for and is not there; its argument is the name."""
 
@@ -39,6 +42,16 @@ def part_of(name: str) -> Part | Literal[""]:
 def split_of(name: str) -> str:
     """The split that a folder's name means, as it is named; "" when it means none."""
     return name if part_of(name) else ""
+
+
+def split_in(name: str) -> str:
+    """The split that one word of a file's name means, as it is written there; "" when none does, or two differ.
+
+    Args:
+        name: Without its ending: ``train-00000-of-00010``, ``imagenet1k-validation-07``, ``cc3m_train``.
+    """
+    found = {part_of(word): word for word in _SEPARATORS.split(name) if part_of(word)}
+    return next(iter(found.values())) if len(found) == 1 else ""
 
 
 def chosen_splits(asked: str, known: Iterable[str]) -> list[str]:

@@ -1,181 +1,208 @@
 """Tar shards as img2dataset writes them: ``000000012.jpg``, ``.txt``, ``.json`` side by side; ``.cls`` is a class.
 
-Members are read in the order they stand in, straight from the archive: nothing is ever unpacked to disk.
+Members are read straight from the archive: nothing is ever unpacked to disk.
 """
 
 from __future__ import annotations
 
 import json
-import tarfile
-import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wordsight.corpus import cells
 from wordsight.corpus.example import Example, Rejected
-from wordsight.corpus.image_formats import image_endings
-from wordsight.corpus.paths import leads_out
-from wordsight.corpus.splits import split_of
-from wordsight.errors import InputError, listed
+from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.nested import numbered, value_at
+from wordsight.corpus.shard_files import ShardFile, shard_files
+from wordsight.corpus.shards import Member, Sample, samples
+from wordsight.errors import listed
+from wordsight.progress import console
 
-_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
-_WORDS = ("txt", "json", "cls")
+# How a field is decoded, by its last ending; webdataset's own names for text, JSON and classes.
+_DECODED = {
+    "txt": "text", "text": "text", "caption": "text", "transcript": "text",
+    "json": "json", "jsn": "json",
+    "cls": "class", "cls2": "class", "class": "class",
+}  # fmt: skip
 _CAPTION_KEYS = ("caption", "captions", "text")
 _LABEL_KEYS = ("label", "labels", "class")
 # A member larger than this is no photograph.
 _LARGEST_MEMBER = 256 << 20
-
-
-@dataclass
-class _Group:
-    """The members that share a name up to its first dot."""
-
-    key: str
-    image: bytes | None = None
-    words: dict[str, bytes] = field(default_factory=dict)
-    endings: list[str] = field(default_factory=list)
-    too_large: int = 0
+# So many fields that were not read are counted by their names.
+_MOST_FIELDS = 1_000
 
 
 @dataclass(frozen=True)
 class WebDataset:
-    """WebDataset tar shards as img2dataset writes them: images with .txt or .json captions of the same name.
+    """WebDataset tar shards as img2dataset writes them: images with .txt, .json, .cls members of the same key.
+
+    By WebDataset's rule the key ends at the first dot of a member's own name; the rest is the field, decoded by its
+    last ending: ``s0.input.jpg`` and ``s0.output.txt`` are one sample. A shard named after a split
+    (``train-000.tar``), or in a folder that is, is of that split.
 
     Args:
-        path: One tar, a folder of them, or a pattern ("shards/0000*.tar").
+        path: One tar, a folder of them, a pattern ("shards/0000*.tar") or a range ("shards/{000..012}.tar").
+        txt: Whether a text member is one caption ("whole"), or each of its lines is one ("lines").
+        image: The field of the image ("input.jpg"), where samples hold several; by default the one without a dot, else
+            the first.
+        caption: The key of the captions in .json members, a nested one with dots ("meta.alt"); by default caption,
+            captions, text (also caption_0, caption_1, ...).
+        label: The key of the labels in .json members, likewise; by default label, labels, class.
     """
 
     path: Path
+    txt: Literal["whole", "lines"] = "whole"
+    image: str | None = None
+    caption: str | None = None
+    label: str | None = None
 
     def __iter__(self) -> Iterator[Example | Rejected]:
+        self._unread.clear()
+        seen = Counter[str]()
         for shard in self._shards:
             # Keys are unique within a shard; across shards only where the writer took care of it.
-            prefix = f"{self._name(shard)}/" if len(self._shards) > 1 else ""
-            split = next(filter(None, map(split_of, Path(self._name(shard)).parts[:-1])), "")
-            for group in _groups(shard):
-                yield from _example(group, prefix, split)
+            prefix = f"{shard.name}/" if len(self._shards) > 1 else ""
+            for sample in samples(shard.path, _is_wanted):
+                yield from self._example(sample, prefix, shard.split, seen)
+        for hint in self._hints(seen):
+            console.print(hint, markup=False, soft_wrap=True)
+
+    def _hints(self, seen: Counter[str]) -> Iterator[str]:
+        """What a person may have meant otherwise, of what was read."""
+        if seen["several lines"]:
+            yield (
+                f"{seen['several lines']:,} of {seen['texts']:,} text members hold several lines and were read as one "
+                "caption each: with --txt lines each line is a caption"
+            )
+        if seen["other images"]:
+            yield (
+                f"{seen['other images']:,} images were not read, as their samples hold another one: a key ends at the "
+                "first dot of a name, and --image FIELD chooses the image of a sample"
+            )
 
     def sources(self) -> list[str]:
         """The shards."""
-        return [str(shard) for shard in self._shards]
+        return [str(shard.path) for shard in self._shards]
 
     def label_names(self) -> list[str]:
         """None declared: the labels of a corpus are those of its examples."""
         return []
 
+    def unread(self) -> Mapping[str, int]:
+        """How many members of each field (".seg.png") were not read, of what was gone through last."""
+        return dict(self._unread)
+
     @cached_property
-    def _shards(self) -> list[Path]:
-        if self.path.is_dir():
-            found = [file for file in self.path.rglob("*") if file.name.lower().endswith(_TAR_ENDINGS)]
-        elif self.path.is_file():
-            found = [self.path]
+    def _unread(self) -> Counter[str]:
+        return Counter()
+
+    @cached_property
+    def _shards(self) -> list[ShardFile]:
+        return shard_files(self.path)
+
+    def _example(self, sample: Sample, prefix: str, split: str, seen: Counter[str]) -> Iterator[Example | Rejected]:
+        name = prefix + sample.key
+        image, words = self._chosen(sample, seen)
+        for repeated in sample.repeated:
+            kind: Literal["image", "caption"] = "image" if is_image_name(f"_.{repeated}") else "caption"
+            yield Rejected(name, kind, "repeated member", f"its shard has another .{repeated} of that name")
+        if image is None:
+            if words:
+                fields = listed(sample.members)
+                yield Rejected(name, "image", "absent", f"no image among the fields {fields}")
+            return
+        if image.size > _LARGEST_MEMBER:
+            yield Rejected(name, "image", "too large", f"a member of {image.size:,} bytes")
+            return
+        said = _Said()
+        for member in words:
+            seen["texts"] += _DECODED[member.ending] == "text"
+            try:
+                self._decode(member, said)
+            except (ValueError, RecursionError) as error:
+                reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "broken JSON"
+                yield Rejected(name, "caption", reason, f".{member.field}: {error}")
+        seen["several lines"] += said.glued
+        if said.keys and not said.captions and not said.labels:
+            yield Rejected(name, "caption", "no caption in .json", f"its keys: {listed(said.keys)}")
+        yield Example(
+            id=name,
+            image=image.read(),
+            # img2dataset writes the same caption to both files.
+            captions=tuple(dict.fromkeys(caption.strip() for caption in said.captions)),
+            labels=tuple(dict.fromkeys(said.labels)),
+            split=said.split or split,
+        )
+
+    def _chosen(self, sample: Sample, seen: Counter[str]) -> tuple[Member | None, list[Member]]:
+        """The member that is the sample's image, and those that tell of it; all others are counted as not read."""
+        images = [each for each in sample.members.values() if is_image_name(f"_.{each.field}")]
+        if self.image is not None:
+            chosen = sample.members.get(self.image.lower().lstrip("."))
         else:
-            top = Path(self.path.anchor or ".")
-            found = list(top.glob(str(self.path.relative_to(self.path.anchor)))) if self.path.name else []
-        if not found:
-            expected = "a tar, a folder of tars, or a pattern that fits some"
-            raise InputError("no tar shard", where=self.path, expected=expected)
-        return sorted(found)
+            chosen = next((each for each in images if "." not in each.field), images[0] if images else None)
+        of_others = {_before_ending(each) for each in images if each is not chosen}
+        of_others -= {"" if chosen is None else _before_ending(chosen)}
+        words = []
+        for member in sample.members.values():
+            # "1.txt" beside "1.jpg" tells of that image, and "output.txt" beside "input.jpg" of the only one.
+            if _DECODED.get(member.ending) and _before_ending(member) not in of_others:
+                words.append(member)
+            elif member is not chosen:
+                name = f".{member.field}" if member.field else "(no ending)"
+                self._unread[name if name in self._unread or len(self._unread) < _MOST_FIELDS else "(others)"] += 1
+                # A plain image has others beside it for a reason, such as a mask.
+                seen["other images"] += member in images and self.image is None and "." in getattr(chosen, "field", "")
+        return chosen, words
 
-    def _name(self, shard: Path) -> str:
-        name = shard.relative_to(self.path).as_posix() if self.path.is_dir() else shard.name
-        ending = next((each for each in _TAR_ENDINGS if name.lower().endswith(each)), "")
-        return name.removesuffix(name[len(name) - len(ending) :])
+    def _decode(self, member: Member, said: _Said) -> None:
+        """Read what a member says; in a member too large for words there is nothing to read."""
+        if member.size > _LARGEST_MEMBER:
+            raise ValueError(f"a member of {member.size:,} bytes")
+        text = member.read().decode("utf-8-sig")
+        kind = _DECODED[member.ending]
+        if kind == "text":
+            lines = [line for line in text.splitlines() if line.strip()]
+            said.captions += lines if self.txt == "lines" else [text]
+            said.glued += self.txt == "whole" and len(lines) > 1
+        elif kind == "class":
+            said.labels += cells.labels(text.strip())
+        else:
+            content = json.loads(text)
+            if isinstance(content, dict):
+                self._read_object(content, said)
+            elif not cells.is_empty(content):
+                said.captions += cells.texts(content)
 
-
-def _groups(shard: Path) -> Iterator[_Group]:
-    group: _Group | None = None
-    try:
-        with tarfile.open(shard, "r|*") as archive:
-            while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # it would grow with the shard
-                _refuse(member, shard)
-                if not member.isfile():
-                    continue
-                key, ending = _split_name(member.name)
-                if group is None or group.key != key:
-                    if group is not None:
-                        yield group
-                    group = _Group(key)
-                _take(group, ending, archive, member)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise InputError(
-            f"is no tar archive, or is cut off ({error})", where=shard, mend="download it again, or move it away"
-        ) from error
-    except OSError as error:
-        raise InputError(f"can't be read ({error})", where=shard) from error
-    if group is not None:
-        yield group
-
-
-def _refuse(member: tarfile.TarInfo, shard: Path) -> None:
-    """An archive with names that lead out of it, links or devices is not one that we want to know better."""
-    if leads_out(member.name):
-        expected = "names without '..' and without a leading '/'"
-        raise InputError(f"member {member.name!r} leads out of the archive", where=shard, expected=expected)
-    if not (member.isfile() or member.isdir()):
-        kind = "a link" if member.islnk() or member.issym() else "no plain file"
-        raise InputError(f"member {member.name!r} is {kind}", where=shard, expected="plain files")
+    def _read_object(self, content: dict[str, Any], said: _Said) -> None:
+        said.keys += content
+        for key in [self.caption] if self.caption else numbered(content, _CAPTION_KEYS):
+            if not cells.is_empty(found := value_at(content, key)):
+                said.captions += cells.texts(found)
+        for key in [self.label] if self.label else _LABEL_KEYS:
+            said.labels += cells.labels(value_at(content, key))
+        if isinstance(split := content.get("split"), str):
+            said.split = said.split or split
 
 
-def _split_name(name: str) -> tuple[str, str]:
-    """The key, which is everything up to the first dot of the file's own name, and the ending after it."""
-    folder, slash, file = name.removeprefix("./").rpartition("/")
-    stem, _, ending = file.partition(".")
-    return f"{folder}{slash}{stem}", ending.lower()
+@dataclass
+class _Said:
+    """What the members of a sample say of its image, and how many texts of several lines are one caption."""
+
+    captions: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    split: str = ""
+    glued: int = 0
 
 
-def _take(group: _Group, ending: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-    group.endings.append(ending)
-    wanted = f".{ending}" in image_endings() and group.image is None
-    if not (wanted or ending in _WORDS):
-        return
-    if member.size > _LARGEST_MEMBER:
-        group.too_large = member.size
-        return
-    file = archive.extractfile(member)
-    assert file is not None  # for plain files it never is
-    if wanted:
-        group.image = file.read()
-    else:
-        group.words[ending] = file.read()
+def _is_wanted(member: Member) -> bool:
+    return member.size <= _LARGEST_MEMBER and (member.ending in _DECODED or is_image_name(f"_.{member.field}"))
 
 
-def _example(group: _Group, prefix: str, split: str) -> Iterator[Example | Rejected]:
-    name = prefix + group.key
-    if group.image is None:
-        if group.too_large:
-            yield Rejected(name, "image", "too large", f"a member of {group.too_large:,} bytes")
-        elif group.words:
-            yield Rejected(name, "image", "absent", f"no image among the endings {listed(group.endings)}")
-        return
-    captions: list[str] = []
-    facts: dict[str, Any] = {}
-    for ending, raw in group.words.items():
-        try:
-            text = raw.decode("utf-8-sig")
-            if ending == "json":
-                content = json.loads(text)
-                facts = content if isinstance(content, dict) else {}
-            elif ending == "txt":
-                captions.append(text)
-            else:
-                facts.setdefault("label", text.strip())
-        except (ValueError, RecursionError) as error:
-            reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "broken JSON"
-            yield Rejected(name, "caption", reason, f".{ending}: {error}")
-    for key in _CAPTION_KEYS:
-        if not cells.is_empty(facts.get(key)):
-            captions.extend(cells.texts(facts[key]))
-    labels = [label for key in _LABEL_KEYS for label in cells.labels(facts.get(key))]
-    yield Example(
-        id=name,
-        image=group.image,
-        # img2dataset writes the same caption to both files.
-        captions=tuple(dict.fromkeys(caption.strip() for caption in captions)),
-        labels=tuple(dict.fromkeys(labels)),
-        split=str(facts.get("split") or split),
-    )
+def _before_ending(member: Member) -> str:
+    return member.field.rpartition(".")[0]

@@ -1,0 +1,89 @@
+"""Which shards a person means: one, a folder of them, a pattern, a range in braces; and the split that a name tells."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wordsight.corpus.braces import expand_braces
+from wordsight.corpus.splits import split_in, split_of
+from wordsight.errors import InputError, listed
+
+_ENDING = re.compile(r"\.(tar(\.(gz|bz2|xz|zst))?|tgz|tbz2?|txz)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """One shard.
+
+    Args:
+        path: The file.
+        name: What tells it from the others: its path from the folder that was given, without the ending.
+        split: The split that its name, or the name of a folder that it is in, means; "" where they mean none.
+    """
+
+    path: Path
+    name: str
+    split: str
+
+
+def shard_files(given: Path) -> list[ShardFile]:
+    """The shards of a source, in the order of their names.
+
+    Args:
+        given: A tar, a folder of tars, a pattern (``shards/*.tar``) or a range (``shards/{000..012}.tar``).
+
+    Raises:
+        InputError: When there is none, or one of a range is not there.
+    """
+    if given.is_dir():
+        top = given
+        files = [file for file in given.rglob("*") if _ENDING.search(file.name) and not file.name.startswith(".")]
+    elif given.is_file():
+        top, files = given.parent, [given]
+    else:
+        top, files = _fixed_part(given), list(dict.fromkeys(_meant(given)))
+    if not files:
+        expected = "a tar, a folder of tars, or a pattern that fits some"
+        raise InputError("no tar shard", where=given, expected=expected)
+    return [_shard(file, top, is_pattern=not given.exists()) for file in sorted(files)]
+
+
+def _meant(given: Path) -> Iterator[Path]:
+    """The files that a pattern or a range stands for."""
+    names = expand_braces(str(given))
+    absent = []
+    for name in names:
+        if glob.has_magic(name):
+            # An absolute pattern may be given, which Path.glob refuses.
+            yield from (Path(found) for found in glob.glob(name, recursive=True) if Path(found).is_file())  # noqa: PTH207
+        elif Path(name).is_file():
+            yield Path(name)
+        else:
+            absent.append(name)
+    if absent and len(names) > 1:
+        what = f"{len(absent):,} of its {len(names):,} shards are not there ({listed(absent)})"
+        raise InputError(what, where=given, mend="get them, or give the range of those that are there")
+
+
+def _fixed_part(given: Path) -> Path:
+    """The folder above the first part of a pattern that may stand for several names."""
+    fixed = Path(given.anchor)
+    for part in given.relative_to(given.anchor).parts[:-1]:
+        if glob.has_magic(part) or "{" in part:
+            break
+        fixed /= part
+    return fixed
+
+
+def _shard(file: Path, top: Path, *, is_pattern: bool) -> ShardFile:
+    inner = file.relative_to(top)
+    name = _ENDING.sub("", inner.as_posix())
+    folders = list(inner.parts[:-1])
+    # Above a pattern stands the folder that the shards are in, where all are in one.
+    folders = [file.parent.name] if is_pattern and not folders else folders
+    split = split_in(name.rpartition("/")[2])
+    return ShardFile(file, name, split or next(filter(None, map(split_of, reversed(folders))), ""))

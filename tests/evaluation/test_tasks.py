@@ -162,6 +162,19 @@ def test_the_labels_of_a_corpus_are_a_task(tmp_path: Path) -> None:
     assert open_task(str(smaller.path)).fingerprint != task.fingerprint, "the same photos, stored in another size"
 
 
+def test_xml_files_of_a_labelling_tool_are_a_task(tmp_path: Path) -> None:
+    for k in range(8):
+        (tmp_path / "set" / "JPEGImages").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / "Annotations").mkdir(exist_ok=True)
+        (tmp_path / "set" / "JPEGImages" / f"{k}.png").write_bytes(encoded(picture((30 * k, 0, 0), noise=k)))
+        objects = f"<object><name>{'cow' if k % 2 else 'dog'}</name></object>"
+        objects += "<object><name>sheep</name><difficult>1</difficult></object>" if k == 0 else ""
+        (tmp_path / "set" / "Annotations" / f"{k}.xml").write_text(f"<annotation>{objects}</annotation>")
+    task = open_task(f"voc:{tmp_path / 'set'}")
+    assert (task.class_names, task.multilabel, len(task.train) + len(task.test)) == (["cow", "dog", "sheep"], True, 8)
+    assert (np.concatenate([task.train.targets, task.test.targets])[:, 2] == -1).sum() == 1
+
+
 def test_unlabelled_images_are_left_out_and_counted(tmp_path: Path) -> None:
     folder = _pictures(tmp_path / "x", {"train/a": 4, "train/b": 4, "test/a": 2, "test/b": 2, "train": 3})
     task = open_task(f"folder:{folder}")

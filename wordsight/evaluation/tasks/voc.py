@@ -10,18 +10,19 @@ from wordsight.corpus.readers.voc import Voc
 from wordsight.errors import InputError, listed
 from wordsight.evaluation.tasks.task import Labelled, labelled_from
 
-_LISTS = Path("ImageSets", "Main")
+_HOLDS = (Path("ImageSets", "Main"), Path("Annotations"))
 
 
 @dataclass(frozen=True)
 class VocTask:
     """VOC 2007 (learned from trainval, tested on test) or 2012 (from train, tested on val: its test has no labels).
 
-    Any folder with lists of that layout will do; difficult objects are to be ignored.
+    Any folder with lists of that layout will do, or with XML files alone, as labelling tools write them; difficult
+    objects are to be ignored.
 
     Args:
-        path: The folder that holds ``JPEGImages`` (or ``images``) and ``ImageSets/Main``; or a folder above it
-            (``VOCdevkit``), where one year alone is in it.
+        path: The folder that holds ``JPEGImages`` (or ``images``) and ``ImageSets/Main``, ``Annotations`` or both; or a
+            folder above it (``VOCdevkit``), where one year alone is in it.
     """
 
     path: Path
@@ -39,19 +40,20 @@ class VocTask:
 
     @cached_property
     def _folder(self) -> Path:
-        if (self.path / _LISTS).is_dir():
+        if _is_voc(self.path):
             return self.path
         years = sorted(
-            folder
-            for pattern in ("VOC*", "VOCdevkit/VOC*")
-            for folder in self.path.glob(pattern)
-            if (folder / _LISTS).is_dir()
+            folder for pattern in ("VOC*", "VOCdevkit/VOC*") for folder in self.path.glob(pattern) if _is_voc(folder)
         )
         if len(years) > 1:
             raise InputError(
                 f"holds {listed(folder.name for folder in years)}", where=self.path, mend=f"say which: voc:{years[0]}"
             )
         return years[0] if years else self.path
+
+
+def _is_voc(folder: Path) -> bool:
+    return any((folder / each).is_dir() for each in _HOLDS)
 
 
 def _labelled_splits(found: Labelled) -> Labelled:

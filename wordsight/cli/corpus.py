@@ -22,6 +22,7 @@ _EXAMPLES = {
     "huggingface": "dataset/ --out corpora/dataset",
     "voc": "VOCdevkit/VOC2007 --out corpora/voc07",
     "visual-genome": "region_descriptions.json images/ --val-images 5000 --out corpora/vg",
+    "flickr30k-entities": "annotations/ flickr30k-images/ --out corpora/flickr30k",
     "articles": "wikipedia.jsonl --images images/ --out corpora/wikipedia",
     "pictures": "--count 4000 --out corpora/pictures",
 }

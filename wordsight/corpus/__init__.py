@@ -6,6 +6,7 @@ from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.example import Box, Example, Reader, Rejected
 from wordsight.corpus.readers.articles import Articles
 from wordsight.corpus.readers.coco import Coco
+from wordsight.corpus.readers.flickr30k_entities import Flickr30kEntities
 from wordsight.corpus.readers.folder import Folder
 from wordsight.corpus.readers.huggingface import HuggingFace
 from wordsight.corpus.readers.pictures import Pictures
@@ -23,6 +24,7 @@ READERS: dict[str, type[Reader]] = {
     "huggingface": HuggingFace,
     "voc": Voc,
     "visual-genome": VisualGenome,
+    "flickr30k-entities": Flickr30kEntities,
     "articles": Articles,
     "pictures": Pictures,
 }

@@ -220,6 +220,7 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
         device=chosen_device(device),
         trained_on=run.info.corpus_fingerprint,
         trained_split=run.info.split,
+        pretrained=run.known_images(),
         settings=hashlib.sha256(repr(depends).encode()).hexdigest()[:16],
     )
 

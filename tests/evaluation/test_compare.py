@@ -118,7 +118,79 @@ def test_networks_of_two_kinds_have_two_rows_of_random_weights(make_run: MakeRun
     table = compare_runs([a, b])
     names = [row.name for row in table.baselines]
     assert names == ["random weights, resnet18 at 64 px", "random weights, resnet18 at 112 px", "chance"]
-    assert table.notes == ("flowers, logistic: views of 64, 112 px, each as its network learned",)
+    assert table.notes == ("flowers, logistic: measured at different image sizes (64 px: a; 112 px: b)",)
+
+
+def test_runs_measured_at_two_image_sizes_are_told_apart(make_run: MakeRun) -> None:
+    def at(view: int, value: float) -> Result:
+        more = {"mean per class accuracy": value - 1}
+        beside = {"chance": 10.0, "random weights, mean per class accuracy": value - 21}
+        return replace(
+            RESULT, value=value, random_weights=value - 20, settings={"view": view}, more=more, baselines=beside
+        )
+
+    runs = [
+        make_run("a-seed0", [at(64, 50)]),
+        make_run("a-seed1", [at(64, 54)], seed=1),
+        make_run("a-seed2", [at(96, 70), replace(at(64, 30), task="birds")], seed=2),
+    ]
+    table = compare_runs(runs)
+    assert [len(row.runs) for row in table.rows] == [2, 1], "seeds of two sizes have no mean"
+    assert [row.name for row in table.baselines] == [
+        "random weights, resnet18 at 64 px",
+        "random weights, resnet18 at 96 px",
+        "chance",
+    ]
+    assert [cell and cell.mean for cell in table.baselines[0].cells] == [10, 9, 32, 31]
+    assert [cell and cell.mean for cell in table.baselines[1].cells] == [None, None, 50, 49]
+    name = table.rows[1].name
+    note = f"measured at different image sizes (64 px: a; 96 px: {name} (trained at 64 px))"
+    assert table.notes == (f"flowers, logistic: {note}",)
+    written = to_markdown(compare(runs))
+    assert "52.0 (64 px) ± 2.8" in written
+    assert "**70.0 (96 px)**" in written
+    assert "(64 px)" not in to_markdown(compare(runs[:2])), "one size needs no mark"
+    lines = list(csv.DictReader(io.StringIO(to_csv(compare(runs)))))
+    assert {line["view"] for line in lines if line["row"] == name and line["task"] == "flowers"} == {"96"}
+
+
+def test_top_5_and_the_mean_per_class_stand_beside_top_1(make_run: MakeRun) -> None:
+    more = {"top-5 accuracy": 80.0, "mean per class accuracy": 44.0, "k = 5": 3.0}
+    beside = {"chance": 10.0, "chance, top-5 accuracy": 50.0}
+    a = make_run("a", [replace(RESULT, more=more, baselines=beside)])
+    b = make_run("b", [replace(RESULT, more={**more, "top-5 accuracy": 90.0}, baselines=beside)], lr=0.1)
+    old = make_run("old", [RESULT], lr=0.2)
+    table = compare_runs([a, b, old])
+    assert [column.metric for column in table.columns] == [
+        "top-1 accuracy",
+        "top-5 accuracy",
+        "mean per class accuracy",
+    ]
+    assert [[cell and cell.mean for cell in row.cells] for row in table.rows] == [
+        [50, 80, 44],
+        [50, 90, 44],
+        [50, None, None],
+    ]
+    assert [cell and cell.place for cell in table.rows[1].cells] == [0, 1, 0]
+    chance = next(row for row in table.baselines if row.name == "chance")
+    assert [cell and cell.mean for cell in chance.cells] == [10, None, None], "not all of the runs say it of top-5"
+    chance = next(row for row in compare_runs([a, b]).baselines if row.name == "chance")
+    assert [cell and cell.mean for cell in chance.cells] == [10, 50, None]
+    _keep(a, np.ones(10))
+    _keep(b, np.arange(10) / 10.0)
+    assert [test.column.metric for test in compare([a, b]).tests] == ["top-1 accuracy"]
+
+
+def test_what_was_pretrained_on_is_said(make_run: MakeRun) -> None:
+    seen = "551 of 682 test images were pretrained on: this is not a held-out result"
+    a = make_run("a", [replace(RESULT, warnings=[seen, "another thing"])])
+    b = make_run("b", [replace(RESULT, warnings=[seen])], lr=0.1)
+    c = make_run("c", [RESULT], lr=0.2)
+    compared = compare([a, b, c])
+    assert compared.notes[0] == f"flowers, logistic, a, b: {seen}"
+    assert not any("another thing" in note for note in compared.notes)
+    assert seen in to_markdown(compared)
+    assert seen in to_html(compared)
 
 
 @pytest.mark.parametrize(
@@ -161,10 +233,10 @@ def test_what_has_no_results_is_named_and_left_out(make_run: MakeRun, tmp_path: 
     table = compare_runs([run, empty, tmp_path / "corpus", tmp_path / "file", tmp_path / "other"])
     assert [row.name for row in table.rows] == ["a"]
     assert table.notes == (
-        f"{empty} has no results yet: left out",
-        f"{tmp_path / 'corpus'} is no run: left out",
-        f"{tmp_path / 'file'} is no folder: left out",
-        f"{tmp_path / 'other'} is no run: left out",
+        f"left out: {empty} has no results yet",
+        f"left out: {tmp_path / 'corpus'} is not a run",
+        f"left out: {tmp_path / 'file'} is not a folder",
+        f"left out: {tmp_path / 'other'} is not a run",
     )
 
 
@@ -241,7 +313,7 @@ def test_without_outcomes_or_with_those_of_an_earlier_measurement_there_is_no_te
     _keep(a, np.ones(10))
     compared = compare([a, b])
     assert not compared.tests
-    assert compared.notes == ("flowers, logistic: no test, no outcomes of each image were kept of b",)
+    assert compared.notes == ("flowers, logistic: not tested: per-image results of b were not saved",)
     _keep(b, np.zeros(10))
     assert len(compare([a, b]).tests) == 1
     RESULT.write(b / "results")

@@ -127,7 +127,7 @@ def test_captions_that_were_trained_on_are_said(subject: Subject, make_split: Ma
         subject, objective=LooksAtRed([3], VOCABULARY), trained_on=split.corpus.fingerprint, trained_split="train"
     )
     (result,) = evaluate(trained, split, ["masked-words"])
-    assert "the run was trained on these captions: this is no held-out number" in result.warnings
+    assert "the run was trained on these captions: this is not a held-out result" in result.warnings
     assert split.seen_in_training(replace(trained, trained_on="another corpus")) == []
     assert replace(split, split="test").seen_in_training(trained) == []
 

@@ -114,14 +114,33 @@ def pack_image(image: Path | bytes, shorter_side: int, jpeg_quality: int, max_pi
     # libjpeg decodes at 1/2, 1/4, 1/8 for a fraction of the time; twice the wanted size leaves the resize its say.
     decoded = decode_image(data, max_pixels, draft=2 * shorter_side)
     pixels = decoded.pixels
-    digest = hashlib.blake2b(f"{pixels.width}x{pixels.height}:".encode(), digest_size=16)
-    digest.update(pixels.tobytes())
     kept = _shrink(pixels, shorter_side)
     if not decoded.is_plain or min(decoded.stored_size) > shorter_side:
         coded = io.BytesIO()
         kept.save(coded, "JPEG", quality=jpeg_quality)
         data = coded.getvalue()
-    return PackedImage(data, *kept.size, digest.hexdigest(), decoded.stored_size, decoded.orientation)
+    return PackedImage(data, *kept.size, _hash(pixels), decoded.stored_size, decoded.orientation)
+
+
+def picture_hash(image: Path | bytes, shorter_side: int, max_pixels: int) -> str:
+    """The hash that :func:`pack_image` gives an image, without packing it.
+
+    Args:
+        image: The encoded image: a file, or its bytes.
+        shorter_side: Of the images that a corpus keeps, in pixels.
+        max_pixels: Images with more pixels than this are not decoded.
+
+    Raises:
+        BadImage: When the image is absent, unreadable, truncated or too large.
+    """
+    data = _read(image) if isinstance(image, Path) else image
+    return _hash(decode_image(data, max_pixels, draft=2 * shorter_side).pixels)
+
+
+def _hash(pixels: Image.Image) -> str:
+    digest = hashlib.blake2b(f"{pixels.width}x{pixels.height}:".encode(), digest_size=16)
+    digest.update(pixels.tobytes())
+    return digest.hexdigest()
 
 
 def decode_image(data: bytes, max_pixels: int, draft: int | None = None) -> DecodedImage:

@@ -31,6 +31,7 @@ from wordsight.evaluation.kept import key_of
 from wordsight.evaluation.probe_settings import ProbeSettings
 from wordsight.evaluation.protocol import Method, Protocol, Question, protocol_names, read_protocol
 from wordsight.evaluation.results import Result, installed_versions, print_results, read_results, result_file
+from wordsight.evaluation.seen import seen_in_pretraining, with_seen
 from wordsight.evaluation.subject import (
     CaptionedSplit,
     CorpusSplit,
@@ -101,6 +102,7 @@ def evaluate(
     """
     results = []
     does = behaviour(subject.backbone, subject.image_size)
+    seen = seen_in_pretraining(subject, question)
     for protocol in asked_protocols(protocols, type(question)):
         method = METHODS[protocol.method]
         network = subject.objective if method.heads and subject.objective is not None else subject.backbone
@@ -119,7 +121,12 @@ def evaluate(
         )
         fresh = again or method.anew or (method.heads and not subject.settings)
         known = [] if fresh else _known(subject, question, protocol, key)
-        results += known or _measured(subject, question, protocol, key)
+        for found in known or _measured(subject, question, protocol, key):
+            # What is known of the run's own images may have changed since it was measured.
+            result = with_seen(found, seen)
+            if result != found:
+                replace(result, outcomes=None).write(subject.results_folder)
+            results.append(result)
     return results
 
 

@@ -2,103 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wordsight.errors import InputError, listed, unknown
-from wordsight.evaluation.compared_run import ComparedRun, read_run
-from wordsight.evaluation.results import Result
+from wordsight.evaluation.compare_baselines import baselines
+from wordsight.evaluation.compare_notes import held_out_notes, view_notes
+from wordsight.evaluation.compare_table import Cell, Column, Comparison, Row, result_of, view_of_row
+from wordsight.evaluation.compared_run import ComparedRun, read_run, view_of
+from wordsight.evaluation.metrics import PER_CLASS, TOP5
 
 # What of a result's settings is the network's or the machine's and not the protocol's.
 _NOT_THE_PROTOCOLS = ("view", "precision", "source", "grid", "corpus", "text_side", "similarity")
 _LESS_IS_BETTER = ("rank", "error", "perplexity")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One protocol on one task.
-
-    Args:
-        task: Name of the task.
-        protocol: Name of the protocol, and the part where it has several.
-        metric: What its numbers are, in percent.
-        data: Fingerprint of the images and labels.
-        settings: The protocol's settings.
-    """
-
-    task: str
-    protocol: str
-    metric: str
-    data: str
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        """The task and the protocol in a sentence."""
-        return f"{self.task}, {self.protocol}"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a row has in a column.
-
-    Args:
-        values: The number of each run, in percent.
-        place: 1 for the best of the column, 2 for the second-best, else 0.
-        interval: 95 % interval over test images, of a run alone.
-    """
-
-    values: tuple[float, ...]
-    place: int = 0
-    interval: tuple[float, float] | None = None
-
-    @property
-    def mean(self) -> float:
-        """The mean over runs."""
-        return statistics.fmean(self.values)
-
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation over runs, in points; None for a run alone."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A run, or several that differ in their seed alone.
-
-    Args:
-        name: What it is called.
-        runs: The runs; none for a baseline.
-        cells: What it has in each column.
-    """
-
-    name: str
-    runs: tuple[ComparedRun, ...]
-    cells: tuple[Cell | None, ...]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A table of runs.
-
-    Args:
-        columns: Its columns.
-        rows: The runs.
-        baselines: What they are to be read beside: random weights, chance, ...
-        notes: What was left out, and what a reader should know.
-    """
-
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    baselines: tuple[Row, ...]
-    notes: tuple[str, ...]
+# Metrics that stand beside the main one, in columns of their own.
+FURTHER = (TOP5, PER_CLASS)
 
 
 def compare_runs(folders: Sequence[Path], tasks: Sequence[str] = (), protocols: Sequence[str] = ()) -> Comparison:
@@ -122,7 +44,7 @@ def compare_runs(folders: Sequence[Path], tasks: Sequence[str] = (), protocols: 
     for folder in once.values():
         found = read_run(folder)
         if isinstance(found, str):
-            notes.append(f"{folder} {found}: left out")
+            notes.append(f"left out: {folder} {found}")
         else:
             runs.append(found)
     if not runs:
@@ -139,14 +61,15 @@ def compare_runs(folders: Sequence[Path], tasks: Sequence[str] = (), protocols: 
         if results:
             kept.append(replace(run, results=results))
         else:
-            notes.append(f"{run.path} has no result of what was asked for: left out")
+            notes.append(f"left out: {run.path} has no result of what was asked for")
     if not kept:
         asked = " and ".join(filter(None, (listed(tasks), listed(protocols))))
         raise InputError(f"no run has a result of {asked}", where="wordsight compare")
     columns = _columns(kept)
     rows = [_row(name, group, columns) for name, group in _groups(kept)]
-    notes += _notes(kept, columns)
-    return Comparison(tuple(columns), _placed(rows, columns), tuple(_baselines(kept, columns)), tuple(notes))
+    rows = _with_views(rows, columns)
+    notes += [*view_notes(rows, columns), *held_out_notes(kept, columns)]
+    return Comparison(tuple(columns), _placed(rows, columns), tuple(baselines(kept, columns)), tuple(notes))
 
 
 def _asked(name: str, asked: Sequence[str]) -> bool:
@@ -169,9 +92,24 @@ def _groups(runs: Sequence[ComparedRun]) -> Iterator[tuple[str, list[ComparedRun
         # A recipe that was trained twice with the same seed is two rows.
         again = times[run.recipe, run.seed] = times.get((run.recipe, run.seed), -1) + 1
         groups.setdefault((run.recipe, again), []).append(run)
-    names = [_common_name(group) for group in groups.values()]
-    for name, group in zip(names, groups.values(), strict=True):
+    alike = [part for group in groups.values() for part in _of_one_view(group)]
+    names = [_common_name(group) for group in alike]
+    for name, group in zip(names, alike, strict=True):
         yield (name if names.count(name) == 1 else str(group[0].path)), group
+
+
+def _of_one_view(group: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
+    """Runs apart that were measured at different sizes of image under one protocol: they have no mean."""
+    views: dict[tuple[str, str], set[int | None]] = {}
+    for run in group:
+        for result in run.results:
+            views.setdefault((result.task, result.title), set()).add(view_of(result))
+    several = {key for key, found in views.items() if len(found) > 1}
+    parts: dict[tuple[Any, ...], list[ComparedRun]] = {}
+    for run in group:
+        at = sorted((one.task, one.title, view_of(one)) for one in run.results if (one.task, one.title) in several)
+        parts.setdefault(tuple(at), []).append(run)
+    return list(parts.values())
 
 
 def _common_name(group: Sequence[ComparedRun]) -> str:
@@ -185,7 +123,7 @@ def _common_name(group: Sequence[ComparedRun]) -> str:
 
 
 def _columns(runs: Sequence[ComparedRun]) -> list[Column]:
-    """One for each protocol, task and metric.
+    """One for each protocol and task, and beside it one for each further metric that is shown.
 
     Raises:
         InputError: When that would put together what was measured in two ways or on two sets of data.
@@ -203,7 +141,13 @@ def _columns(runs: Sequence[ComparedRun]) -> list[Column]:
                     f"{here.title} is {differs} in {other.path} and in {run.path}, and can't be one column",
                     mend=f"evaluate both again, or choose others: --protocol, --task (all but {result.task})",
                 )
-    return [columns[key][0] for key in sorted(columns, key=order.__getitem__)]
+    found = []
+    for key in sorted(columns, key=order.__getitem__):
+        main = columns[key][0]
+        measured = [one for run in runs if (one := result_of(run, main)) is not None]
+        more = [name for name in FURTHER if any(name in one.more for one in measured)]
+        found += [main, *(replace(main, metric=name, further=True) for name in more)]
+    return found
 
 
 def _difference(first: Column, second: Column) -> str:
@@ -236,17 +180,26 @@ def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _result_of(run: ComparedRun, column: Column) -> Result | None:
-    return next((one for one in run.results if (one.task, one.title) == (column.task, column.protocol)), None)
-
-
 def _row(name: str, runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Row:
     cells: list[Cell | None] = []
     for column in columns:
-        found = [result for run in runs if (result := _result_of(run, column)) is not None]
-        interval = found[0].interval if len(found) == 1 else None
-        cells.append(Cell(tuple(result.value for result in found), interval=interval) if found else None)
+        found = [result for run in runs if (result := result_of(run, column)) is not None]
+        values = tuple(value for result in found if (value := column.of(result)) is not None)
+        interval = found[0].interval if len(found) == 1 and not column.further else None
+        cells.append(Cell(values, interval=interval) if values else None)
     return Row(name, tuple(runs), tuple(cells))
+
+
+def _with_views(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+    """The rows with the size of image in each cell, in columns whose rows were measured at several."""
+    cells = [list(row.cells) for row in rows]
+    for k, column in enumerate(columns):
+        views = [view_of_row(row, column) for row in rows]
+        if len({view for view in views if view is not None}) > 1:
+            for row, view in zip(cells, views, strict=True):
+                cell = row[k]
+                row[k] = None if cell is None else replace(cell, view=view)
+    return [replace(row, cells=tuple(changed)) for row, changed in zip(rows, cells, strict=True)]
 
 
 def _placed(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
@@ -267,49 +220,3 @@ def _placed(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
             # Two that are both the best leave no second-best.
             row[k] = replace(cell, place=place if place == 1 or (place == 2 and best == 1) else 0)
     return tuple(replace(row, cells=tuple(changed)) for row, changed in zip(rows, cells, strict=True))
-
-
-def _baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterator[Row]:
-    """The networks with random weights, and whatever else is the same for all runs of a column."""
-    networks = list(dict.fromkeys(run.network for run in runs))
-    for network in networks:
-        cells = []
-        for column in columns:
-            measured = [_result_of(run, column) for run in runs if run.network == network]
-            values = [one.random_weights for one in measured if one is not None and one.random_weights is not None]
-            # One network measured beside several runs is one measurement.
-            distinct = tuple(dict.fromkeys(values))
-            cells.append(Cell(distinct) if distinct else None)
-        if any(cells):
-            name = "random weights" if len(networks) == 1 else f"random weights, {_network_name(network)}"
-            yield Row(name, (), tuple(cells))
-    names = dict.fromkeys(name for run in runs for one in run.results for name in one.beside(one.metric))
-    for name in names:
-        cells = []
-        for column in columns:
-            found = [one for run in runs if (one := _result_of(run, column)) is not None]
-            said = [one.beside(one.metric).get(name) for one in found]
-            same = [value for value in said if value is not None]
-            agree = len(same) == len(said) and max(same, default=0) - min(same, default=0) < 1e-6
-            cells.append(Cell((same[0],)) if same and agree else None)
-        if any(cells):
-            yield Row(name, (), tuple(cells))
-
-
-def _network_name(network: str) -> str:
-    if not network.startswith("{"):
-        return network
-    said = json.loads(network)
-    return f"{said['backbone']} at {said['image_size']} px"
-
-
-def _notes(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterator[str]:
-    """Where one column holds networks that saw views of different sizes: that is theirs, but a reader should know."""
-    for column in columns:
-        sizes = set()
-        for run in runs:
-            result = _result_of(run, column)
-            if result is not None and "view" in result.settings:
-                sizes.add(result.settings["view"])
-        if len(sizes) > 1:
-            yield f"{column.title}: views of {', '.join(map(str, sorted(sizes)))} px, each as its network learned"

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from wordsight.atomic import write_text
 from wordsight.errors import InputError
-from wordsight.evaluation.compare import Cell, Column, Comparison, Row
+from wordsight.evaluation.compare_table import Cell, Column, Comparison, Row, view_of_row
 from wordsight.evaluation.compare_tests import ColumnTest
 from wordsight.evaluation.intervals import PairedTest
 
@@ -48,7 +48,7 @@ class Compared:
             draws = self.tests[0].test.draws
             said.append(
                 f"Tests are paired bootstraps over the test images ({draws:,} draws): p is two-sided, for each column "
-                "by itself, and knows nothing of what another seed would have trained."
+                "by itself, and does not cover seed-to-seed variation."
             )
         return said
 
@@ -83,7 +83,8 @@ def number(cell: Cell | None, row: Row | None = None) -> str:
     """A cell's mean and spread as text; with how many runs that is, where the row has more."""
     if cell is None:
         return ""
-    text = f"{cell.mean:.1f}" if cell.spread is None else f"{cell.mean:.1f} ± {cell.spread:.1f}"
+    at = "" if cell.view is None else f" ({cell.view} px)"
+    text = f"{cell.mean:.1f}{at}" if cell.spread is None else f"{cell.mean:.1f}{at} ± {cell.spread:.1f}"
     fewer = row is not None and row.runs and len(cell.values) < len(row.runs)
     return f"{text} ({len(cell.values)} of {len(row.runs)})" if row is not None and fewer else text
 
@@ -150,7 +151,21 @@ def to_csv(compared: Compared) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["row", "task", "protocol", "metric", "value", "spread", "seeds", "low", "high", "place", "data", "runs"]
+        [
+            "row",
+            "task",
+            "protocol",
+            "metric",
+            "value",
+            "spread",
+            "seeds",
+            "low",
+            "high",
+            "place",
+            "view",
+            "data",
+            "runs",
+        ]
     )
     for row in (*compared.table.rows, *compared.table.baselines):
         for column, cell in zip(compared.table.columns, row.cells, strict=True):
@@ -161,7 +176,8 @@ def to_csv(compared: Compared) -> str:
             seeds = len(cell.values) if row.runs else ""
             runs = " ".join(str(run.path) for run in row.runs)
             head = [row.name, column.task, column.protocol, column.metric, cell.mean, spread, seeds]
-            writer.writerow([*head, low, high, cell.place or "", column.data, runs])
+            view = view_of_row(row, column) or ""
+            writer.writerow([*head, low, high, cell.place or "", view, column.data, runs])
     return text.getvalue()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wordsight.errors import InputError, unknown
-from wordsight.evaluation.compare import Column, Comparison, Row
+from wordsight.evaluation.compare_table import Column, Comparison, Row
 from wordsight.evaluation.intervals import PairedTest, paired_test
 from wordsight.evaluation.outcomes import Outcomes, read_outcomes
 from wordsight.evaluation.results import DRAW, result_file
@@ -56,13 +56,16 @@ def column_tests(comparison: Comparison, rows: Sequence[str] = ()) -> tuple[list
     found: list[ColumnTest] = []
     notes: list[str] = []
     for k, column in enumerate(comparison.columns):
+        if column.further:
+            # It stands beside a number that is tested.
+            continue
         pair = chosen or _leaders(comparison, k)
         if len(pair) != 2 or any(row.cells[k] is None for row in pair):
             continue
         outcomes = [list(_outcomes(row, column)) for row in pair]
         without = [row.name for row, side in zip(pair, outcomes, strict=True) if None in side]
         if without:
-            notes.append(f"{column.title}: no test, no outcomes of each image were kept of {' and '.join(without)}")
+            notes.append(f"{column.title}: not tested: per-image results of {' and '.join(without)} were not saved")
             continue
         first, second = ([one for one in side if one is not None] for side in outcomes)
         test, drawn = paired_test(first, second), [_draws(row, column) for row in pair]

@@ -28,6 +28,7 @@ class ComparedRun:
         recipe: What it has in common with runs that differ in their seed alone.
         seed: Its seed; None for what is no run.
         network: The network that random weights were measured of.
+        image_size: The side of the view that it was trained with, in pixels; None where that is not known.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class ComparedRun:
     recipe: str
     seed: int | None
     network: str
+    image_size: int | None = None
 
     @property
     def name(self) -> str:
@@ -55,7 +57,7 @@ def read_run(folder: Path) -> ComparedRun | str:
     if not folder.exists():
         raise InputError("no such folder", where=folder, expected="a run")
     if not folder.is_dir():
-        return "is no folder"
+        return "is not a folder"
     config = folder / "config.yaml"
     files = folder / "results" if config.is_file() or (folder / "results").is_dir() else folder
     try:
@@ -63,9 +65,9 @@ def read_run(folder: Path) -> ComparedRun | str:
     except InputError:
         if files != folder or _holds_a_result(files):
             raise
-        return "is no run"
+        return "is not a run"
     if not results:
-        return "is no run" if files == folder else "has no results yet"
+        return "is not a run" if files == folder else "has no results yet"
     if not config.is_file():
         return ComparedRun(folder, results, files, f"alone {folder}", None, folder.name)
     settings, info = _mapping(config), _mapping(folder / "run.json")
@@ -80,7 +82,14 @@ def read_run(folder: Path) -> ComparedRun | str:
         recipe=json.dumps([recipe, data], sort_keys=True, default=str),
         seed=seed if isinstance(seed, int) else None,
         network=json.dumps(network, sort_keys=True, default=str),
+        image_size=size if isinstance(size := settings.get("image_size"), int) else None,
     )
+
+
+def view_of(result: Result) -> int | None:
+    """The side of the view that a result was measured at, in pixels; None where it does not say."""
+    view = result.settings.get("view")
+    return view if isinstance(view, int) else None
 
 
 def _holds_a_result(folder: Path) -> bool:

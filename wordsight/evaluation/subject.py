@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from wordsight.concepts.concept_set import ConceptSet
+from wordsight.corpus.known_images import KnownImages
 from wordsight.corpus.splits import ALL
 from wordsight.corpus.store import Corpus
 from wordsight.language.features import MaskedCaptions
@@ -55,6 +56,7 @@ class Subject:
         device: Where to compute.
         trained_on: Fingerprint of the corpus it was trained on, "" where unknown.
         trained_split: The split of that corpus.
+        pretrained: The images that it was trained on; None where they are not known.
         settings: Hash of the settings that its heads were made with, which their weights don't tell; "" where unknown,
             and then what was asked of the heads before is asked again.
     """
@@ -71,6 +73,7 @@ class Subject:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     trained_on: str = ""
     trained_split: str = ""
+    pretrained: KnownImages | None = None
     settings: str = ""
 
 
@@ -111,7 +114,7 @@ class CorpusSplit:
         if self.corpus.fingerprint != subject.trained_on:
             return []
         if ALL in (self.split, subject.trained_split) or self.shares_with(subject.trained_split):
-            return ["the run was trained on these captions: this is no held-out number"]
+            return ["the run was trained on these captions: this is not a held-out result"]
         return []
 
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.steps import Steps
+from wordsight.corpus.known_images import KnownImages
 from wordsight.errors import InputError
 from wordsight.objectives import Look, Objective, build_objective, objective_kind
 from wordsight.precision import precision_on
@@ -81,6 +82,7 @@ def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, images
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
     info = info_of(data, images, 0)
     write_start(out, settings, info)
+    KnownImages.of(data.corpus, []).write(out)
     for line in summary_lines(settings, objective, info):
         console.print(line)
     write_weights(out, objective, facts)
@@ -102,6 +104,7 @@ def _worker(
     resumes = path.exists()
     if fabric.is_global_zero:
         write_start(out, settings, info)
+        KnownImages.of(data.corpus, examples).write(out)
         for line in summary_lines(settings, objective, info):
             console.print(line)
     if fabric.device.type == "cuda" and fabric.world_size > 1:

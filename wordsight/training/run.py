@@ -7,6 +7,7 @@ checkpoint.safetensors where to resume
 backbone.safetensors   the trained backbone
 objective.safetensors  the trained heads
 concept_means.safetensors  how probable its tag heads find each concept, on average over the training images
+known_images.safetensors  hashes of the images that it was trained on
 results/, report.html  what evaluation and explain add
 """
 
@@ -22,6 +23,7 @@ import yaml
 
 from wordsight.atomic import write_json, write_text
 from wordsight.concepts.concept_set import ConceptSet
+from wordsight.corpus.known_images import KnownImages
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.features import MaskedCaptions
@@ -152,6 +154,18 @@ class Run:
                 expected=f"{self.info.corpus_fingerprint} of {self.path}",
             )
         return corpus
+
+    def known_images(self) -> KnownImages | None:
+        """The images that it was trained on; of a run that did not keep their hashes those of its corpus, where that is
+        still there, and None where it is not."""
+        found = KnownImages.read(self.path)
+        if found is not None:
+            return found
+        try:
+            corpus = self.corpus()
+            return KnownImages.of(corpus, corpus.indices(self.info.split))
+        except InputError:
+            return None
 
     def concept_set(self, name: str | None = None) -> ConceptSet:
         """A concept set that it was trained on.

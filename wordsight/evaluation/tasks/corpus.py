@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wordsight.corpus.known_images import side_of
 from wordsight.corpus.store import Corpus
 from wordsight.evaluation.tasks.label_values import as_classes
 from wordsight.evaluation.tasks.task import EncodedImage, Labelled
@@ -44,6 +45,7 @@ class CorpusTask:
             hashes=[corpus.image_hash(i) for i in rows],
             # A corpus keeps images smaller than the files that it knows them by.
             stored=corpus.fingerprint,
+            packed_side=side_of(corpus),
         )
         return as_classes(found)
 

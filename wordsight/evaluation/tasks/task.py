@@ -46,6 +46,7 @@ class Labelled:
         rejected: Rows that could not be made an example.
         stored: How the images are stored, where that is not told by their hashes; "" where the hashes are of what is
             looked at.
+        packed_side: Shorter side, in pixels, of the images of a corpus, whose hashes are of pixels; 0 for others.
         undecoded: What lies there as images that nothing installed reads, and how to read it; "" where nothing does.
     """
 
@@ -60,6 +61,7 @@ class Labelled:
     hashes: Sequence[str] | None = None
     rejected: Sequence[Rejected] = ()
     stored: str = ""
+    packed_side: int = 0
     undecoded: str = ""
 
 
@@ -74,6 +76,7 @@ class Part:
         targets: The class of each image, int64 ``[n]``; with several labels int8 ``[n, K]``: 1 where the class holds, 0
             where not, -1 where it is ignored.
         stored: As in :class:`Labelled`.
+        packed_side: As in :class:`Labelled`.
         validation: Which of them the source itself sets aside to choose settings by, ``[n]``; None where it doesn't.
     """
 
@@ -82,6 +85,7 @@ class Part:
     hashes: Sequence[str]
     targets: NDArray[Any]
     stored: str = ""
+    packed_side: int = 0
     validation: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
@@ -300,6 +304,7 @@ def _part(source: Labelled, hashes: Sequence[str], targets: NDArray[Any], rows: 
         hashes=[hashes[row] for row in rows.tolist()],
         targets=targets[rows],
         stored=source.stored,
+        packed_side=source.packed_side,
     )
 
 

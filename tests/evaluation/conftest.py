@@ -161,7 +161,7 @@ def write_masked(
     }
     for name, column in columns.items():
         np.save(folder / f"{name}.npy", column, allow_pickle=False)
-    info = {"fingerprint": folder.name, "width": 2, "vocabulary": 10, "live": False, "rows": rows}
+    info = {"fingerprint": folder.name, "width": 2, "vocabulary": 10, "live": False, "rows": rows, "tokens": 3 * rows}
     (folder / "masked.json").write_text(json.dumps(info), "utf-8")
     return folder
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wordsight.concepts import CONCEPT_SETS, ConceptSet, Occurrences
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import Corpus
+from wordsight.corpus.derived import kept_place
 from wordsight.errors import InputError, unknown
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
@@ -54,8 +55,9 @@ def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None 
         occurrences,
         language,
         corpus.indices(split),
-        cache=corpus.path / "features",
+        cache=kept_place(corpus, "features"),
         limit_gb=settings.feature_cache_gb,
+        also=corpus.path / "features",
     )
     text_head = None
     if settings.objective_settings.get("text_prior"):
@@ -115,8 +117,9 @@ def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | Non
         _where_concepts_stand(concepts, corpus),
         subject.language,
         corpus.indices(split),
-        cache=corpus.path / "features",
+        cache=kept_place(corpus, "features"),
         limit_gb=run.settings.feature_cache_gb,
+        also=corpus.path / "features",
     )
     return CaptionedSplit(corpus, split, masked, concepts.names, train=run.masked_captions(), parts=concepts.parts)
 

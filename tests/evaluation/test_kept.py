@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from wordsight.atomic import atomic_file
+from wordsight.caches import kept_folder
 from wordsight.errors import InputError
-from wordsight.evaluation.kept import keep_baseline, keep_features, kept_baseline, kept_features, kept_folder, key_of
+from wordsight.evaluation.kept import keep_baseline, keep_features, kept_baseline, kept_features, key_of
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +54,33 @@ def test_what_was_not_used_for_the_longest_goes_first(monkeypatch: pytest.Monkey
     monkeypatch.setenv("WORDSIGHT_CACHE_GB", "0.0007")
     keep_features("3", features)
     assert [name for name in "0123" if kept_features(name) is not None] == ["0", "2", "3"]
+
+
+def test_what_a_kill_left_goes_and_what_is_being_written_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = np.ones((1000, 100), np.float16)
+    keep_features("old", features)
+    folder = kept_folder() / "features"
+    os.utime(folder / "old.npy", (1000, 1000))
+    (folder / ".k.npy.abcdefgh.part").write_bytes(bytes(1 << 20))  # of an earlier version
+    monkeypatch.setenv("WORDSIGHT_CACHE_GB", "0.0007")
+    keep_features("new", features)
+    assert kept_features("old") is not None, "what is removed does not count"
+    with atomic_file(folder / "another.npy") as beside:
+        beside.write_bytes(bytes(400_000))
+        keep_features("newer", features)
+        assert beside.exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["another.npy", "newer.npy"]
+
+
+def test_features_that_are_not_kept_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    keep_features("k", np.ones((2, 2), np.float16))
+    assert "not kept for the next time" in (said := capsys.readouterr().err) and "the disk is full" in said
 
 
 def test_another_value_anywhere_is_another_key() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from wordsight.concepts import CONCEPT_SETS
 from wordsight.concepts.concept_set import VERSION, ConceptSet
+from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.model_folder import files_fingerprint
@@ -19,7 +20,8 @@ from wordsight.settings import from_mapping
 
 
 def concept_set_for(corpus: Corpus, kind: str, settings: Mapping[str, Any], split: str) -> ConceptSet:
-    """The concept set of a corpus with these settings; kept in ``<corpus>/concepts/<kind>-<fingerprint>/``.
+    """The concept set of a corpus with these settings; kept in ``<corpus>/concepts/<kind>-<fingerprint>/``,
+    or in the cache where the corpus may not be written to.
 
     A language model that was trained anew in the same folder makes another set, beside the old one.
 
@@ -65,15 +67,27 @@ def _folder(corpus: Corpus, kind: str, settings: Any, split: str) -> Path:
     if (version := CONCEPT_SETS[kind].version) > 1:
         made.append(version)
     key = json.dumps(made, sort_keys=True)
-    folder = corpus.path / "concepts" / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    name = f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     try:
         made_with = _made_with(kind, settings)
     except InputError:
         # The language model, or the tagger, is not on this machine; a set that was made with it needs it no more.
-        if kept := sorted(folder.parent.glob(f"{folder.name}-*"), key=lambda one: one.stat().st_mtime):
+        places = {corpus.path / "concepts", kept_place(corpus, "concepts")}
+        if kept := sorted((one for place in places for one in place.glob(f"{name}-*")), key=_changed):
             return kept[-1]
         raise
-    return folder.with_name(f"{folder.name}-{made_with}") if made_with else folder
+    return kept_place(corpus, "concepts", f"{name}-{made_with}" if made_with else name, whole=_is_whole(corpus))
+
+
+def _is_whole(corpus: Corpus) -> Callable[[Path], bool]:
+    def whole(folder: Path) -> bool:
+        return folder.is_dir() and _open(folder, corpus) is not None
+
+    return whole
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _made_with(kind: str, settings: Any) -> str:

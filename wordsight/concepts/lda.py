@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,11 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from wordsight.arrays import mapped_array
 from wordsight.atomic import atomic_folder
 from wordsight.concepts.documents import Limits, Preparation, Source, bags_of, documents_of, vocabulary_of
 from wordsight.concepts.splitters import SplitterName
+from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.lemmas import VERSION as LEMMAS
@@ -182,17 +183,17 @@ def topics_of(corpus: Corpus, source: TextSource, preparation: Preparation, limi
         raise _no_texts(corpus, source)
     rule = LEMMAS if preparation.lemmas else ""
     key = f"{VERSION} {corpus.fingerprint} {source} {preparation} {limits} {fit} {rule}"
-    folder = corpus.path / "concepts" / f"lda-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    name = f"lda-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    folder = kept_place(corpus, "concepts", name, whole=_is_whole)
     if (kept := _open(folder)) is not None:
         return kept
     vocabulary = vocabulary_of(source.documents(corpus), preparation, limits)
     bags = bags_of(source.documents(corpus), vocabulary, preparation)
     topics = fit_topics(bags[np.diff(bags.indptr) > 0], vocabulary, fit)
-    if os.access(corpus.path, os.W_OK):
-        with atomic_folder(folder, overwrite=True) as beside:
-            np.save(beside / "components.npy", topics.components, allow_pickle=False)
-            info = {"prior": topics.prior, "vocabulary": vocabulary}
-            (beside / "lda.json").write_text(json.dumps(info, ensure_ascii=False), "utf-8")
+    with atomic_folder(folder, overwrite=True) as beside:
+        np.save(beside / "components.npy", topics.components, allow_pickle=False)
+        info = {"prior": topics.prior, "vocabulary": vocabulary, "checksum": _checksum(topics.components)}
+        (beside / "lda.json").write_text(json.dumps(info, ensure_ascii=False), "utf-8")
     return topics
 
 
@@ -269,11 +270,21 @@ def _no_texts(corpus: Corpus, source: TextSource) -> InputError:
     )
 
 
+def _is_whole(folder: Path) -> bool:
+    return _open(folder) is not None
+
+
+def _checksum(components: NDArray[np.float64]) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(components).data, digest_size=16).hexdigest()
+
+
 def _open(folder: Path) -> Topics | None:
     """What was kept; None where there is nothing or it was damaged since, so that it is made again."""
     try:
         info = json.loads((folder / "lda.json").read_text("utf-8"))
-        components = np.load(folder / "components.npy", allow_pickle=False)
+        components = np.array(mapped_array(folder / "components.npy", mend="it is made again"))
+        if info["checksum"] != _checksum(components):
+            return None
         return Topics(components, info["vocabulary"], info["prior"])
     except (OSError, ValueError, KeyError, EOFError):
         return None

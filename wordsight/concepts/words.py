@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from array import array
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from wordsight.atomic import atomic_folder
 from wordsight.concepts.english import check_english, english_languages
 from wordsight.concepts.spoken import captions_in
+from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, listed
 from wordsight.language.tagger import tag_words, tagger_name
@@ -69,14 +69,13 @@ def words_of(corpus: Corpus, language: str = "") -> Words:
     languages = tagged_languages(corpus, language)
     made_from = f"{VERSION} {corpus.fingerprint} {tagger_name()} {' '.join(languages)}".rstrip()
     key = hashlib.sha256(made_from.encode()).hexdigest()[:12]
-    folder = corpus.path / "concepts" / f"tagged-{key}"
+    folder = kept_place(corpus, "concepts", f"tagged-{key}", whole=_is_whole)
     if folder.is_dir() and (kept := _open(folder)) is not None:
         return kept
     words = _read(corpus, language)
-    if os.access(corpus.path, os.W_OK):
-        with atomic_folder(folder, overwrite=True) as beside:
-            (beside / "words.json").write_text(json.dumps(words.names, ensure_ascii=False), "utf-8")
-            np.savez(beside / "words.npz", allow_pickle=False, **{name: getattr(words, name) for name in _COLUMNS})
+    with atomic_folder(folder, overwrite=True) as beside:
+        (beside / "words.json").write_text(json.dumps(words.names, ensure_ascii=False), "utf-8")
+        np.savez(beside / "words.npz", allow_pickle=False, **{name: getattr(words, name) for name in _COLUMNS})
     return words
 
 
@@ -137,6 +136,10 @@ def _with_languages(corpus: Corpus, indices: NDArray[np.int64], language: str) -
     """Captions, each with its language as the corpus says it; all of them, or those in one language."""
     for i, number, text in corpus.caption_iter(indices, language or None):
         yield text, language or corpus.languages(i)[number]
+
+
+def _is_whole(folder: Path) -> bool:
+    return folder.is_dir() and _open(folder) is not None
 
 
 def _open(folder: Path) -> Words | None:

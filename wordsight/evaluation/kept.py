@@ -10,28 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.atomic import atomic_file, write_json
+from wordsight.arrays import mapped_array
+from wordsight.atomic import atomic_file, sweep_within, write_json
+from wordsight.caches import kept_folder
 from wordsight.errors import InputError
 from wordsight.evaluation.outcomes import Outcomes, read_outcomes, write_outcomes
+from wordsight.progress import console
 
 _DEFAULT_GB = 20.0
-
-
-def kept_folder() -> Path:
-    """Where it is kept."""
-    if os.environ.get("WORDSIGHT_CACHE"):
-        return Path(os.environ["WORDSIGHT_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "wordsight"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wordsight"
 
 
 def key_of(*depends: Any) -> str:
@@ -43,9 +37,9 @@ def kept_features(key: str) -> NDArray[np.float16] | None:
     """Features that were kept, memory-mapped; None where there are none."""
     file = kept_folder() / "features" / f"{key}.npy"
     try:
-        found: NDArray[np.float16] = np.load(file, mmap_mode="r", allow_pickle=False)
+        found: NDArray[np.float16] = mapped_array(file, mend="it is made again")
         os.utime(file)
-    except (OSError, ValueError):
+    except (OSError, InputError):
         return None
     return found
 
@@ -58,8 +52,9 @@ def keep_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16
         with atomic_file(folder / f"{key}.npy") as beside, beside.open("wb") as file:
             np.save(file, features, allow_pickle=False)
         _stay_below(folder, bound)
-    except (OSError, InputError):
+    except (OSError, InputError) as error:
         # A full or read-only disk costs time at the next call, and nothing else.
+        console.print(f"not kept for the next time: {error}", markup=False, soft_wrap=True)
         return features
     found = kept_features(key)
     return features if found is None else found
@@ -121,10 +116,21 @@ def _bound() -> float:
 
 
 def _stay_below(folder: Path, bound: float) -> None:
-    """Remove the files that were not used for the longest, until the rest is below the bound."""
-    files = sorted(((file.stat().st_mtime, file) for file in folder.glob("*.npy")), reverse=True)
-    total = 0.0
-    for _, file in files:
-        total += file.stat().st_size
+    """Remove the files that were not used for the longest, until the rest is below the bound.
+
+    What others are writing at this moment counts as well, and is left alone; what killed processes left goes first.
+    """
+    sweep_within(folder)
+    total = sum(size for _, size, _ in _files(folder, ".*/*"))
+    for _, size, file in sorted(_files(folder, "*.npy"), reverse=True):
+        total += size
         if total > bound:
             file.unlink(missing_ok=True)
+
+
+def _files(folder: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
+    """When files were last used, and their bytes; what another process removes meanwhile is none."""
+    for file in folder.glob(pattern):
+        with suppress(OSError):
+            found = file.stat()
+            yield found.st_mtime, found.st_size, file

@@ -176,6 +176,7 @@ def masked_captions(
     indices: NDArray[np.int64],
     cache: Path,
     limit_gb: float = 4.0,
+    also: Path | None = None,
 ) -> MaskedCaptions:
     """Mask every maskable word of the captions of some examples, one at a time, and compute the token features.
 
@@ -189,6 +190,7 @@ def masked_captions(
         indices: The examples whose captions are masked.
         cache: Folder that holds such caches.
         limit_gb: Most gigabytes of features to keep on disk; with more, ``live`` is true and features are not stored.
+        also: Another folder of such caches, which is looked into and never written to.
 
     Raises:
         InputError: When no word of these examples is a single wordpiece.
@@ -199,8 +201,9 @@ def masked_captions(
     columns: list[NDArray[Any]] = [spans.example, spans.caption, spans.start, spans.end, spans.concept]
     columns = [np.ascontiguousarray(column[chosen]) for column in columns]
     fingerprint = _fingerprint(corpus, columns, model)
-    if (kept := _kept(cache, fingerprint, limit_gb)) is not None:
-        return kept
+    for place in (cache, also):
+        if place is not None and (kept := _kept(place, fingerprint, limit_gb)) is not None:
+            return kept
     masked = mask_words(corpus, columns, model)
     gigabytes = len(masked.ids) * model.width * 2 / 1e9
     live = gigabytes > limit_gb

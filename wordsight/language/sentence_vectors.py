@@ -8,7 +8,6 @@ made of them (1K clusters, 10K clusters) computes none again.
 from __future__ import annotations
 
 import hashlib
-import os
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.arrays import mapped_array
 from wordsight.atomic import atomic_file
+from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
 from wordsight.progress import console, progress_bar
 
 # torch takes seconds to import, and the registry of concept sets should not wait for it.
@@ -76,7 +78,7 @@ class SentenceVectors:
 
 
 def sentence_vectors(corpus: Corpus, model: LanguageModel, pool: Pool, language: str = "") -> SentenceVectors:
-    """The vectors of all captions of a corpus, from ``<corpus>/features/sentences-<key>/`` where they are kept.
+    """The vectors of all captions of a corpus, kept in ``<corpus>/features/sentences-<key>/``.
 
     When it is interrupted, what was computed stays there and one line says so; the next call computes the rest.
 
@@ -91,8 +93,13 @@ def sentence_vectors(corpus: Corpus, model: LanguageModel, pool: Pool, language:
         examples.append(example)
         captions.append(caption)
     key = f"{VERSION} {_FILE} {corpus.fingerprint} {model.fingerprint} {pool} {language}"
-    folder = corpus.path / "features" / f"sentences-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    keep = folder if os.access(corpus.path, os.W_OK) else None
+    last = f"vectors-{max(0, len(examples) - 1) // _FILE:05d}.npy"
+    keep = kept_place(
+        corpus,
+        "features",
+        f"sentences-{hashlib.sha256(key.encode()).hexdigest()[:12]}",
+        whole=lambda folder: (folder / last).is_file(),
+    )
     texts = (text for _, _, text in corpus.caption_iter(corpus.indices(None), language or None))
     files: list[NDArray[np.float16]] = []
     try:
@@ -102,7 +109,7 @@ def sentence_vectors(corpus: Corpus, model: LanguageModel, pool: Pool, language:
                 files.append(_of_file(chunk, model, pool, keep, len(files)))
                 bar.advance(task, len(chunk))
     except KeyboardInterrupt:
-        if keep is not None and files:
+        if files:
             done = sum(map(len, files))
             line = f"{done:,} of {len(examples):,} sentence vectors are kept in {keep}; the next time goes on there"
             console.print(line, markup=False, soft_wrap=True)
@@ -135,12 +142,8 @@ def vectors_of(texts: Sequence[str], model: LanguageModel, pool: Pool) -> NDArra
     return vectors_uD[[row_of[text] for text in texts]]
 
 
-def _of_file(
-    texts: Sequence[str], model: LanguageModel, pool: Pool, folder: Path | None, number: int
-) -> NDArray[np.float16]:
+def _of_file(texts: Sequence[str], model: LanguageModel, pool: Pool, folder: Path, number: int) -> NDArray[np.float16]:
     """The vectors of one file: those that it holds, or computed and written to it."""
-    if folder is None:
-        return vectors_of(texts, model, pool)
     path, shape = folder / f"vectors-{number:05d}.npy", (len(texts), model.width)
     if (kept := _kept(path, shape)) is not None:
         return kept
@@ -153,7 +156,7 @@ def _of_file(
 def _kept(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
     """What a file holds, mapped; None where it is absent or was damaged since, so that it is made again."""
     try:
-        found: NDArray[np.float16] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError):
+        found: NDArray[np.float16] = np.asarray(mapped_array(path, mend="it is made again"))
+    except InputError:
         return None
     return found if found.shape == shape and found.dtype == np.float16 else None

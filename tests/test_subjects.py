@@ -9,7 +9,8 @@ from torchvision import models
 
 from wordsight.errors import InputError
 from wordsight.subjects import as_backbone, is_network, module_subject, network_subject
-from wordsight.vision.backbones import Backbone, BackboneSettings, _timm_backbone
+from wordsight.vision.backbones import Backbone, BackboneSettings
+from wordsight.vision.timm_networks import timm_backbone
 from wordsight.vision.views import MEAN, STD
 
 
@@ -72,7 +73,7 @@ def test_a_network_may_bring_weights_from_a_file_and_its_fully_connected_layers(
 
 def test_published_weights_see_what_they_were_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # No hub is at hand: the network is built as it is with published weights, with random ones in their place.
-    monkeypatch.setattr("wordsight.vision.backbones._timm_backbone", _unpublished)
+    monkeypatch.setattr("wordsight.vision.timm_networks.timm_backbone", _unpublished)
     subject = network_subject("timm:vit_tiny_patch16_224@pretrained", "cpu", image_size=0, out=tmp_path)
     bare = network_subject("timm:vit_tiny_patch16_224", "cpu", image_size=224, out=tmp_path)
     assert subject.image_size == 224
@@ -84,4 +85,4 @@ def test_published_weights_see_what_they_were_trained_on(tmp_path: Path, monkeyp
 
 
 def _unpublished(name: str, settings: BackboneSettings, image_size: int, pretrained: bool) -> Backbone:
-    return _timm_backbone(name, settings, image_size, False)
+    return timm_backbone(name, settings, image_size, False)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -40,8 +40,8 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
 
     Args:
         spec: ``timm:resnet18``: random weights; ``timm:resnet18@pretrained``: published ones, which see images as they
-            were trained to; ``torchvision:vgg16@FILE``: those of a file; ``torchvision:alexnet+fc``: with ``fc6`` and
-            ``fc7``.
+            were trained to; ``torchvision:vgg16@FILE``: those of a file, ``...@FILE#student``: of one network in it;
+            ``torchvision:alexnet+fc``: with ``fc6`` and ``fc7``.
         device: Where to compute.
         image_size: Side of the view in pixels; 0 for that of published weights, or 224.
         out: Where results are written.
@@ -53,6 +53,7 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
 
     from wordsight.evaluation import Subject
     from wordsight.vision.backbones import BackboneSettings, build_backbone
+    from wordsight.vision.timm_networks import published_view
     from wordsight.vision.views import see_as
     from wordsight.vision.weights import load_weights
 
@@ -60,7 +61,7 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
     if match is None:
         raise InputError(f"{spec!r} names no network", expected="timm:NAME or torchvision:NAME, @pretrained or @FILE")
     name, weights = f"{match['library']}:{match['name']}", match["weights"]
-    published = _published(match["name"]) if match["library"] == "timm" and weights == "pretrained" else None
+    published = published_view(match["name"]) if match["library"] == "timm" and weights == "pretrained" else None
     side = image_size or (published.side if published else USUAL_SIDE)
     settings = BackboneSettings(fully_connected=match["connected"] is not None)
 
@@ -74,7 +75,7 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
 
     backbone = build(weights == "pretrained")
     if weights not in (None, "pretrained"):
-        load_weights(backbone, Path(weights))
+        load_weights(backbone, weights)
     return Subject(
         name=spec,
         backbone=backbone,
@@ -83,21 +84,6 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
         results_folder=out,
         device=chosen_device(device),
     )
-
-
-class _Published(NamedTuple):
-    """How published weights were trained to see: side of the view, mean and spread of its pixels."""
-
-    side: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-def _published(name: str) -> _Published | None:
-    import timm
-
-    known = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
-    return None if known is None else _Published(int(known.input_size[-1]), known.mean, known.std)
 
 
 def module_subject(module: nn.Module, device: Device, *, image_size: int, out: Path) -> Subject:

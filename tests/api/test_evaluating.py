@@ -11,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision import models
 
 import wordsight
+from tests.conftest import MakeCorpus
 from wordsight.errors import InputError
 from wordsight.evaluation.protocol import FOLDER
 from wordsight.evaluation.results import Result
@@ -104,3 +106,49 @@ def test_a_module_is_left_as_it_was(labelled: Path, tmp_path: Path, protocol: st
     wordsight.evaluate(module, task=f"folder:{labelled}", protocol=str(file), image_size=32, out=tmp_path / "out")
     assert traits() == was
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_results_say_which_weights_of_a_file_were_measured(labelled: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    one, other = models.resnet18().state_dict(), models.resnet18().state_dict()
+    both = {f"encoder_q.{name}": value for name, value in one.items()}
+    both |= {f"encoder_k.{name}": value for name, value in other.items()}
+    torch.save(one, tmp_path / "plain.pth")
+    torch.save({"state_dict": both}, tmp_path / "moco.pth")
+
+    def measured(file: str) -> Result:
+        (found,) = wordsight.evaluate(
+            f"torchvision:resnet18@{tmp_path / file}",
+            task=f"folder:{labelled}",
+            protocol="knn",
+            image_size=32,
+            out=tmp_path / "out",
+        )
+        return found
+
+    plain, moco, again = measured("plain.pth"), measured("moco.pth"), measured("plain.pth")
+    assert plain.weights == moco.weights, "the documented encoder was taken"
+    assert not any("encoder" in warning for warning in (*plain.warnings, *again.warnings))
+    assert any("state_dict.encoder_q was taken, not state_dict.encoder_k" in warning for warning in moco.warnings)
+    assert "(state_dict.encoder_q)" in moco.settings["weights_from"]
+    assert measured("moco.pth#encoder_k").weights != moco.weights
+
+
+def test_a_run_that_began_with_part_of_a_network_says_so_in_its_results(
+    labelled: Path, tmp_path: Path, make_corpus: MakeCorpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(dict(models.resnet18().named_parameters()), tmp_path / "parameters.pth")
+    run = wordsight.pretrain(
+        "random-resnet18-small",
+        corpus=make_corpus([["a dog runs on grass"], ["a cat sits on a mat"]]),
+        out=tmp_path / "run",
+        weights=str(tmp_path / "parameters.pth"),
+        image_size=32,
+    )
+    # Lines are folded at the width of what they are written to.
+    said = " ".join(capsys.readouterr().err.split())
+    assert "note parameters.pth has no running statistics of 20 batch norms" in said
+    for opened in (run, wordsight.open_run(tmp_path / "run")):
+        (result,) = wordsight.evaluate(opened, task=f"folder:{labelled}", protocol="knn")
+        assert "no running statistics of 20 batch norms" in result.warnings[0]
+        assert "parameters.pth" in result.settings["weights_from"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import pytest
+import timm
 import torch
 
 from wordsight.errors import InputError
@@ -83,8 +85,63 @@ def test_stages_may_be_left_out() -> None:
 
 
 def test_strides_of_other_networks_are_refused() -> None:
-    with pytest.raises(InputError, match="strides and stages of 'vgg16' can't be changed"):
+    with pytest.raises(InputError, match="last_stride is 1, and that of 'vgg16' can't be changed"):
         build_backbone("vgg16", BackboneSettings(last_stride=1))
+    with pytest.raises(InputError, match=r"swin_s3_tiny_224 can't be changed.*give --backbone-settings\.last-stride 2"):
+        build_backbone("timm:swin_s3_tiny_224", BackboneSettings(last_stride=1))
+
+
+def test_a_vision_transformer_has_no_strides_to_change_and_says_so() -> None:
+    backbone = build_backbone("timm:test_vit", BackboneSettings(last_stride=1), image_size=64).eval()
+    assert backbone(IMAGES).shape[-2:] == (4, 4)
+    assert backbone.notes == ["last_stride 1 has no effect: all grids of test_vit have cells of 16 pixels"]
+    assert build_backbone("timm:test_vit", image_size=64).notes == []
+    with pytest.raises(InputError, match="stages is 3, and that of timm:test_vit can't be changed"):
+        build_backbone("timm:test_vit", BackboneSettings(stages=3), image_size=64)
+
+
+# A class token and register tokens; a norm after averaging; distillation; no class token at all.
+TRANSFORMERS = {
+    "test_vit4": ("norm",),
+    "vit_tiny_patch16_224": ("norm", "class_token"),
+    "deit_tiny_distilled_patch16_224": ("norm", "class_token"),
+    "vit_medium_patch16_gap_240": ("norm",),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_the_last_norm_and_the_class_token_of_a_transformer_are_layers(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone(f"timm:{name}", image_size=64).eval()
+    assert tuple(layer for layer in backbone.layers if not layer.startswith("stage")) == TRANSFORMERS[name]
+    with torch.no_grad():
+        found = backbone.tap_all(IMAGES, backbone.layers)
+        assert torch.equal(found["stage3"], backbone(IMAGES)), "the last block's is the backbone's own, as before"
+    grid = found["norm"]
+    assert grid.shape == backbone(IMAGES).shape
+    torch.testing.assert_close(grid.var(1, unbiased=False), torch.ones_like(grid[:, 0]), rtol=0, atol=0.1)
+    # The same as timm's own features, token by token.
+    torch.manual_seed(0)
+    whole: Any = timm.create_model(name, img_size=64).eval()
+    whole.load_state_dict(
+        {key.removeprefix("body.model."): value for key, value in backbone.network.state_dict().items()}, strict=False
+    )
+    with torch.no_grad():
+        tokens = whole.forward_features(IMAGES)
+        tokens = whole.fc_norm(tokens) if isinstance(whole.norm, torch.nn.Identity) else tokens
+    prefix = tokens.shape[1] - grid[0, 0].numel()
+    torch.testing.assert_close(grid.flatten(2).mT, tokens[:, prefix:], rtol=1e-3, atol=1e-4)
+    if "class_token" in found:
+        torch.testing.assert_close(found["class_token"][..., 0, 0], tokens[:, 0], rtol=1e-3, atol=1e-4)
+
+
+def test_weights_of_a_transformer_written_without_its_norm_are_read() -> None:
+    backbone = build_backbone("timm:test_vit", image_size=64)
+    older = {name: value for name, value in backbone.network.state_dict().items() if ".model.norm." not in name}
+    backbone.network.load_state_dict(older)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        backbone.network.load_state_dict({name: value for name, value in older.items() if "patch_embed" not in name})
+    assert all(not p.requires_grad for name, p in backbone.network.named_parameters() if ".model.norm." in name)
 
 
 def test_the_seed_decides_the_weights() -> None:

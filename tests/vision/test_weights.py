@@ -50,7 +50,7 @@ def test_the_published_deepercluster_network_is_read(tmp_path: Path) -> None:
     backbone = build_backbone("vgg16_bn", SOBEL)
     said = load_weights(backbone, file)
     assert holds(backbone, tensors, "module.body.features.")
-    assert said == f"78 tensors of {file}; left out: body (2), sobel (4)"
+    assert said == f"78 tensors of {file} (state_dict.body.features); left out: body (2), sobel (4)"
 
 
 def test_the_published_rotation_network_is_read(tmp_path: Path) -> None:

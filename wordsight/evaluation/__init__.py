@@ -118,6 +118,8 @@ def evaluate(
             asdict(protocol.settings),
             [_content(value) for value in asdict(protocol.settings).values()],
             installed_versions(),
+            # Equal weights may come from two files; results say which, and what of it was missing.
+            *([subject.backbone.origin, subject.backbone.warnings] if subject.backbone.origin else []),
         )
         fresh = again or method.anew or (method.heads and not subject.settings)
         known = [] if fresh else _known(subject, question, protocol, key)
@@ -194,6 +196,7 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
     results = []
     for place, each in enumerate(several):
         result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several), place=place)
+        result = _with_origin(result, subject)
         if result.interval is None and result.outcomes is not None:
             result = replace(result, interval=bootstrap_interval(result.outcomes))
         _refuse_another_s(result, subject.results_folder)
@@ -201,6 +204,13 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
         results.append(result)
     _remove_older(subject, question, protocol, key)
     return results
+
+
+def _with_origin(result: Result, subject: Subject) -> Result:
+    """A result with where the file's weights lay that were measured, and what a reader should know of them."""
+    backbone = subject.backbone
+    settings = result.settings | ({"weights_from": backbone.origin} if backbone.origin else {})
+    return replace(result, settings=settings, warnings=[*backbone.warnings, *result.warnings])
 
 
 def _refuse_another_s(result: Result, folder: Path) -> None:

@@ -24,7 +24,7 @@ from wordsight.training.settings import PretrainSettings
 
 
 def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInfo) -> list[str]:
-    """What is about to happen, in five lines."""
+    """What is about to happen, in five lines, and what of it a person should know."""
     backbone = sum(p.numel() for p in objective.backbone.parameters()) / 1e6
     heads = sum(p.numel() for _, p in objective.head_parameters()) / 1e6
     words = f", language model {info.language}, {settings.masks_per_image} masked words an image" if info.masked else ""
@@ -38,6 +38,7 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
         f"data       {info.examples:,} images of {info.corpus} ({info.split}){_sets(info)}",
         f"backbone   {settings.backbone}, {backbone:.1f}M parameters, {settings.image_size} px; heads {heads:.1f}M",
         f"weights    {source}",
+        *(f"note       {note}" for note in (*objective.backbone.notes, *objective.backbone.warnings)),
         f"schedule   {schedule if objective.learns else 'nothing is trained'}",
     ]
 

@@ -80,7 +80,7 @@ def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, images
     torch.manual_seed(settings.seed)
     facts = facts_of(data, images)
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
-    info = info_of(data, images, 0)
+    info = info_of(data, images, 0).begun_with(objective.backbone)
     write_start(out, settings, info)
     KnownImages.of(data.corpus, []).write(out)
     for line in summary_lines(settings, objective, info):
@@ -99,7 +99,7 @@ def _worker(
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
     objective.backbone.to(memory_format=torch.channels_last)
     steps = steps_of(settings, data, examples, objective.needs, fabric.global_rank, fabric.world_size)
-    info = info_of(data, len(examples), len(steps))
+    info = info_of(data, len(examples), len(steps)).begun_with(objective.backbone)
     path = Run(out, settings, info).checkpoint_path
     resumes = path.exists()
     if fabric.is_global_zero:

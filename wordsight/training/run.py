@@ -14,7 +14,7 @@ results/, report.html  what evaluation and explain add
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,6 +74,9 @@ class RunInfo:
         steps: Steps in all.
         finished: Whether all of them were done.
         seconds: Time spent training.
+        weights: Where a file's weights lay that it began with, and what of them was read; "" for random or published
+            ones.
+        warnings: What a reader of any of its numbers should know of these weights.
     """
 
     corpus: str
@@ -87,6 +90,12 @@ class RunInfo:
     steps: int
     finished: bool = False
     seconds: float = 0.0
+    weights: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    def begun_with(self, backbone: Backbone) -> RunInfo:
+        """The same with what the run's record keeps of the weights that it begins with."""
+        return replace(self, weights=backbone.origin, warnings=list(backbone.warnings))
 
 
 class Run:
@@ -223,6 +232,7 @@ class Run:
             backbone = new_backbone(self.settings, fresh=True)
         if weights == "trained":
             _load(backbone.network, self.path / "backbone.safetensors")
+            backbone.origin, backbone.warnings = self.info.weights, list(self.info.warnings)
         return backbone.eval()
 
     def objective(self, language: LanguageModel | None = None) -> Objective:
@@ -266,7 +276,7 @@ def new_backbone(settings: PretrainSettings, *, fresh: bool = False) -> Backbone
         pretrained=settings.pretrained and not fresh,
     )
     if settings.weights and not fresh:
-        backbone.origin = load_weights(backbone, Path(settings.weights))
+        load_weights(backbone, settings.weights)
     return backbone
 
 

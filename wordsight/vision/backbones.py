@@ -7,129 +7,20 @@ Weights are random unless published ones are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from wordsight.errors import InputError, unknown
-from wordsight.ranges import Stages, Stride, check_ranges
+from wordsight.vision.backbone import Backbone, BackboneSettings
 from wordsight.vision.fully_connected import FullyConnected
 from wordsight.vision.modes import evaluating
 from wordsight.vision.sobel import see_edges
 
-
-@dataclass(frozen=True)
-class BackboneSettings:
-    """Strides and depth of a ResNet (a finer grid costs time and keeps smaller things apart), and what goes in.
-
-    Args:
-        stem_stride: Stride of the stem: 4 as published, 2 without its max-pooling, 1 with a 3x3 convolution.
-        last_stride: Stride of the last stage: 2 as published, 1 for a grid of twice the side.
-        stages: How many of the four stages are kept; the fourth holds three quarters of the weights.
-        sobel: Show the network the edges of the grey image instead of colours, as DeeperCluster does; for networks of
-            torchvision.
-        fully_connected: Keep fc6 and fc7 of AlexNet or a VGG of torchvision, as the papers before ICMLM did. The last
-            grid is then one cell: for tags and topics, not for attention.
-    """
-
-    stem_stride: Stride = 4
-    last_stride: Stride = 2
-    stages: Stages = 4
-    sobel: bool = False
-    fully_connected: bool = False
-
-    def __post_init__(self) -> None:
-        check_ranges(self, "backbone_settings")
-        if self.stem_stride not in (1, 2, 4):
-            raise InputError(f"stem_stride is {self.stem_stride}", expected="1, 2 or 4")
-        if self.last_stride not in (1, 2):
-            raise InputError(f"last_stride is {self.last_stride}", expected="1 or 2")
-
-
-class Backbone(nn.Module):
-    """A network that turns images into a grid of features.
-
-    Args:
-        network: The network; its forward gives the last layer's grid [B, C, H, W].
-        taps: Name of each layer to the module inside ``network`` whose output it is, from the image upwards.
-        out_channels: Channels C of the last layer.
-
-    Attributes:
-        origin: Where its weights came from, where they are not random.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        taps: dict[str, str],
-        out_channels: int,
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self.origin = ""
-        self.out_channels = out_channels
-        self._taps = taps
-
-    @property
-    def layers(self) -> list[str]:
-        """Names of the layers that can be tapped, from the image upwards."""
-        return list(self._taps)
-
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Normalised images [B, 3, H, W] to the last layer's grid [B, C, H', W']."""
-        grid: Tensor = self.network(images_BCHW)
-        return grid
-
-    def tap(self, images_BCHW: Tensor, layer: str) -> Tensor:
-        """The grid of one named layer.
-
-        Args:
-            images_BCHW: Normalised images.
-            layer: One of :attr:`layers`.
-
-        Raises:
-            InputError: When there is no such layer.
-        """
-        return self.tap_all(images_BCHW, [layer])[layer]
-
-    def tap_all(self, images_BCHW: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """The grids of several named layers, in one pass.
-
-        Args:
-            images_BCHW: Normalised images.
-            layers: Some of :attr:`layers`.
-
-        Raises:
-            InputError: When there is no such layer.
-        """
-        with self._listen(layers) as heard:
-            self.network(images_BCHW)
-        return {layer: heard[layer] for layer in layers}
-
-    @contextmanager
-    def _listen(self, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-        heard: dict[str, Tensor] = {}
-
-        def keeper(layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
-            def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
-                heard[layer] = output
-
-            return keep
-
-        for layer in layers:
-            if layer not in self._taps:
-                raise unknown("layer", layer, self.layers)
-        modules = [(layer, self.network.get_submodule(self._taps[layer])) for layer in layers]
-        handles = [module.register_forward_hook(keeper(layer)) for layer, module in modules]
-        try:
-            yield heard
-        finally:
-            for handle in handles:
-                handle.remove()
+__all__ = ["Backbone", "BackboneSettings", "build_backbone", "names_of_whole"]
 
 
 def build_backbone(
@@ -152,7 +43,9 @@ def build_backbone(
     if settings.sobel and pretrained:
         raise InputError("published weights see colours", where="backbone_settings: sobel", expected="false")
     try:
-        return _named(name, settings, image_size, pretrained)
+        backbone = _named(name, settings, image_size, pretrained)
+        backbone.preprocessing = replace(backbone.preprocessing, side=image_size)
+        return backbone
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise
@@ -170,6 +63,7 @@ def _named(name: str, settings: BackboneSettings, image_size: int, pretrained: b
 
         if bare in models.list_models(module=models):
             backbone = _torchvision_backbone(bare, settings, pretrained)
+            backbone.source = f"torchvision:{bare}"
             if settings.sobel:
                 see_edges(backbone.network)
             return backbone
@@ -185,16 +79,40 @@ def _named(name: str, settings: BackboneSettings, image_size: int, pretrained: b
         raise _no_fully_connected(name)
     if settings.sobel:
         raise InputError(f"{name!r} sees colours alone", where="backbone_settings: sobel", expected="false")
-    return _timm_backbone(bare, settings, image_size, pretrained)
+    from wordsight.vision.timm_networks import timm_backbone
+
+    return timm_backbone(bare, settings, image_size, pretrained)
+
+
+def names_of_whole(source: str) -> frozenset[str]:
+    """Names of all tensors of a library's network, its classifier too; none where they can't be told.
+
+    Args:
+        source: ``timm:NAME`` or ``torchvision:NAME``.
+    """
+    library, _, name = source.partition(":")
+    if library == "timm":
+        from wordsight.vision import timm_networks
+
+        return timm_networks.names_of_whole(name)
+    if library != "torchvision":
+        return frozenset()
+    from torchvision import models
+
+    with torch.device("meta"):
+        return frozenset(models.get_model(name, weights=None, **_options(name)).state_dict())
+
+
+def _options(name: str) -> dict[str, bool]:
+    # GoogLeNet and Inception warn of an initialisation that is theirs alone, and spend seconds on it.
+    return {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
 
 
 def _torchvision_backbone(name: str, settings: BackboneSettings, pretrained: bool) -> Backbone:
     from torchvision import models
 
     weights = "DEFAULT" if pretrained else None
-    # GoogLeNet and Inception warn of an initialisation that is theirs alone, and spend seconds on it.
-    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    network = models.get_model(name, weights=weights, **options)
+    network = models.get_model(name, weights=weights, **_options(name))
     if settings.fully_connected and not isinstance(network, models.AlexNet | models.VGG):
         raise _no_fully_connected(name)
     if isinstance(network, models.ResNet):
@@ -274,47 +192,6 @@ def _sequential_taps(children: Iterable[nn.Module]) -> tuple[dict[str, str], int
     return taps, channels
 
 
-class _TimmGrid(nn.Module):
-    """A timm network that returns the last of its feature maps as [B, C, H, W]."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.body = network
-        # Swin and its like keep channels last; the rest of timm gives [B, C, H, W].
-        self.channels_come_last = str(getattr(network, "output_fmt", "NCHW")).endswith("NHWC")
-        self.grids = nn.ModuleList(nn.Identity() for _ in network.feature_info.channels())
-
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        # Each grid passes through an identity, so that a layer can be tapped whatever the network is made of.
-        grids = self.body(images_BCHW)
-        if self.channels_come_last:
-            grids = [grid.permute(0, 3, 1, 2) for grid in grids]
-        last: Tensor = [tap(grid) for tap, grid in zip(self.grids, grids, strict=True)][-1]
-        return last
-
-
-def _timm_backbone(name: str, settings: BackboneSettings, image_size: int, pretrained: bool) -> Backbone:
-    import timm
-
-    _refuse_strides(name, settings, allow_last=True)
-    options: dict[str, Any] = {"output_stride": 16} if settings.last_stride == 1 else {}
-    try:
-        network = timm.create_model(name, pretrained=pretrained, features_only=True, img_size=image_size, **options)
-    except TypeError:
-        # Convolutional networks take any image size and refuse the argument.
-        try:
-            network = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
-        except (TypeError, AssertionError, RuntimeError, AttributeError, NotImplementedError) as error:
-            if pretrained and type(error) is RuntimeError:
-                # There are no published weights of this network.
-                raise
-            raise InputError(f"backbone timm:{name} gives no grid of features: {error}") from error
-    info: Any = network.feature_info
-    channels: list[int] = info.channels()
-    taps = {f"stage{number}": f"grids.{number - 1}" for number in range(1, len(channels) + 1)}
-    return Backbone(_TimmGrid(network), taps, channels[-1])
-
-
 def _channels_of(network: nn.Module) -> int:
     """Channels of the last layer, found by a trial on a blank image."""
     with evaluating(network), torch.no_grad():
@@ -330,10 +207,14 @@ def _no_fully_connected(name: str) -> InputError:
     )
 
 
-def _refuse_strides(name: str, settings: BackboneSettings, allow_last: bool = False) -> None:
-    if settings.stem_stride != 4 or settings.stages != 4 or (settings.last_stride != 2 and not allow_last):
-        raise InputError(
-            f"strides and stages of {name!r} can't be changed",
-            where="backbone_settings",
-            expected="stem_stride 4, last_stride 2 and stages 4 for networks that are no torchvision ResNet",
-        )
+def _refuse_strides(name: str, settings: BackboneSettings) -> None:
+    usual = BackboneSettings()
+    for key in ("stem_stride", "last_stride", "stages"):
+        value, fixed = getattr(settings, key), getattr(usual, key)
+        if value != fixed:
+            raise InputError(
+                f"{key} is {value}, and that of {name!r} can't be changed",
+                where=f"backbone_settings: {key}",
+                expected=f"{fixed} for networks that are no torchvision ResNet",
+                mend=f"give --backbone-settings.{key.replace('_', '-')} {fixed}",
+            )

@@ -1,130 +1,211 @@
 """Weights of a backbone from a file: of a run, of timm or torchvision, or of a published checkpoint.
 
-Published checkpoints keep more than a backbone (a classifier, an optimiser, fixed filters) under names with prefixes
-(``module.body.features.0.weight``); what belongs to the backbone is found by its own names.
+Published checkpoints keep more than a backbone (a classifier, an optimiser, a second encoder) under names with prefixes
+(``module.body.features.0.weight``); what belongs to the backbone is found by its own names, whatever prefix they have.
+Where several networks of a file fit, :mod:`wordsight.vision.weight_choice` says which is taken.
 """
 
 from __future__ import annotations
 
-import pickle
-import struct
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.vision.backbones import Backbone
+from wordsight.vision.backbones import Backbone, names_of_whole
 from wordsight.vision.sobel import SobelConv2d
+from wordsight.vision.weight_choice import Found, choose, flattened, matches
+from wordsight.vision.weight_files import WeightFile, read_weights
 
-# Where checkpoints keep their network.
-_HOLDERS = ("state_dict", "model_state_dict", "model", "network", "backbone")
-# Left by nn.DataParallel and DistributedDataParallel, at the start or within.
-_WRAPPERS = ("module",)
+__all__ = ["load_weights", "read_weights"]
+
 # Counters that old checkpoints lack; nothing that is computed depends on them.
 _COUNTER = "num_batches_tracked"
+_STATISTICS = ("running_mean", "running_var")
 
 
-def load_weights(backbone: Backbone, file: Path) -> str:
+def load_weights(backbone: Backbone, file: Path | str) -> str:
     """Put weights from a file into a backbone.
 
+    Where a file holds several networks that fit, averaged weights are taken before plain ones (as timm does), a
+    teacher before its student (as DINO does), a query or online encoder before its momentum copy (as MoCo does).
+
     Args:
-        backbone: The backbone; what the file lacks is left as it is.
+        backbone: The backbone; what the file lacks is left as it is. Its ``origin`` becomes the line that is returned,
+            its ``warnings`` what a reader of any result should know.
         file: A ``.safetensors`` file, or one that ``torch.save`` wrote (``.pth``, ``.pt``, ``.pth.tar``), of which
-            nothing but tensors and plain values is read.
+            nothing but tensors and plain values is read. ``FILE#NAME`` takes the network of that name in it:
+            ``checkpoint.pth#student``, ``moco.pth#encoder_k``.
 
     Returns:
-        A line that says what was read, what was missing and what was left out.
+        A line that says what was read, where in the file it lay, what was missing and what was left out.
 
     Raises:
-        InputError: When the file can't be read, its tensors have other shapes, or it holds less than half of the
-            backbone's.
+        InputError: When the file can't be read, its tensors have other shapes, it holds less than half of the
+            backbone's, or layers of a larger network than the backbone; when it holds no network of the name asked for.
     """
+    path, part = _file_and_part(file)
     own = backbone.network.state_dict()
-    held = read_weights(file)
-    within, above = _roots(own, held)
-    found = {name: held[above + name.removeprefix(within)] for name in own if above + name.removeprefix(within) in held}
-    if 2 * len(found) < len(own):
+    held = read_weights(path)
+    found, others = choose(matches(own, held.tensors, backbone.network), part, path)
+    if 2 * len(found.names) < len(own):
         raise InputError(
-            f"holds {len(found)} of the {len(own)} tensors of this backbone",
-            where=file,
+            f"holds {len(found.names)} of the {len(own)} tensors of this backbone",
+            where=path,
             expected=f"names such as {next(iter(own))}",
             mend="name the backbone that the weights are of",
         )
-    for name, tensor in found.items():
+    _refuse_larger(backbone, found, held, path)
+    tensors = {name: held.tensors[theirs] for name, theirs in found.names.items()}
+    tensors, resized = _resized(backbone, tensors, own)
+    for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:
-            raise _other_shape(backbone, file, name, tensor, own[name])
-    backbone.network.load_state_dict(found, strict=False)
-    missing = [name for name in own if name not in found and not name.endswith(_COUNTER)]
-    taken = {above + name.removeprefix(within) for name in found}
-    left = Counter(name.partition(".")[0] for name in held if name not in taken)
-    line = f"{len(found)} tensors of {file}"
+            raise _other_shape(backbone, path, name, tensor, own[name])
+    backbone.network.load_state_dict(tensors, strict=False)
+    missing = [name for name in own if name not in tensors and not name.endswith(_COUNTER)]
+    line = f"{len(tensors)} tensors of {path}"
+    if found.root:
+        line += f" ({found.root})"
+    if others:
+        line += f"; not taken: {', '.join(others)}"
+    if resized:
+        line += f"; resized: {_listed(resized)}"
     if missing:
         line += f"; missing: {_listed(missing)}"
-    return line + (f"; left out: {', '.join(f'{name} ({count})' for name, count in left.items())}" if left else "")
+    backbone.origin = line + _left_out(found, held, others)
+    backbone.warnings = [*_choice(found, others, path), *_gaps(backbone, missing, path)]
+    return backbone.origin
 
 
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, without the prefixes that wrappers for several devices add.
+def _file_and_part(file: Path | str) -> tuple[Path, str]:
+    """A file and the name of a network in it; a file whose own name has a # is that file."""
+    path = Path(file)
+    if path.exists() or "#" not in path.name:
+        return path, ""
+    name, _, part = str(file).rpartition("#")
+    return Path(name), part
+
+
+def _choice(found: Found, others: Sequence[str], path: Path) -> list[str]:
+    """A sentence where another network of the file could have been taken."""
+    if not others:
+        return []
+    other = others[0].split(".")
+    # The part of a name that tells it from the one that was taken is what a person asks for it by.
+    telling = next((part for part in reversed(other) if part not in found.root.split(".")), others[0])
+    return [
+        f"{path.name} holds several networks that fit: {found.root or 'the one without a prefix'} was taken, not "
+        f"{' or '.join(others)} (to choose another, end the file's name with #{telling})"
+    ]
+
+
+def _gaps(backbone: Backbone, missing: Sequence[str], path: Path) -> list[str]:
+    """Sentences on what a file left as it was: at random, or of batch norms at zero and one."""
+    sentences = []
+    learned = {name: tensor.numel() for name, tensor in backbone.network.named_parameters()}
+    random = [name for name in missing if name in learned]
+    if random:
+        share = 100 * sum(learned[name] for name in random) / max(1, sum(learned.values()))
+        shown = f"{share:.1f} %" if share >= 0.1 else "less than 0.1 %"
+        sentences.append(
+            f"{shown} of the backbone's weights are not in {path.name} and stay untrained: {_listed(random)}"
+        )
+    norms = sorted({name.rpartition(".")[0] for name in missing if name.endswith(_STATISTICS)})
+    if norms:
+        sentences.append(
+            f"{path.name} has no running statistics of {len(norms)} batch norms, which stay at mean 0 and variance 1: "
+            "features are not those that the weights were trained to give"
+        )
+    return sentences
+
+
+def _left_out(found: Found, held: WeightFile, others: Sequence[str]) -> str:
+    taken = set(found.names.values())
+    # Names within the box that was read are said by their first part there, all that lies elsewhere by its box.
+    box = held.boxes[next(iter(taken))]
+    box = f"{box}." if box else ""
+    left: Counter[str] = Counter()
+    for name in held.tensors:
+        if name in taken or any(name.startswith(f"{other}.") for other in others):
+            continue
+        left[name.removeprefix(box).partition(".")[0]] += 1
+    return f"; left out: {', '.join(f'{name} ({count})' for name, count in left.items())}" if left else ""
+
+
+def _refuse_larger(backbone: Backbone, found: Found, held: WeightFile, path: Path) -> None:
+    """A file of a deeper network holds every name of a shallower one, and is another network.
 
     Raises:
-        InputError: When it can't be read, or holds no tensors.
+        InputError: When the file goes on with a numbered list of layers where the backbone's own network ends.
     """
+    root = f"{found.root}." if found.root else ""
+    taken = {name.removeprefix(root) for name in found.names.values()}
+    numbers: dict[str, set[str]] = {}
+    for name in taken:
+        for above, number in _numbered(name):
+            numbers.setdefault(above, set()).add(number)
+    local = [name.removeprefix(root) for name in held.tensors if name.startswith(root)]
+    more = [
+        name
+        for name in local
+        if name not in taken
+        and any(above in numbers and number not in numbers[above] for above, number in _numbered(name))
+    ]
+    if not more:
+        return
+    # A backbone ends before its classifier, and some networks number the layers that come between.
+    whole = names_of_whole(backbone.source)
+    known = {flattened(name) for name in whole}
+    extra = [name for name in more if not any(flattened(name).endswith(each) for each in known)] if whole else more
+    if extra:
+        raise InputError(
+            f"holds layers that {backbone.source or 'the backbone'} has not: {_listed(sorted(extra))}",
+            where=path,
+            expected="weights of the same network",
+            mend="name the backbone that the weights are of",
+        )
+
+
+def _numbered(name: str) -> list[tuple[str, str]]:
+    """Where a name counts layers: what stands before each number, and the number."""
+    parts = name.split(".")
+    return [(".".join(parts[:place]), part) for place, part in enumerate(parts) if part.isdigit()]
+
+
+def _resized(
+    backbone: Backbone, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Tensors that depend on the side of the image (position embeddings), brought to the backbone's by timm's own rule.
+
+    Returns:
+        All tensors, and the names of those that were resized.
+    """
+    found = dict(tensors)
+    odd = [name for name, tensor in found.items() if tensor.shape != own[name].shape]
+    inner = getattr(getattr(backbone.network, "body", None), "model", None)
+    convert = getattr(sys.modules.get(type(inner).__module__), "checkpoint_filter_fn", None)
+    # timm interpolates position embeddings and tables of relative positions; filters are never resized.
+    odd = [name for name in odd if "pos" in name.rpartition(".")[2] and found[name].ndim == own[name].ndim]
+    if not odd or convert is None:
+        return found, []
+    above = next((prefix for prefix in ("body.model.",) if odd[0].startswith(prefix)), "")
     try:
-        content: Any = load_file(file) if file.suffix == ".safetensors" else _load_pickled(file)
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=file, expected="a .safetensors or .pth file of weights") from error
-    except pickle.UnpicklingError as error:
-        # torch's own words advise to read the file with its code allowed to run: not a file from elsewhere.
-        raise InputError(
-            "is no file of weights, or holds more than tensors and plain values: nothing of it was run",
-            where=file,
-            expected="a .safetensors file, or a .pth file of tensors alone",
-        ) from error
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError, struct.error) as error:
-        raise InputError(
-            f"can't be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            where=file,
-            expected="a .safetensors file, or a .pth file of tensors alone",
-        ) from error
-    for holder in _HOLDERS:
-        if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
-            content = content[holder]
-    named = content.items() if isinstance(content, Mapping) else ()
-    tensors = {_bare(str(name)): value for name, value in named if isinstance(value, Tensor)}
-    if not tensors:
-        raise InputError("holds no tensors by name", where=file, expected="the weights of a network")
-    return tensors
-
-
-def _load_pickled(file: Path) -> Any:
-    # Nothing but tensors and plain values: a checkpoint from elsewhere must not run code.
-    return torch.load(file, map_location="cpu", weights_only=True)
-
-
-def _bare(name: str) -> str:
-    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
-
-
-def _roots(own: Mapping[str, Tensor], held: Mapping[str, Tensor]) -> tuple[str, str]:
-    """The prefix of the backbone's names and that of the file's under which most names agree."""
-    first = next(iter(own)).partition(".")[0] + "."
-    withins = ["", first] if all(name.startswith(first) for name in own) else [""]
-    votes: Counter[tuple[str, str]] = Counter()
-    for within in withins:
-        wanted = {name.removeprefix(within): tensor.ndim for name, tensor in own.items()}
-        for name, tensor in held.items():
-            parts = name.split(".")
-            for cut in range(len(parts)):
-                bare = ".".join(parts[cut:])
-                if wanted.get(bare) == tensor.ndim:
-                    votes[within, name[: len(name) - len(bare)]] += 1
-    return votes.most_common(1)[0][0] if votes else ("", "")
+        with torch.no_grad():
+            converted = convert({name.removeprefix(above): tensor for name, tensor in found.items()}, inner)
+    except (RuntimeError, ValueError, KeyError, AttributeError, AssertionError, TypeError):
+        # What it can't convert has another shape than the backbone's: that is said.
+        return found, []
+    done = []
+    for name in odd:
+        tensor = converted.get(name.removeprefix(above))
+        if isinstance(tensor, Tensor) and tensor.shape == own[name].shape:
+            found[name] = tensor
+            done.append(name)
+    return found, done
 
 
 def _other_shape(backbone: Backbone, file: Path, name: str, found: Tensor, wanted: Tensor) -> InputError:
@@ -136,5 +217,5 @@ def _other_shape(backbone: Backbone, file: Path, name: str, found: Tensor, wante
     return InputError(f"{name} is {shapes[0]}", where=file, expected=f"{shapes[1]} as in the backbone", mend=mend)
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

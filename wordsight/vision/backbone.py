@@ -1,0 +1,132 @@
+"""The backbone: a network that turns images into a grid of features, every layer named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from wordsight.errors import InputError, unknown
+from wordsight.ranges import Stages, Stride, check_ranges
+from wordsight.vision.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """Strides and depth of a ResNet (a finer grid costs time and keeps smaller things apart), and what goes in.
+
+    Args:
+        stem_stride: Stride of the stem: 4 as published, 2 without its max-pooling, 1 with a 3x3 convolution.
+        last_stride: Stride of the last stage: 2 as published, 1 for a grid of twice the side.
+        stages: How many of the four stages are kept; the fourth holds three quarters of the weights.
+        sobel: Show the network the edges of the grey image instead of colours, as DeeperCluster does; for networks of
+            torchvision.
+        fully_connected: Keep fc6 and fc7 of AlexNet or a VGG of torchvision, as the papers before ICMLM did. The last
+            grid is then one cell: for tags and topics, not for attention.
+    """
+
+    stem_stride: Stride = 4
+    last_stride: Stride = 2
+    stages: Stages = 4
+    sobel: bool = False
+    fully_connected: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "backbone_settings")
+        if self.stem_stride not in (1, 2, 4):
+            raise InputError(f"stem_stride is {self.stem_stride}", expected="1, 2 or 4")
+        if self.last_stride not in (1, 2):
+            raise InputError(f"last_stride is {self.last_stride}", expected="1 or 2")
+
+
+class Backbone(nn.Module):
+    """A network that turns images into a grid of features.
+
+    Args:
+        network: The network; its forward gives the last layer's grid [B, C, H, W].
+        taps: Name of each layer to the module inside ``network`` whose output it is, from the image upwards.
+        out_channels: Channels C of the last layer.
+
+    Attributes:
+        origin: Where its weights came from, where they are not random.
+        warnings: What a reader of its numbers should know of its weights, a sentence each.
+        notes: What could not be as its settings ask, a sentence each.
+        source: The network of a library that it was made of: ``timm:NAME``, ``torchvision:NAME``; "" for any other.
+        preprocessing: How images are shown to it.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        taps: dict[str, str],
+        out_channels: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.origin = ""
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        self.source = ""
+        self.preprocessing = Preprocessing()
+        self.out_channels = out_channels
+        self._taps = taps
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that can be tapped, from the image upwards."""
+        return list(self._taps)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Normalised images [B, 3, H, W] to the last layer's grid [B, C, H', W']."""
+        grid: Tensor = self.network(images_BCHW)
+        return grid
+
+    def tap(self, images_BCHW: Tensor, layer: str) -> Tensor:
+        """The grid of one named layer.
+
+        Args:
+            images_BCHW: Normalised images.
+            layer: One of :attr:`layers`.
+
+        Raises:
+            InputError: When there is no such layer.
+        """
+        return self.tap_all(images_BCHW, [layer])[layer]
+
+    def tap_all(self, images_BCHW: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """The grids of several named layers, in one pass.
+
+        Args:
+            images_BCHW: Normalised images.
+            layers: Some of :attr:`layers`.
+
+        Raises:
+            InputError: When there is no such layer.
+        """
+        with self._listen(layers) as heard:
+            self.network(images_BCHW)
+        return {layer: heard[layer] for layer in layers}
+
+    @contextmanager
+    def _listen(self, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+        heard: dict[str, Tensor] = {}
+
+        def keeper(layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
+            def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+                heard[layer] = output
+
+            return keep
+
+        for layer in layers:
+            if layer not in self._taps:
+                raise unknown("layer", layer, self.layers)
+        modules = [(layer, self.network.get_submodule(self._taps[layer])) for layer in layers]
+        handles = [module.register_forward_hook(keeper(layer)) for layer, module in modules]
+        try:
+            yield heard
+        finally:
+            for handle in handles:
+                handle.remove()

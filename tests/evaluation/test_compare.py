@@ -245,6 +245,18 @@ def test_a_run_that_is_given_twice_is_one_row(make_run: MakeRun) -> None:
     assert [row.name for row in compare_runs([run, run / ".." / "a", run]).rows] == ["a"]
 
 
+def test_a_baseline_of_one_run_s_own_features_is_no_row(make_run: MakeRun) -> None:
+    runs = [make_run(name, {("photos", "retrieval"): 50}, lr=k) for k, name in enumerate("ab")]
+    for run in runs[:1]:
+        file = result_file(run / "results", "photos", "retrieval")
+        beside = {"chance": 10.0, "CCA": 44.0}
+        replace(Result.read(file), baselines=beside, own_baselines=["CCA"]).write(run / "results")
+    for folders in (runs, runs[:1]):
+        table = compare_runs(folders)
+        assert [row.name for row in table.baselines] == ["random weights", "chance"]
+        assert any(note.startswith("CCA: computed from each run's own features") for note in table.notes)
+
+
 def test_folders_that_give_nothing_are_one_clear_line(make_run: MakeRun, tmp_path: Path) -> None:
     empty = make_run("b", {})
     with pytest.raises(InputError, match="no such folder; expected a run"):

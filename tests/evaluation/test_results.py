@@ -58,12 +58,22 @@ def test_the_table_prints_percent_with_one_decimal_on_a_narrow_screen() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
     print_results([_result()], console)
     text = console.export_text()
-    assert "64.5" in text
+    assert "64.5 %" in text
     assert "± 1.7" in text
     assert "random weights" in text
     assert "37.5" in text
     assert "[these brackets] are no markup" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_median_rank_is_no_percentage() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    ranked = replace(_result(), metric="R@1", more={"median rank": 28.0}, baselines={"chance, median rank": 145.0})
+    print_results([ranked], console)
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["median", "rank", "28.0"] in lines
+    assert ["chance", "145.0"] in lines
+    assert ["random", "weights", "37.5", "%"] in lines
 
 
 def test_names_with_brackets_are_shown_as_they_are() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.evaluation.colour_words import (
+    COLOURS,
     TinyClip,
     coloured_corpus,
     independent_embeddings,
@@ -18,8 +19,8 @@ from tests.evaluation.colour_words import (
     topic_set,
     words_of,
 )
-from tests.evaluation.conftest import shrinking_backbone
-from wordsight.corpus import Corpus
+from tests.evaluation.conftest import MadeReader, encoded, picture, shrinking_backbone
+from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.errors import InputError
 from wordsight.evaluation import CorpusSplit, Result, Subject, retrieval
 from wordsight.evaluation.correlation import Pairs, Projections, projected
@@ -127,6 +128,70 @@ def test_projections_are_learned_from_the_training_split(subject: Subject, tmp_p
     assert "no other split called train" in warning
     few = asked(seer, corpus, most_pairs=10, random_twin=False)[0]
     assert any("has 10 pairs to learn from" in one for one in few.warnings)
+
+
+def blind(subject: Subject, corpus: Corpus) -> Subject:
+    """Its backbone gives zeros for every image."""
+    concepts = words_of(corpus)
+    seer = tag_subject(subject, [1.0] * len(concepts), words=concepts)
+    assert seer.objective is not None
+    seer.objective.backbone = shrinking_backbone(0.0, 0.0, 0.0)
+    return replace(seer, backbone=shrinking_backbone(0.0, 0.0, 0.0))
+
+
+def test_features_that_are_all_the_same_give_chance_and_a_warning(subject: Subject, tmp_path: Path) -> None:
+    corpus = coloured_corpus(tmp_path / "corpus", 10, ("train", "test"))
+    to_text, to_image = asked(blind(subject, corpus), corpus, dimensions=2)
+    for result in (to_text, to_image):
+        assert result.value == pytest.approx(result.baselines["chance"], abs=1e-6)
+        assert any("it sees no difference between the images, so this is chance" in one for one in result.warnings)
+        assert any("the features of the split train are all the same" in one for one in result.warnings)
+        assert not result.own_baselines
+
+
+def test_texts_that_are_all_the_same_have_no_projection_beside_them(subject: Subject, tmp_path: Path) -> None:
+    said = [
+        Example(
+            f"{split}{i}.png",
+            encoded(picture(COLOURS["red"], noise=100 * k + i)),
+            captions=("a red square",),
+            split=split,
+        )
+        for k, split in enumerate(("train", "test"))
+        for i in range(30)
+    ]
+    corpus = build_corpus(MadeReader(said), tmp_path / "corpus")
+    concepts = words_of(corpus)
+    to_text, _ = asked(tag_subject(subject, [1.0] * len(concepts), words=concepts), corpus, dimensions=2)
+    assert any("the texts' vectors of the split train are all the same" in one for one in to_text.warnings)
+
+
+@pytest.mark.parametrize("protocol", ["retrieval", "patel-retrieval"])
+def test_outcomes_of_each_image_are_kept_also_where_images_have_more_or_fewer_captions(
+    subject: Subject, tmp_path: Path, protocol: str
+) -> None:
+    random = np.random.default_rng(0)
+    said = [
+        Example(
+            f"{i}.png",
+            encoded(picture(COLOURS[name], noise=i)),
+            captions=tuple(f"a {name} square number {i} {k}" for k in range(random.integers(1, 5))),
+            labels=(name,) if i % 4 else (),
+            split="test",
+        )
+        for i, name in enumerate(list(COLOURS) * 8)
+    ]
+    corpus = build_corpus(MadeReader(said), tmp_path / "corpus")
+    changes: dict[str, Any] = {"text_side": "auto", "similarity": "auto", "texts": "captions"}
+    results = asked(replace(subject, objective=TinyClip()), corpus, protocol, random_twin=False, **changes)
+    for result in results:
+        assert result.outcomes is not None
+        assert len(result.outcomes) == 24
+        assert result.outcomes.value == pytest.approx(result.value)
+        wanted = {name: value for name, value in result.more.items() if name != "median rank"}
+        assert result.outcomes.more == {name: pytest.approx(value) for name, value in wanted.items()}
+        low, high = result.interval or (100, 0)
+        assert low <= result.value <= high
 
 
 def test_projections_find_what_two_sides_have_in_common() -> None:

@@ -27,6 +27,7 @@ from wordsight.evaluation.protocol import Method, read_protocol
 from wordsight.evaluation.zero_shot import TOP1_KNOWN, ZeroShotSettings, score
 from wordsight.objectives import Facts
 from wordsight.objectives.rotation import Rotation, RotationSettings
+from wordsight.objectives.tag_prediction import TagPrediction
 from wordsight.vision.views import prepare
 
 METHODS = {"zero-shot": Method(Task, ZeroShotSettings, zero_shot.measure, heads=True)}
@@ -203,6 +204,33 @@ def test_each_of_several_heads_has_a_result_of_its_own(subject: Subject, tmp_pat
     task = folder_task(tmp_path / "colours", {"blue": "blue", "red": "red"})
     results = zero_shot.measure(both, task, Protocol("zero-shot", "zero-shot", ZeroShotSettings()))
     assert [result.part for result in results] == ["words", "again"]
+
+
+def test_features_that_are_all_the_same_are_said_to_give_chance(seer: Subject, tmp_path: Path) -> None:
+    assert seer.objective is not None
+    seer.objective.backbone = shrinking_backbone(0.0, 0.0, 0.0)
+    result = asked(seer, folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"}))
+    assert result.value == pytest.approx(result.baselines["chance"])
+    (warning,) = result.warnings
+    assert "it sees no difference between the images, so this is chance" in warning
+
+
+def test_a_class_that_takes_the_guesses_of_most_images_is_named(seer: Subject, tmp_path: Path) -> None:
+    assert isinstance(seer.objective, TagPrediction)
+    head, names = seer.objective.tp.named["words"], next(iter(seer.concepts.values())).concepts.names
+    with torch.no_grad():
+        head.last.bias[names.index("blue")] += 40
+    result = asked(seer, folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"}))
+    (warning,) = result.warnings
+    assert warning.startswith("1 of 3 classes takes 100 % of the guesses and 33 % of the images (blue 100 %)")
+
+
+def test_zero_shot_keeps_what_became_of_each_image(seer: Subject, tmp_path: Path) -> None:
+    result = asked(seer, folder_task(tmp_path / "c", {"blue": "blue", "crimson": "red", "green": "green"}))
+    assert result.outcomes is not None
+    assert result.outcomes.value == pytest.approx(result.value)
+    assert result.outcomes.more == {name: pytest.approx(value) for name, value in result.more.items()}
+    assert set(result.more) == {PER_CLASS, TOP1_KNOWN}
 
 
 def test_what_can_t_be_asked_is_refused(subject: Subject, seer: Subject, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.compare_baselines import baselines
-from wordsight.evaluation.compare_notes import held_out_notes, view_notes
+from wordsight.evaluation.compare_notes import held_out_notes, own_baseline_notes, view_notes
 from wordsight.evaluation.compare_table import Cell, Column, Comparison, Row, result_of, view_of_row
 from wordsight.evaluation.compared_run import ComparedRun, read_run, view_of
 from wordsight.evaluation.metrics import PER_CLASS, TOP5
@@ -68,7 +68,7 @@ def compare_runs(folders: Sequence[Path], tasks: Sequence[str] = (), protocols: 
     columns = _columns(kept)
     rows = [_row(name, group, columns) for name, group in _groups(kept)]
     rows = _with_views(rows, columns)
-    notes += [*view_notes(rows, columns), *held_out_notes(kept, columns)]
+    notes += [*view_notes(rows, columns), *held_out_notes(kept, columns), *own_baseline_notes(kept)]
     return Comparison(tuple(columns), _placed(rows, columns), tuple(baselines(kept, columns)), tuple(notes))
 
 

@@ -32,7 +32,8 @@ def baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterato
         for run in runs
         if (one := result_of(run, column)) is not None
         for name in one.beside(column.metric)
-        if name != "random weights"
+        # What was made with one run's own features is no baseline of another.
+        if name != "random weights" and name not in one.own_baselines
     )
     for name in names:
         cells = []

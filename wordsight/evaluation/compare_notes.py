@@ -24,6 +24,13 @@ def view_notes(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
             yield f"{column.title}: measured at different image sizes ({listed})"
 
 
+def own_baseline_notes(runs: Sequence[ComparedRun]) -> Iterator[str]:
+    """Which baselines are no row, as each run has its own."""
+    names = dict.fromkeys(name for run in runs for one in run.results for name in one.own_baselines)
+    if names:
+        yield f"{', '.join(names)}: computed from each run's own features, so not rows here; each result has its own"
+
+
 def held_out_notes(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterator[str]:
     """What results say of images that were pretrained on."""
     for column in columns:

@@ -101,6 +101,7 @@ def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> R
         weights=weights_fingerprint(objective),
         data=question.fingerprint,
         warnings=[*question.seen_in_training(subject), *notes, *_compare_with_text(value, baselines)],
+        own_baselines=[name for name in (_WRONG_IMAGE,) if name in baselines],
     )
 
 

@@ -33,11 +33,13 @@ class Ranks:
         above_n: How many wrong answers score higher than the best right one.
         tied_n: How many wrong ones score as high.
         own_n: How many right ones score that high, one at least.
+        first_n: Which answer scores highest, the first of several; None where that was not looked for.
     """
 
     above_n: NDArray[np.int64]
     tied_n: NDArray[np.int64]
     own_n: NDArray[np.int64]
+    first_n: NDArray[np.int64] | None = None
 
     @property
     def mean_n(self) -> NDArray[np.float64]:
@@ -80,7 +82,7 @@ def pair_ranks(compared: Compared, image_of_T: NDArray[np.int64]) -> tuple[Ranks
         image_of_T: The image of each text, ascending; every image has one.
 
     Returns:
-        Ranks of N images' texts, and of T texts' images.
+        Ranks of N images' texts, with the first text of each, and of T texts' images.
     """
     images, texts = len(compared.images), len(compared.texts)
     assert (np.diff(image_of_T) >= 0).all(), "texts come in the order of their images"
@@ -98,20 +100,25 @@ def pair_ranks(compared: Compared, image_of_T: NDArray[np.int64]) -> tuple[Ranks
             own = slice(int(ends[rows.start]), int(ends[rows.stop]))
             rows_t = torch.from_numpy(image_of_T[own] - first)
             best_n, own_n = _best(right_T[own], rounding_T[own], rows_t, rows.stop - first)
-            above_n, held_n = torch.zeros_like(own_n), torch.zeros_like(own_n)
+            above_n, held_n, first_n = torch.zeros_like(own_n), torch.zeros_like(own_n), torch.zeros_like(own_n)
+            highest_n = torch.full_like(best_n, -torch.inf)
             for start in range(0, texts, wide):
                 columns = slice(start, min(start + wide, texts))
                 scores_nt, rounding_nt = compared.scores_and_rounding(vectors_nZ, columns)
                 least_nt, most_nt = scores_nt - rounding_nt, scores_nt + rounding_nt
                 above_n += (least_nt > best_n[:, None]).sum(1)
                 held_n += (most_nt >= best_n[:, None]).sum(1)
+                block_n, place_n = scores_nt.max(1)
+                first_n = torch.where(block_n > highest_n, place_n + start, first_n)
+                highest_n = torch.maximum(highest_n, block_n)
                 higher_t = (least_nt > right_T[columns]).sum(0)
                 above_T[columns] += higher_t.cpu().numpy()
                 tied_T[columns] += ((most_nt >= right_T[columns]).sum(0) - higher_t).cpu().numpy()
             tied_n = (held_n - above_n - own_n).clamp_min(0)
-            by_image.append(Ranks(*(one.cpu().numpy() for one in (above_n, tied_n, own_n))))
+            by_image.append(Ranks(*(one.cpu().numpy() for one in (above_n, tied_n, own_n, first_n))))
             bar.advance(progress, rows.stop - first)
-    joined = (np.concatenate([getattr(one, name) for one in by_image]) for name in ("above_n", "tied_n", "own_n"))
+    names = ("above_n", "tied_n", "own_n", "first_n")
+    joined = (np.concatenate([getattr(one, name) for one in by_image]) for name in names)
     return Ranks(*joined), Ranks(above_T, np.maximum(tied_T - 1, 0), np.ones(texts, np.int64))
 
 

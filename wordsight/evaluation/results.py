@@ -95,6 +95,7 @@ class Result:
         key: Hash of all that the result depends on: another measurement with the same key need not be made.
         parts: How many results the measurement gave.
         place: Which of them it is, from 0.
+        own_baselines: Which of the baselines were made with the network's own features: they hold for no other.
         outcomes: What became of each test image, kept in a file of its own beside the result; None where it is not.
     """
 
@@ -125,6 +126,7 @@ class Result:
     key: str = ""
     parts: int = 1
     place: int = 0
+    own_baselines: list[str] = field(default_factory=list)
     outcomes: Outcomes | None = field(default=None, compare=False, repr=False)
 
     def beside(self, metric: str) -> dict[str, float]:
@@ -211,9 +213,9 @@ def installed_versions() -> dict[str, str]:
 
 
 def results_table(results: Sequence[Result]) -> Table:
-    """The results as a table, numbers in percent with one decimal, each with its baselines under it."""
+    """The results as a table, numbers with one decimal and their unit, each with its baselines under it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("task", "protocol", "percent"):
+    for column in ("task", "protocol", "metric"):
         table.add_column(column, overflow="fold")
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -226,18 +228,23 @@ def results_table(results: Sequence[Result]) -> Table:
             escape(result.task),
             escape(result.title),
             f"[bold]{escape(result.metric)}[/]",
-            f"[bold]{result.value:.1f}[/]",
+            f"[bold]{_with_unit(result.value, result.metric)}[/]",
             error,
             f"{result.seconds:.1f}",
         )
         beside = {} if result.random_weights is None else {"random weights": result.random_weights}
         for name, value in (beside | result.beside(result.metric)).items():
-            table.add_row("", "", f"  {escape(name)}", f"{value:.1f}")
+            table.add_row("", "", f"  {escape(name)}", _with_unit(value, result.metric))
         for metric, value in result.more.items():
-            table.add_row("", "", escape(metric), f"{value:.1f}", "no %" if metric in NO_PERCENT else "")
+            table.add_row("", "", escape(metric), _with_unit(value, metric))
             for name, other in result.beside(metric).items():
-                table.add_row("", "", f"  {escape(name)}", f"{other:.1f}")
+                table.add_row("", "", f"  {escape(name)}", _with_unit(other, metric))
     return table
+
+
+def _with_unit(value: float, metric: str) -> str:
+    """A number with one decimal, aligned whether or not its metric is in percent."""
+    return f"{value:.1f}  " if metric in NO_PERCENT else f"{value:.1f} %"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
 from wordsight.evaluation.correlation import Pairs, Projections, projected
 from wordsight.evaluation.features import extract_features
+from wordsight.evaluation.guards import flat
+from wordsight.evaluation.guesses import few_texts, no_difference
 from wordsight.evaluation.intervals import clustered_interval
 from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
@@ -148,29 +150,36 @@ def _of_side(
     settings: RetrievalSettings = protocol.settings
     labels_NC = shown.labels_NC()
 
-    def looked(what: str) -> Found:
+    def looked(what: str) -> tuple[Found, list[str]]:
         images = see_images(subject, asked, shown.images, settings.crop_share, what)
-        return found_in(
-            Compared(images, asked.texts, asked.offset_T), shown.image_of_T, labels_NC, settings.most_class_questions
-        )
+        compared = Compared(images, asked.texts, asked.offset_T)
+        return found_in(compared, shown.image_of_T, labels_NC, settings.most_class_questions), no_difference(images)
 
     with asking(subject):
         asked = side.ask(shown.texts, similarity)
         if not asked.known_T.any():
             raise InputError(f"the {side.name} know nothing of any of the texts", where=question.name)
-        found = looked("images")
+        found, alike = looked("images")
     beside: dict[str, Found] = {"chance": chance(shown, labels_NC)}
     if settings.random_twin:
         with with_backbone(subject, subject.random_backbone()), asking(subject):
-            beside["random weights"] = looked("images, random weights")
+            beside["random weights"], _ = looked("images, random weights")
     beside_projections, notes = _projections(subject, question, settings, side, asked, shown, labels_NC)
     beside |= beside_projections
     unknown = int((~asked.known_T).sum())
     if unknown:
         notes.append(f"{unknown:,} of {len(shown.texts):,} texts have nothing that it knows: chance decides of them")
+    first_N = found.ranks[DIRECTIONS[0]].first_n
+    crowded = {DIRECTIONS[0]: [] if alike or first_N is None else few_texts(first_N, len(shown.texts))}
     result = _frame(subject, question, protocol, side, asked, shown)
-    result = replace(result, warnings=[*question.seen_in_training(subject), *asked.notes, *notes])
-    return [_in_direction(result, direction, found, beside, shown, settings, part) for direction in DIRECTIONS]
+    said = [*question.seen_in_training(subject), *asked.notes, *alike, *notes]
+    return [
+        replace(
+            _in_direction(result, direction, found, beside, shown, settings, part),
+            warnings=[*said, *crowded.get(direction, [])],
+        )
+        for direction in DIRECTIONS
+    ]
 
 
 def _projections(
@@ -210,6 +219,9 @@ def _projections(
         )
 
     features_PC = features(learned.examples[usable], "features, training images")
+    for what, seen in (("features", features_PC), ("texts' vectors", vectors_PZ)):
+        if flat(seen.std(0, dtype=np.float64), np.abs(seen).max(0)).all():
+            return {}, [f"no CCA, PLS or kernel CCA beside it: the {what} of the split train are all the same"]
     features_NC = features(shown.examples, "features, images")
     sizes = Projections(settings.principal, settings.dimensions, settings.landmarks)
     pairs = Pairs(features_PC, vectors_PZ)
@@ -246,11 +258,11 @@ def _in_direction(
     baselines |= {
         f"{name}, {metric}": values[metric] for metric in metrics if metric != main for name, values in others.items()
     }
+    cluster = np.arange(len(shown.examples)) if direction == DIRECTIONS[0] else shown.image_of_T
+    outcome = found.ranks[direction].within(FIRST[0])
     if main == MAP:
-        outcome, cluster = found.precision[direction] / 100, np.arange(len(found.precision[direction]))
-    else:
-        outcome = found.ranks[direction].within(FIRST[0])
-        cluster = np.arange(len(outcome)) if direction == DIRECTIONS[0] else shown.image_of_T
+        outcome, cluster = found.precision[direction] / 100, cluster[found.asked[direction]]
+    further = found.parts(direction, shown.image_of_T)
     known = ~np.isnan(outcome)
     return replace(
         result,
@@ -259,20 +271,12 @@ def _in_direction(
         value=metrics[main],
         random_weights=None if random is None else random[main],
         baselines=baselines,
+        own_baselines=[name for name in others if name not in ("chance", "random weights")],
         more={name: value for name, value in metrics.items() if name != main},
         standard_error=_clustered_error(outcome, cluster),
         interval=clustered_interval(outcome[known], cluster[known]),
-        outcomes=None if main == MAP else _of_images(outcome, cluster, shown),
+        outcomes=Outcomes(shown.hashes, correct=further.pop(main), further=further),
     )
-
-
-def _of_images(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64], shown: Shown) -> Outcomes | None:
-    """The share of each image's questions that were answered right; None where images differ in how many they have."""
-    asked_N = np.bincount(cluster_n, minlength=len(shown.examples))
-    if np.ptp(asked_N) > 0:
-        return None
-    ids = np.array([shown.corpus.image_hash(int(example)) for example in shown.examples], dtype=np.str_)
-    return Outcomes(ids, correct=np.bincount(cluster_n, weights=outcome_n) / asked_N)
 
 
 def _clustered_error(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wordsight.corpus.store import Corpus
 from wordsight.evaluation.answers import sample_rows
 from wordsight.evaluation.metrics import chance_average_precision
+from wordsight.evaluation.outcomes import parts_of_ratio
 from wordsight.evaluation.ranks import Ranks, chance_ranks, class_precision, pair_ranks, sharing, turned
 from wordsight.evaluation.tasks.corpus import CorpusImages
 from wordsight.evaluation.tasks.task import Chosen
@@ -45,6 +46,11 @@ class Shown:
         """The encoded images."""
         return Chosen(CorpusImages(self.corpus), self.examples)
 
+    @property
+    def hashes(self) -> NDArray[np.str_]:
+        """What the images are known by, ``[N]``."""
+        return np.array([self.corpus.image_hash(int(example)) for example in self.examples], dtype=np.str_)
+
     def labels_NC(self) -> NDArray[np.bool_] | None:
         """The classes of each image; None where none has any."""
         number = {name: k for k, name in enumerate(self.corpus.label_names)}
@@ -61,10 +67,12 @@ class Found:
     Args:
         ranks: Ranks of the right answers, by direction.
         precision: Average precision by class of the questions asked, by direction; empty without labels.
+        asked: Which questions were asked by class, by direction.
     """
 
     ranks: Mapping[str, Ranks]
     precision: Mapping[str, NDArray[np.float64]]
+    asked: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def metrics(self, direction: str) -> dict[str, float]:
         """All metrics of a direction by name, in percent but for the median rank."""
@@ -73,6 +81,25 @@ class Found:
         if direction in self.precision:
             found[MAP] = float(np.nanmean(self.precision[direction]))
         return {**found, MEDIAN: float(np.median(ranks.mean_n))}
+
+    def parts(self, direction: str, image_of_T: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Each image's part in every metric of a direction that is a mean over questions, ``[N]``.
+
+        Args:
+            direction: The direction.
+            image_of_T: The image of each text.
+        """
+        images = int(image_of_T[-1]) + 1
+        image_of = np.arange(images) if direction == DIRECTIONS[0] else image_of_T
+
+        def of(right: NDArray[np.float64], image: NDArray[np.int64]) -> NDArray[np.float64]:
+            sums = (np.bincount(image, weights=each, minlength=images) for each in (right, np.ones(len(image))))
+            return parts_of_ratio(*(np.asarray(each, dtype=np.float64) for each in sums))
+
+        found = {f"R@{k}": of(self.ranks[direction].within(k), image_of) for k in FIRST}
+        if direction in self.precision:
+            found[MAP] = of(self.precision[direction] / 100, image_of[self.asked[direction]])
+        return found
 
 
 def shown_of(corpus: Corpus, examples: NDArray[np.int64], texts: TextKind, side: TextSide) -> Shown:
@@ -128,7 +155,7 @@ def found_in(
         most_questions: How many questions are asked by class.
     """
     ranks = dict(zip(DIRECTIONS, pair_ranks(compared, image_of_T), strict=True))
-    precision = {}
+    precision, asked_of = {}, {}
     if labels_NC is not None:
         item_of = (np.arange(len(labels_NC)), image_of_T)
         for direction, one, items in (
@@ -136,9 +163,9 @@ def found_in(
             (DIRECTIONS[1], turned(compared), item_of[::-1]),
         ):
             asked = np.flatnonzero(labels_NC.sum(1)[items[0]])
-            asked = sample_rows(asked, most_questions)
+            asked_of[direction] = asked = sample_rows(asked, most_questions)
             precision[direction] = class_precision(one, labels_NC, (items[0], items[1]), asked)
-    return Found(ranks, precision)
+    return Found(ranks, precision, asked_of)
 
 
 def chance(shown: Shown, labels_NC: NDArray[np.bool_] | None) -> Found:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.evaluation.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
+from wordsight.evaluation.guesses import few_classes, guesses_of, no_difference
 from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.metrics import (
     CHANCE,
@@ -192,12 +193,14 @@ def _of_side(
                 where=task.spec,
                 mend="say what the classes are called with a table of classes and names (names: FILE)",
             )
-        scores_NK = _scores(subject, task, asked, settings, "images")
+        scores_NK, alike = _scores(subject, task, asked, settings, "images")
+    crowded = alike or ([] if task.multilabel else _crowded(scores_NK, task, asked.known_T))
     found = score(scores_NK, task, asked.known_T)
     random = None
     if settings.random_twin:
         with with_backbone(subject, subject.random_backbone()), asking(subject):
-            random = score(_scores(subject, task, asked, settings, "images, random weights"), task, asked.known_T).value
+            by_twin, _ = _scores(subject, task, asked, settings, "images, random weights")
+        random = score(by_twin, task, asked.known_T).value
     return Result(
         task=task.name,
         protocol=protocol.name,
@@ -233,12 +236,15 @@ def _of_side(
         },
         weights=weights_fingerprint(subject.objective),
         data=task.fingerprint,
-        warnings=[*task.notes, *said.notes, *asked.notes, *_unknown(said, asked), *_alike(said, asked)],
+        warnings=[*task.notes, *said.notes, *asked.notes, *_unknown(said, asked), *_alike(said, asked), *crowded],
     )
 
 
-def _scores(subject: Subject, task: Task, asked: Asked, settings: ZeroShotSettings, what: str) -> NDArray[np.float64]:
-    """Scores of every test image for every class ``[N, K]``; a class is one text, so they are few."""
+def _scores(
+    subject: Subject, task: Task, asked: Asked, settings: ZeroShotSettings, what: str
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Scores of every test image for every class ``[N, K]``; a class is one text, so they are few. And a sentence where
+    the images are all the same."""
     images = see_images(subject, asked, task.test.images, settings.crop_share, what)
     compared = Compared(images, asked.texts, asked.offset_T)
     size = max(1, (1 << 24) // max(1, len(asked.texts)))
@@ -246,7 +252,16 @@ def _scores(subject: Subject, task: Task, asked: Asked, settings: ZeroShotSettin
         compared.scores(images.block(slice(first, first + size)), slice(0, len(asked.texts))).double().cpu()
         for first in range(0, len(images), size)
     ]
-    return np.asarray(torch.cat(parts).numpy())
+    return np.asarray(torch.cat(parts).numpy()), no_difference(images)
+
+
+def _crowded(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]) -> list[str]:
+    """A sentence where a few classes take most of the guesses, among those that can be guessed and their images."""
+    asked_N, known = known_K[task.test.targets], np.flatnonzero(known_K).tolist()
+    images_K = np.bincount(task.test.targets, minlength=len(known_K))
+    if not asked_N.any():
+        return []
+    return few_classes(guesses_of(scores_NK[asked_N][:, known]), images_K[known], [task.class_names[k] for k in known])
 
 
 @dataclass(frozen=True)

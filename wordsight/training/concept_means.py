@@ -16,12 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from wordsight.atomic import atomic_file
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.objectives.objective import Objective
@@ -29,6 +26,7 @@ from wordsight.objectives.tag_losses import log_probabilities
 from wordsight.objectives.tags import tag_heads_of
 from wordsight.precision import precision_on
 from wordsight.progress import track
+from wordsight.tensors import read_tensors, save_tensors
 from wordsight.training.looking import PlainViews
 from wordsight.training.run import Run
 from wordsight.vision.modes import evaluating
@@ -116,8 +114,7 @@ def write_means(run: Path, means: Mapping[str, Tensor]) -> None:
         means: As :func:`concept_means` gives them.
     """
     if means:
-        with atomic_file(means_file(run)) as beside:
-            save_file({f"{_SET}{name}": mean_K.contiguous() for name, mean_K in means.items()}, beside)
+        save_tensors(means_file(run), {f"{_SET}{name}": mean_K for name, mean_K in means.items()})
 
 
 def read_means(run: Path, counts: Mapping[str, int]) -> dict[str, NDArray[np.float64]] | None:
@@ -134,10 +131,7 @@ def read_means(run: Path, counts: Mapping[str, int]) -> dict[str, NDArray[np.flo
     mend = "remove it: it is computed again from the images that the run was trained on"
     if not file.is_file():
         return None
-    try:
-        tensors = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"can't be read: {error}", where=file, mend=mend) from error
+    tensors = read_tensors(file, damaged=mend)
     found = {name.removeprefix(_SET): np.asarray(mean_K.double().numpy()) for name, mean_K in tensors.items()}
     if {name: mean_K.shape for name, mean_K in found.items()} != {name: (count,) for name, count in counts.items()}:
         raise InputError("holds means of other concepts than run.json names", where=file, mend=mend)

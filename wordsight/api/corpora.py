@@ -12,13 +12,19 @@ from wordsight.concepts.show import ConceptSummary
 from wordsight.concepts.show import describe_concepts as _describe_concepts
 from wordsight.corpus import BuildSettings, Corpus, Reader
 from wordsight.corpus.build import build_corpus as _build_corpus
+from wordsight.corpus.labels_file import with_labels
 from wordsight.errors import unknown
 from wordsight.locks import sole_writer
 from wordsight.settings import from_mapping
 
 
 def build_corpus(
-    reader: Reader, *, out: Path | str, settings: BuildSettings = BuildSettings(), overwrite: bool = False
+    reader: Reader,
+    *,
+    out: Path | str,
+    settings: BuildSettings = BuildSettings(),
+    overwrite: bool = False,
+    labels: Path | str | None = None,
 ) -> Corpus:
     """Read captioned or labelled images, check them, and pack them into a corpus folder.
 
@@ -27,11 +33,13 @@ def build_corpus(
         out: The folder to make.
         settings: Sizes, rules and limits.
         overwrite: Whether a corpus that is there already is replaced.
+        labels: A CSV, TSV, JSONL or Parquet table with the columns image and label (and split, where there are splits):
+            these labels, by the names of the image files, take the place of the source's own.
 
     Raises:
         InputError: When ``out`` exists, the source can't be read, too many examples are bad, or the disk is full.
     """
-    return _build_corpus(reader, Path(out), settings, overwrite)
+    return _build_corpus(with_labels(reader, labels), Path(out), settings, overwrite)
 
 
 def open_corpus(corpus: Corpus | Path | str) -> Corpus:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from wordsight.cli.verb import Group, Verb
 from wordsight.ranges import Count
 
 if TYPE_CHECKING:
+    from wordsight.api import CorpusSummary
     from wordsight.cli.arguments import Source, Values
 
 # A line to copy for each source; a reader that is not listed gets a plain one.
@@ -39,6 +40,18 @@ class CorpusOut:
 
     out: Path = field(kw_only=True)
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class CorpusLabels:
+    """Labels from elsewhere.
+
+    Args:
+        labels: A CSV, TSV, JSONL or Parquet table with the columns image and label (and split, where there are splits):
+            these labels, by the names of the image files, take the place of the source's own.
+    """
+
+    labels: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +113,19 @@ def _readers() -> Mapping[str, Verb | Group]:
     return {name: _build(name, reader, summary(reader)) for name, reader in READERS.items()}
 
 
+def _next(summary: CorpusSummary, made: Path) -> str:
+    """The command that a corpus is ready for."""
+    if summary.captions:
+        return f"wordsight pretrain --corpus {made} ..."
+    without = "labels" if summary.labels else "tp-article-topics" if summary.articles else "rotation"
+    pretrain = f"wordsight pretrain --recipe {without}-resnet18-small --corpus {made} ..."
+    return f"wordsight evaluate MODEL --task corpus:{made}, or {pretrain}" if summary.labels else pretrain
+
+
 def _build(name: str, reader: Any, about: str) -> Verb:
     """The verb that builds a corpus with one reader."""
+    # COCO's are an instances file, or such a table as well.
+    has_labels = "labels" in {each.name for each in fields(reader)}
 
     def sources() -> list[Source]:
         from wordsight.api import BuildSettings
@@ -109,6 +133,7 @@ def _build(name: str, reader: Any, about: str) -> Verb:
 
         return [
             Source(reader, title="the source"),
+            *([] if has_labels else [Source(CorpusLabels, title="labels")]),
             Source(CorpusOut, title="the corpus"),
             Source(BuildSettings, title="what is checked and kept"),
         ]
@@ -117,10 +142,14 @@ def _build(name: str, reader: Any, about: str) -> Verb:
         from wordsight import api
 
         settings = api.BuildSettings(**values.of(api.BuildSettings))
-        corpus = api.build_corpus(reader(**values.of(reader)), settings=settings, **values.of(CorpusOut))
-        print(api.describe(corpus).counted())
-        made = values["out"]
-        print(f"made the corpus {made}; next: wordsight corpus show {made}, or wordsight pretrain --corpus {made} ...")
+        labels = {} if has_labels else values.of(CorpusLabels)
+        made_reader = reader(**values.of(reader))
+        corpus = api.build_corpus(made_reader, settings=settings, **labels, **values.of(CorpusOut))
+        summary, made = api.describe(corpus), values["out"]
+        print(summary.counted())
+        if summary.lost_captions and not summary.captions:
+            print(f"no caption is left of {summary.lost_captions:,}: {summary.left_out}")
+        print(f"made the corpus {made}; next: wordsight corpus show {made}, or {_next(summary, made)}")
 
     return Verb(
         summary=about,

@@ -18,6 +18,7 @@ from PIL import Image
 from wordsight.atomic import atomic_folder, refuse_existing
 from wordsight.corpus.boxes import upright
 from wordsight.corpus.captions import check_captions
+from wordsight.corpus.drawn_splits import SplitDraw
 from wordsight.corpus.example import CountsUnread, Example, Reader, Rejected
 from wordsight.corpus.images import BadImage, PackedImage, pack_image
 from wordsight.corpus.left_out import without_captions
@@ -26,7 +27,17 @@ from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.locks import sole_writer
 from wordsight.progress import track
-from wordsight.ranges import AtLeastOne, JpegQuality, PixelCount, Probability, ProcessesOrAuto, StoredSide, check_ranges
+from wordsight.ranges import (
+    AtLeastOne,
+    JpegQuality,
+    PixelCount,
+    Probability,
+    ProcessesOrAuto,
+    Seed,
+    ShareBelowOne,
+    StoredSide,
+    check_ranges,
+)
 
 # Decoded images in flight: enough that no thread waits for the writer, few enough that memory stays small.
 _AHEAD = 8
@@ -38,11 +49,15 @@ class BuildSettings:
 
     Args:
         shorter_side: Images are shrunk to this shorter side, in pixels; smaller ones keep their size.
-        jpeg_quality: Of the images that are coded anew, 1 to 95.
+        jpeg_quality: Of re-encoded images, 1 to 95.
         min_tokens: Captions with fewer words and punctuation marks are left out.
         max_tokens: Captions with more are left out.
         max_pixels: Images with more pixels are left out before they are decoded.
         max_rejected_share: A larger share of bad examples stops the build. Duplicates and lost captions don't count.
+        val_share: This share of the images is the split "val", drawn by their content; from those in "train" where the
+            source has splits.
+        test_share: This share of them is the split "test".
+        split_seed: Which images are drawn for them.
         threads: How many images are decoded at once; 0 for one per processor core.
     """
 
@@ -52,12 +67,23 @@ class BuildSettings:
     max_tokens: AtLeastOne = 25
     max_pixels: PixelCount = 100_000_000
     max_rejected_share: Probability = 0.05
+    val_share: ShareBelowOne = 0.0
+    test_share: ShareBelowOne = 0.0
+    split_seed: Seed = 0
     threads: ProcessesOrAuto = 0
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.val_share + self.test_share >= 1:
+            found = f"val_share {self.val_share:g} and test_share {self.test_share:g} leave no image to train on"
+            raise InputError(found, expected="less than 1 together")
         if self.max_tokens < self.min_tokens:
             raise InputError(f"max_tokens is {self.max_tokens}", expected=f"min_tokens ({self.min_tokens}) or more")
+
+    @property
+    def draw(self) -> SplitDraw:
+        """Which share of the images is held out."""
+        return SplitDraw(self.val_share, self.test_share, self.split_seed)
 
     def kept(self) -> dict[str, Any]:
         """What ``corpus.json`` keeps of the settings: all but those of the machine."""
@@ -86,7 +112,7 @@ def build_corpus(
     refuse_existing(out, overwrite=overwrite, holds="corpus.json")
     list_beside = out.with_name(f"{out.name}-rejected.csv")
     with sole_writer(out), atomic_folder(out, overwrite=overwrite, holds="corpus.json") as folder:
-        with Packing(folder, settings.max_rejected_share, list_beside) as packing:
+        with Packing(folder, settings.max_rejected_share, list_beside, settings.draw) as packing:
             _read(reader, packing, settings)
             unread = reader.unread() if isinstance(reader, CountsUnread) else {}
             packing.check(reader.sources(), unread)

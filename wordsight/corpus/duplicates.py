@@ -69,8 +69,8 @@ def join(same: Sequence[Example]) -> Joined:
     Args:
         same: The examples in the order of their source, at least one.
     """
-    best = max(_rank(example.split) for example in same)
-    kept = next(example for example in same if _rank(example.split) == best)
+    split = kept_split([example.split for example in same])
+    kept = next(example for example in same if example.split == split)
     givers = [example for example in same if _is_one_split(example.split, kept.split)]
     article = next((example.article for example in givers if example.article is not None), None)
     joined = replace(
@@ -95,6 +95,15 @@ def join(same: Sequence[Example]) -> Joined:
         if within and example.article not in (None, article):
             rejected.append(another_article(example.id, str(example.article)))
     return Joined(joined, rejected)
+
+
+def kept_split(splits: Sequence[str]) -> str:
+    """The split of a picture that stands in several: the first of those that matter most.
+
+    Args:
+        splits: At least one, in the order of their source.
+    """
+    return max(splits, key=_rank)
 
 
 def another_article(id: str, article: str) -> Rejected:

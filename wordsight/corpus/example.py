@@ -75,14 +75,14 @@ class Rejected:
 
     Args:
         id: The example it belongs to, or the row of the source.
-        kind: What was left out: an image (and with it its example), a whole example, or one caption, box or article of
-            an example that stays.
+        kind: What was left out: an image (and with it its example), a whole example, or one caption, box, article or
+            label of an example that stays.
         reason: In a few words, the same for all that fail in the same way.
         detail: What was found.
     """
 
     id: str
-    kind: Literal["image", "example", "caption", "box", "article"]
+    kind: Literal["image", "example", "caption", "box", "article", "label"]
     reason: str
     detail: str = ""
 

@@ -9,13 +9,14 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from wordsight.atomic import atomic_file
-from wordsight.corpus.duplicates import Seen, join
+from wordsight.corpus.drawn_splits import SplitDraw
+from wordsight.corpus.duplicates import Seen, join, kept_split
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import PackedImage
 from wordsight.corpus.left_out import how_to_keep, unread_in_words
@@ -36,11 +37,12 @@ class Packing:
         folder: Where the files go.
         max_rejected_share: A larger share of bad examples stops the build.
         list_beside: Where the list of rejects is left when it does.
+        draw: Which share of the images is held out.
     """
 
-    def __init__(self, folder: Path, max_rejected_share: float, list_beside: Path) -> None:
+    def __init__(self, folder: Path, max_rejected_share: float, list_beside: Path, draw: SplitDraw) -> None:
         self.folder = folder
-        self.max_rejected_share, self.list_beside = max_rejected_share, list_beside
+        self.max_rejected_share, self.list_beside, self.draw = max_rejected_share, list_beside, draw
         self.read = self.bad = 0
         self.reasons: Counter[str] = Counter()
         self.units: dict[str, Counter[str]] = defaultdict(Counter)
@@ -71,6 +73,7 @@ class Packing:
         if self._ids.add(example.id, 0) is not None:
             self.reject(Rejected(example.id, "example", "repeated id", "another example has it already"))
             return
+        self.draw.check(example.split)
         self.read += 1
         for caption in rejected_captions:
             self._note(caption)
@@ -136,6 +139,7 @@ class Packing:
         digest = hashlib.sha256(json.dumps([FORMAT_VERSION, shown]).encode())
         tally, row = _Tally(labels=dict.fromkeys(label_names)), 0
         draft = Rows(self.folder / "draft.arrow")
+        splits = self._drawn_splits(draft)
         with (
             RowWriter(self.folder, "captions", CAPTION_SCHEMA) as writer,
             (self.folder / "rejected.csv").open("a", encoding="utf-8", newline="") as file,
@@ -145,6 +149,8 @@ class Packing:
                 if row == len(self._first_draft) or number != self._first_draft[row]:
                     continue
                 example = self._joined(_example(fields), [draft[k] for k in self._drafts_of.get(row, ())])
+                if splits is not None:
+                    example = replace(example, split=splits[row])
                 text_row = _text_row(example)
                 writer.add(text_row, _size(example))
                 digest.update(json.dumps([*text_row, self._hashes[2 * row], self._hashes[2 * row + 1]]).encode())
@@ -173,6 +179,16 @@ class Packing:
         text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
         (self.folder / "corpus.json").write_text(text, encoding="utf-8")
 
+    def _drawn_splits(self, draft: Rows) -> list[str] | None:
+        """The split of every picture where some are to be held out."""
+        if not self.draw:
+            return None
+        of_draft = draft.column("split").to_pylist()
+        rows = range(len(self._first_draft))
+        alike = ([self._first_draft[row], *self._drafts_of.get(row, ())] for row in rows)
+        hashes = [f"{self._hashes[2 * row]:016x}{self._hashes[2 * row + 1]:016x}" for row in rows]
+        return self.draw.drawn([kept_split([of_draft[k] for k in drafts]) for drafts in alike], hashes)
+
     def _joined(self, first: Example, others: list[dict[str, Any]]) -> Example:
         if not others:
             return first
@@ -199,7 +215,7 @@ class Packing:
         raise InputError(
             f"{self.bad:,} of {of} can't be used: {'; '.join(reasons)}",
             expected=f"at most {100 * self.max_rejected_share:g} % bad ones",
-            mend=f"they are listed in {self.list_beside}: {keep or 'mend them'}, or raise --max-rejected-share",
+            mend=f"they are listed in {self.list_beside}: {keep or 'fix them'}, or raise --max-rejected-share",
         )
 
 

@@ -48,7 +48,8 @@ class CorpusSummary:
         captions_per_example: How many examples have 0, 1, 2, ... captions.
         caption_tokens: How many captions have 3, 4, ... tokens.
         rejected: How many images, captions and examples were left out, by reason.
-        left_out: The same in words: with their units, and the flag that would keep them.
+        rejected_units: How many of each were images, captions, ..., by reason.
+        left_out: All of it in words: with their units, and the flag that would keep them.
         unread: How many files (or fields of samples) lay in the source and were not read, by ending.
         top_words: The most frequent words and their counts, the most frequent first; function words left out.
         labels: How many examples have each label, the most frequent first; declared classes without any have 0.
@@ -70,6 +71,7 @@ class CorpusSummary:
     captions_per_example: dict[int, int]
     caption_tokens: dict[int, int]
     rejected: dict[str, int]
+    rejected_units: dict[str, dict[str, int]]
     left_out: str
     unread: dict[str, int]
     top_words: list[tuple[str, int]]
@@ -126,6 +128,11 @@ class CorpusSummary:
         return "\n".join(lines)
 
     @property
+    def lost_captions(self) -> int:
+        """How many captions were given and left out."""
+        return sum(units.get("caption", 0) for units in self.rejected_units.values())
+
+    @property
     def mean_tokens(self) -> float:
         """The mean length of a caption, in words and punctuation marks."""
         total = sum(self.caption_tokens.values())
@@ -165,6 +172,7 @@ def describe(corpus: Corpus, words_shown: int = 30, examples_shown: int = 4) -> 
         captions_per_example=dict(sorted(per_example.items())),
         caption_tokens=dict(sorted(tokens.items())),
         rejected=dict(counts["rejected"]),
+        rejected_units=dict(counts.get("rejected_units", {})),
         left_out=rejected_in_words(counts["rejected"], counts.get("rejected_units", {}), corpus.info["settings"]),
         unread=dict(counts.get("unread", {})),
         top_words=sorted(said.items(), key=lambda pair: (-pair[1], pair[0]))[:words_shown],

@@ -34,7 +34,8 @@ class Coco:
         also: More captions files of the same images, each after its language, with commas between them:
             "de=captions_de.json,fr=captions_fr.json". Images are matched by their file names.
         labels: COCO's instances file of the same images (instances_train2017.json): the categories of its objects, and
-            of its crowds, are the labels. Images are matched by their ids.
+            of its crowds, are the labels. Images are matched by their ids. Or a CSV, TSV, JSONL or Parquet table with
+            the columns image and label (and split, where there are splits), by the names of the image files.
     """
 
     captions: Path

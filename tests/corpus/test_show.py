@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.example import Box, Example
 from wordsight.corpus.readers.coco import Coco
 from wordsight.corpus.show import describe, rejects
+from wordsight.errors import InputError
 
 
 def test_a_summary_counts_what_is_there(
@@ -79,3 +82,17 @@ def test_rejects_can_be_asked_for_by_reason(
     ]
     assert len(rejects(corpus, limit=1)) == 1
     assert [line["detail"] for line in rejects(corpus, "repeated caption")] == ["a dog runs"]
+
+
+def test_rejects_are_read_as_they_were_and_are_no_formulas_in_the_file(
+    encoded: Callable[..., bytes], listed: Callable[..., Any], tmp_path: Path
+) -> None:
+    reader = listed(Example("=1+1.jpg", encoded(1), ("@SUM of it", "@SUM of it", "a dog")))
+    corpus = build_corpus(reader, tmp_path / "corpus")
+    assert {line["id"] for line in rejects(corpus)} == {"=1+1.jpg"}
+    assert "@SUM of it" in [line["detail"] for line in rejects(corpus)]
+    text = (corpus.path / "rejected.csv").read_text("utf-8")
+    assert "'=1+1.jpg" in text and "'@SUM of it" in text
+    (corpus.path / "rejected.csv").unlink()
+    with pytest.raises(InputError, match=r"rejected\.csv: is not there; build the corpus again"):
+        rejects(corpus)

@@ -372,6 +372,12 @@ def test_csv_has_a_line_for_each_number(make_run: MakeRun) -> None:
     assert (first["low"], first["high"], first["seeds"], first["data"]) == ("48.0", "52.5", "1", "d1")
 
 
+def test_no_cell_of_the_csv_is_taken_for_a_formula_and_numbers_stay_numbers(make_run: MakeRun) -> None:
+    a = make_run("=1+1", [replace(RESULT, task="@SUM(1)", value=-0.25)])
+    first = next(csv.DictReader(io.StringIO(to_csv(compare([a])))))
+    assert (first["row"], first["task"], first["value"]) == ("'=1+1", "'@SUM(1)", "-0.25")
+
+
 def test_html_is_one_file_that_names_and_numbers_cannot_break(make_run: MakeRun) -> None:
     a = make_run("<b>a&", {("flowers", "logistic"): 50})
     text = to_html(compare([a]))

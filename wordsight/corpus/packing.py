@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from array import array
@@ -25,6 +24,7 @@ from wordsight.corpus.splits import ALL
 from wordsight.corpus.store import CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA
 from wordsight.corpus.writing import RowWriter
 from wordsight.errors import InputError, listed
+from wordsight.spreadsheet import SpreadsheetWriter
 
 
 class Packing:
@@ -58,8 +58,8 @@ class Packing:
             self._images = stack.enter_context(RowWriter(self.folder, "images", IMAGE_SCHEMA, numbered=True))
             self._draft = stack.enter_context(RowWriter(self.folder, "draft", CAPTION_SCHEMA))
             self._list = stack.enter_context((self.folder / "rejected.csv").open("w", encoding="utf-8", newline=""))
-            self._csv = csv.writer(self._list)
-            self._csv.writerow(["id", "kind", "reason", "detail"])
+            self._csv = SpreadsheetWriter(self._list)
+            self._csv.write(["id", "kind", "reason", "detail"])
             self._open = stack.pop_all()
         return self
 
@@ -144,7 +144,7 @@ class Packing:
             RowWriter(self.folder, "captions", CAPTION_SCHEMA) as writer,
             (self.folder / "rejected.csv").open("a", encoding="utf-8", newline="") as file,
         ):
-            self._csv = csv.writer(file)
+            self._csv = SpreadsheetWriter(file)
             for number, fields in enumerate(draft):
                 if row == len(self._first_draft) or number != self._first_draft[row]:
                     continue
@@ -201,7 +201,7 @@ class Packing:
         self.reasons[rejected.reason] += 1
         self.units[rejected.reason][rejected.kind] += 1
         cells = (rejected.id, rejected.kind, rejected.reason, rejected.detail)
-        self._csv.writerow([" ".join(_clean(cell).split()) for cell in cells])
+        self._csv.write([" ".join(_clean(cell).split()) for cell in cells])
 
     def _stop(self, of: str) -> None:
         self._list.flush()

@@ -6,6 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from wordsight.corpus.captions import count_tokens, words
 from wordsight.corpus.left_out import rejected_in_words, unread_in_words
 from wordsight.corpus.splits import part_of
 from wordsight.corpus.store import Corpus
+from wordsight.disk import unreadable
+from wordsight.errors import InputError
 from wordsight.progress import track
+from wordsight.spreadsheet import read_rows
 
 # Above this many examples, captions are described from as many of them, evenly spaced.
 _SAMPLE = 100_000
@@ -195,15 +199,19 @@ def rejects(corpus: Corpus, reason: str | None = None, limit: int = 20) -> list[
         corpus: The corpus.
         reason: Only those left out for this reason.
         limit: How many at most.
+
+    Raises:
+        InputError: When the list is absent or damaged.
     """
-    found: list[dict[str, str]] = []
-    with (corpus.path / "rejected.csv").open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            if len(found) == limit:
-                break
-            if reason is None or line["reason"] == reason:
-                found.append(line)
-    return found
+    file = corpus.path / "rejected.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            wanted = (row for row in read_rows(lines) if reason is None or row["reason"] == reason)
+            return list(islice(wanted, limit))
+    except OSError as error:
+        raise unreadable(error, file, absent="build the corpus again") from error
+    except (ValueError, KeyError, csv.Error) as error:
+        raise InputError(f"is damaged ({error})", where=file, mend="build the corpus again") from error
 
 
 def _listed(counts: Mapping[Any, int], start: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
@@ -19,6 +18,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.compare_table import Cell, Column, Comparison, Row, view_of_row
 from wordsight.evaluation.compare_tests import ColumnTest
 from wordsight.evaluation.intervals import PairedTest
+from wordsight.spreadsheet import SpreadsheetWriter
 
 _MARKS = {0: "  ", 1: "● ", 2: "○ "}
 _WIDEST_NAME, _WIDEST_COLUMN, _GAP = 34, 20, 2
@@ -149,8 +149,8 @@ def to_markdown(compared: Compared) -> str:
 def to_csv(compared: Compared) -> str:
     """A comparison as CSV, one line for each number."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
+    writer = SpreadsheetWriter(text, end="\n")
+    writer.write(
         [
             "row",
             "task",
@@ -177,7 +177,7 @@ def to_csv(compared: Compared) -> str:
             runs = " ".join(str(run.path) for run in row.runs)
             head = [row.name, column.task, column.protocol, column.metric, cell.mean, spread, seeds]
             view = view_of_row(row, column) or ""
-            writer.writerow([*head, low, high, cell.place or "", view, column.data, runs])
+            writer.write([*head, low, high, cell.place or "", view, column.data, runs])
     return text.getvalue()
 
 

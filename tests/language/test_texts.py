@@ -77,7 +77,7 @@ def test_captions_of_a_split_come_before_files(make_corpus: Callable[..., Corpus
         ("a.txt", b"ein Hund\nM\xe4dchen\n", None, "line 2: byte 0xe4 is not UTF-8"),
         ("a.tsv", b"1\tM\xe4dchen\n", "2", "line 1: byte 0xe4 is not UTF-8"),
         ("a.json", b'{"annotations": [{"caption": "M\xe4dchen"}]}', None, "line 1: byte 0xe4 is not UTF-8"),
-        ("a.csv", b"image,caption\na.jpg,M\xe4dchen\n", "caption", "byte 0xe4 is not utf-8"),
+        ("a.csv", b"image,caption\na.jpg,M\xe4dchen\n", "caption", "line 2: byte 0xe4 is not UTF-8"),
         ("a.txt.gz", b"ein Hund\n", None, "can't be read"),
         ("a.csv", b"image,caption\na.jpg,ein Hund\n", "captoin", "did you mean 'caption'?"),
         ("a.tsv", b"a.jpg\tein Hund\n", "3", "unknown column '3'; expected one of: 1 ('a.jpg'), 2 ('ein Hund')"),

@@ -25,6 +25,8 @@ def simple(hint: Any) -> Any:
         parts = list(dict.fromkeys(simple(part) for part in get_args(hint)))
         if Path in parts:
             parts = [part for part in parts if part is not str]
+        # One or several: on a command line several may always be given.
+        parts = [part for part in parts if GenericAlias(tuple, (part, ...)) not in parts]
         return Union[tuple(parts)] if len(parts) > 1 else parts[0]  # noqa: UP007 (the parts are known at run time only)
     if get_origin(hint) in (Sequence, list, tuple):
         return GenericAlias(tuple, (get_args(hint)[0], ...))

@@ -105,7 +105,12 @@ class LabelsFile:
         return found
 
     def _joined(self, earlier: _Labels | None, name: str, row: Row, label: str, split: str | None) -> _Labels:
-        labels = cells.labels(row.cells[label])
+        read = cells.labels(row.cells[label])
+        if read.refused:
+            raise InputError(
+                f"{row.name}: the label is no text ({read.refused[0]})", where=self.path, expected=_EXPECTED
+            )
+        labels = read.found
         cell = row.cells[split] if split else None
         own = "" if cells.is_empty(cell) else str(cell).strip()
         if earlier is None:
@@ -118,8 +123,8 @@ class LabelsFile:
     def _columns(self, file: TableFile) -> tuple[str, str, str | None]:
         """The columns of images, labels and splits."""
         names = file.columns
-        if any(is_image_name(name) for name in names):
-            what = f"its first line names no columns: {listed(names)}"
+        if not file.has_names:
+            what = f"its first line names no columns: {listed(file.text.first)}"
             raise InputError(what, where=self.path, expected=f"a first line with {_EXPECTED}")
         split = told_column(file, "split")
         others = [name for name in names if name != split]

@@ -43,7 +43,8 @@ def articles(reader: Articles | Table) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
 def test_images_come_with_their_captions_and_articles_in_every_format(kind: str, tmp_path: Path) -> None:
-    assert list(Articles(written(tmp_path / f"t.{kind}", ROWS))) == [
+    # Python's csv module puts quotes around cells of several lines also between tabs, where quotes are characters.
+    assert list(Articles(written(tmp_path / f"t.{kind}", ROWS), quotes=True)) == [
         Example(row["image"], tmp_path / row["image"], (row["caption"],), article=row["article"] or None)
         for row in ROWS
     ]

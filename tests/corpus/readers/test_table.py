@@ -153,7 +153,7 @@ def test_a_table_that_is_not_utf8_says_in_which_line(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes("image,caption\na.jpg,a dog runs\nb.jpg,un café chaud\n".encode("latin-1"))
     with pytest.raises(
-        InputError, match=r"t.csv: line 3: byte 0xe9 is not utf-8; save it as UTF-8, or give its --encoding"
+        InputError, match=r"t.csv: line 3: byte 0xe9 is not UTF-8; save it as UTF-8, or give its --encoding"
     ):
         list(Table(path))
     assert examples(Table(path, encoding="latin-1"))[1].captions == ("un café chaud",)
@@ -184,15 +184,23 @@ def test_broken_rows_are_left_out_with_their_number(tmp_path: Path) -> None:
     assert [each.id for each in Table(tmp_path / "t.jsonl")] == ["a.jpg", "row 2", "row 3"]
 
 
-def test_quotes_can_mean_nothing(tmp_path: Path) -> None:
+def test_quotes_between_tabs_are_characters(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
-    path.write_text('image\tcaption\na.jpg\t"no smoking" says the sign\nb.jpg\ta 5" pipe\n')
-    with pytest.raises(InputError, match=r"line 2: .*--quotes false"):
-        list(Table(path))
-    assert [each.captions[0] for each in examples(Table(path, quotes=False))] == [
-        '"no smoking" says the sign',
-        'a 5" pipe',
-    ]
+    captions = ['"no smoking" says the sign', 'a 5" pipe', '"Café sign over a door', 'a board of size 12"']
+    path.write_text("image\tcaption\n" + "".join(f"{k}.jpg\t{text}\n" for k, text in enumerate(captions)))
+    assert [each.captions[0] for each in examples(Table(path))] == captions
+
+
+def test_quotes_hold_cells_together_where_a_person_or_the_first_line_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text('image\tcaption\na.jpg\t"a ""red"" dog"\n')
+    assert examples(Table(path, quotes=True))[0].captions == ('a "red" dog',)
+    path.write_text('"image"\t"caption"\n"a.jpg"\t"a ""red"" dog"\n')
+    assert examples(Table(path))[0].captions == ('a "red" dog',)
+    assert Table(path, quotes=False, image='"image"', caption='"caption"').columns["image"] == '"image"'
+    path = tmp_path / "t.csv"
+    path.write_text('image,caption\na.jpg,"no smoking" says the sign\n')
+    assert examples(Table(path, quotes=False))[0].captions == ('"no smoking" says the sign',)
 
 
 def test_a_packed_table_is_unpacked_on_the_way(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Articles:
         images: The folder that the image files are in; where not given, that of the table.
         article_files: The folder of text files with the articles; the column of articles then holds their names.
         encoding: Of CSV, TSV and JSONL, and of the text files.
-        quotes: Whether double quotes in CSV and TSV hold a cell together.
+        quotes: Whether double quotes hold a cell together; by default between commas, not between tabs.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Articles:
     images: Path | None = None
     article_files: Path | None = None
     encoding: str = "utf-8-sig"
-    quotes: bool = True
+    quotes: bool | None = None
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         if self.article_files is not None and not self.article_files.is_dir():

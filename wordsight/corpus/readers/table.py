@@ -1,51 +1,57 @@
-"""A table with a column of image files: CSV, TSV, JSONL or Parquet."""
+"""A table with a column of image files: CSV, TSV, JSONL, Parquet or Arrow, in one file or in several."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus import cells
-from wordsight.corpus.columns import Role, named_column, not_told, told_column
+from wordsight.corpus.cells import Texts
+from wordsight.corpus.columns import Role
 from wordsight.corpus.duplicates import another_article
 from wordsight.corpus.example import Example, Rejected, Spoken
-from wordsight.corpus.paths import inside
-from wordsight.corpus.tabular import Row, TableFile
+from wordsight.corpus.image_files import ImageFiles
+from wordsight.corpus.table_files import table_paths
+from wordsight.corpus.table_parts import Named, Part, parts_of
+from wordsight.corpus.tabular import Row
 from wordsight.errors import InputError, listed
-
-# An "article" in a shop's table is a thing it sells: that column is taken for a text only when it is named.
-_TOLD: tuple[Role, ...] = ("image", "caption", "label", "split", "language")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV, TSV, JSONL or Parquet table with a column of image files; columns are guessed where their names are plain.
+    """CSV, TSV, JSONL, Parquet or Arrow tables with a column of image files; plainly named columns are guessed.
 
-    Rows of the same image are joined. A cell may hold a list (JSON in CSV and TSV); labels may be ``a|b|c``.
+    Rows of the same image are joined. A cell may hold a list or a struct with the text in it, as JSON or as Python and
+    NumPy print them; labels may be ``a|b|c``. A file named after a split (``train-00000-of-00002.parquet``) is of it.
 
     Args:
-        path: The table.
-        image: The column of image files (or, in Parquet, of image bytes); where not given, told by its name.
-        caption: The column of captions; where not given, told by its name.
-        label: The column of labels; where not given, told by its name.
-        id: The column that names the examples; where not given, the image file does.
-        split: The column of splits; where not given, the one named "split".
-        language: The column of the captions' languages; where not given, the one named "language" or "lang".
+        path: The table: a file, several, a folder of them, or a pattern of names ("data/*.parquet").
+        image: The column of image files, or of the images themselves (bytes, base64); guessed from its name.
+        caption: The column of captions, or several with commas between them; guessed from their names (caption,
+            caption_0, ...).
+        label: The column of labels, or several; guessed from its name.
+        id: The column that names the examples; by default the image file does.
+        split: The column of splits; by default the one named "split", else the split that a file's name means.
+        language: The column of the captions' languages; by default the one named "language" or "lang".
         article: The column of articles, the longer texts that images stand in.
-        images: The folder that the image files are in; where not given, that of the table.
-        encoding: Of CSV, TSV and JSONL.
-        quotes: Whether double quotes in CSV and TSV hold a cell together.
+        folder: The column of the folders that the image files are in; guessed where files and folders are in two
+            columns (filename and filepath).
+        images: The folder that the image files are in; by default that of the table.
+        encoding: Of CSV, TSV and JSONL without a byte order mark.
+        quotes: Whether double quotes hold a cell together; by default between commas, not between tabs.
+        separator: What stands between cells: a character or "tab"; guessed from the first lines.
     """
 
-    path: Path
+    path: Path | tuple[Path, ...]
     image: str | None = None
     caption: str | None = None
     label: str | None = None
@@ -53,33 +59,36 @@ class Table:
     split: str | None = None
     language: str | None = None
     article: str | None = None
+    folder: str | None = None
     images: Path | None = None
     encoding: str = "utf-8-sig"
-    quotes: bool = True
+    quotes: bool | None = None
+    separator: str | None = None
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         if self.images is not None and not self.images.is_dir():
             raise InputError("no such folder", where=self.images, expected="the folder of the images")
         keys, counts = self._keys
         left = counts.copy()
-        unfinished: dict[str, list[Row]] = {}
-        for row in self._rows():
-            if isinstance(row, Rejected):
-                yield row
-                continue
-            image = cells.image(row.cells[self.columns["image"]])
-            if image is None:
-                yield Rejected(row.name, "example", "no file name", "the cell of the image is empty or no name")
-            elif isinstance(image, bytes):
-                yield from self._example([row], row.name, image)
-            else:
-                # An image's rows need not follow each other: it is complete when the last of them has come.
-                unfinished.setdefault(image, []).append(row)
-                k = int(np.searchsorted(keys, np.uint64(_key(image))))
-                if k < len(keys):
-                    left[k] -= 1
-                    if left[k] == 0:
-                        yield from self._named(image, unfinished.pop(image))
+        unfinished: dict[str, list[_Held]] = {}
+        for part in self._parts:
+            for row in part.rows():
+                if isinstance(row, Rejected):
+                    yield row
+                    continue
+                image = self._image(part, row)
+                if image is None:
+                    yield Rejected(row.name, "example", "no file name", _shown(row.cells[part.image]))
+                elif isinstance(image, bytes):
+                    yield from _example([_Held(part, row)], row.name, image)
+                else:
+                    # An image's rows need not follow each other: it is complete when the last of them has come.
+                    unfinished.setdefault(image, []).append(_Held(part, row))
+                    k = int(np.searchsorted(keys, np.uint64(_key(image))))
+                    if k < len(keys):
+                        left[k] -= 1
+                        if left[k] == 0:
+                            yield from self._named(image, unfinished.pop(image))
         for image, rows in unfinished.items():
             yield from self._named(image, rows)
 
@@ -87,24 +96,31 @@ class Table:
         return len(self._keys[0])
 
     def sources(self) -> list[str]:
-        """The table, and the folder of the images where it was given."""
-        return [str(self.path)] + ([str(self.images)] if self.images is not None else [])
+        """The tables as they were given, and the folder of the images where it was."""
+        return [*map(str, self._given), *([str(self.images)] if self.images is not None else [])]
 
     def label_names(self) -> list[str]:
-        """None declared: the labels of a corpus are those of its rows."""
-        return []
+        """The classes that the files declare (the datasets library's ClassLabel); else those of the rows count."""
+        return list(dict.fromkeys(name for part in self._parts for name in part.class_names()))
 
     @cached_property
     def columns(self) -> dict[Role, str]:
-        """Which column plays which role.
+        """Which column of the first file plays which role; of several captions or labels the first.
 
         Raises:
             InputError: When a column that was named is absent, or one that is needed can't be told.
         """
-        file = TableFile(self.path, self.encoding, self.quotes)
-        roles: dict[Role, str] = {}
-        given: dict[Role, str | None] = {
+        return {role: names[0] for role, names in self._parts[0].roles.items()}
+
+    @cached_property
+    def _given(self) -> tuple[Path, ...]:
+        return (self.path,) if isinstance(self.path, Path) else tuple(self.path)
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        named: Named = {
             "image": self.image,
+            "folder": self.folder,
             "caption": self.caption,
             "label": self.label,
             "split": self.split,
@@ -112,85 +128,142 @@ class Table:
             "article": self.article,
             "id": self.id,
         }
-        for role, name in given.items():
-            found = named_column(file, role, name) if name else told_column(file, role) if role in _TOLD else None
-            if found is not None:
-                roles[role] = found
-        if "image" not in roles:
-            raise not_told(file, "the image", "--image")
-        if not roles.keys() & {"caption", "label", "article"}:
-            raise not_told(file, "the caption or the label", "--caption or --label")
-        return roles
+        return parts_of(table_paths(self._given), named, self.encoding, self.quotes, self.separator)
 
-    def _rows(self) -> Iterator[Row | Rejected]:
-        file = TableFile(self.path, self.encoding, self.quotes)
-        return file.rows(list(dict.fromkeys(self.columns.values())))
+    @cached_property
+    def _top(self) -> Path:
+        """The folder that image names are relative to."""
+        if self.images is not None:
+            return self.images
+        return Path(os.path.commonpath([part.file.path.parent for part in self._parts]))
+
+    @cached_property
+    def _files(self) -> ImageFiles:
+        return ImageFiles(self._top)
 
     @cached_property
     def _keys(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """A short hash of every image file, ascending, and in how many rows it stands: 16 bytes an image in memory."""
         keys = array("Q")
-        column = self.columns["image"]
-        file = TableFile(self.path, self.encoding, self.quotes)
-        # A column of images themselves is not read twice: its rows stand alone.
-        for row in () if file.holds_bytes(column) else file.rows([column]):
-            if isinstance(row, Row) and isinstance(image := cells.image(row.cells[column]), str):
-                keys.append(_key(image))
+        for part in self._parts:
+            # A column of images themselves is not read twice: its rows stand alone.
+            for row in () if part.holds_bytes else part.rows(only_names=True):
+                if isinstance(row, Row) and isinstance(image := self._image(part, row), str):
+                    keys.append(_key(image))
         return np.unique(np.frombuffer(keys, dtype=np.uint64), return_counts=True)
 
-    def _named(self, image: str, rows: list[Row]) -> Iterator[Example | Rejected]:
+    def _image(self, part: Part, row: Row) -> str | bytes | None:
+        """An image's bytes, or its name from the folder of the images: each file's own where none was given."""
+        found = part.image_of(row)
+        if not isinstance(found, str) or self.images is not None or Path(found).is_absolute() or "://" in found[:12]:
+            return found
+        inner = part.file.path.parent.relative_to(self._top).as_posix()
+        return found if inner == "." else f"{inner}/{found}"
+
+    def _named(self, image: str, rows: list[_Held]) -> Iterator[Example | Rejected]:
         if "://" in image[:12]:
             yield Rejected(image, "image", "web address", "download the images first, for instance with img2dataset")
             return
         if self.images is None and Path(image).is_absolute() and ".." not in Path(image).parts:
-            yield from self._example(rows, image, Path(image))
+            yield from _example(rows, image, Path(image))
             return
-        folder = self.path.parent if self.images is None else self.images
-        path = inside(folder, image)
-        if path is None:
-            yield Rejected(image, "image", "outside the folder", f"the name leads out of {folder}")
+        found = self._files.find(image)
+        part = rows[0].part
+        if part.folder_is_guessed and not (isinstance(found, Path) and found.is_file()):
+            alone = self._files.find(image.rpartition("/")[2])
+            found = alone if isinstance(alone, Path) and alone.is_file() else found
+        if isinstance(found, Rejected):
+            yield found
+        else:
+            yield from _example(rows, image, found)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A row, and the file that it is from."""
+
+    part: Part
+    row: Row
+
+    def cells(self, role: Role) -> Iterator[Any]:
+        """The cells of a role's columns, those without anything left out where another of them has something."""
+        found = [self.row.cells[name] for name in self.part.roles.get(role, ())]
+        filled = [cell for cell in found if not cells.is_empty(cell)]
+        return iter(filled or found[:1])
+
+    def word(self, role: Role) -> str | None:
+        """The plain value of a role's cell, "" where there is none; ``None`` where it is no plain value."""
+        cell = next(self.cells(role), None)
+        names = self.part.class_names_of.get(role, ())
+        return names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else cells.word(cell)
+
+
+def _example(rows: Sequence[_Held], name: str, image: Path | bytes) -> Iterator[Example | Rejected]:
+    words: dict[Role, list[str]] = {}
+    roles: tuple[Role, ...] = ("id", "split")
+    for role in roles:
+        found = [held.word(role) for held in rows]
+        if None in found:
+            shown = _shown(next(rows[found.index(None)].cells(role)))
+            yield Rejected(name, "example", f"{role} is no text", f"{rows[found.index(None)].row.name}: {shown}")
             return
-        yield from self._example(rows, image, path)
-
-    def _example(self, rows: Sequence[Row], name: str, image: Path | bytes) -> Iterator[Example | Rejected]:
-        def of_each(role: Role) -> Iterator[Any]:
-            """The cells of a column, one a row."""
-            return (row.cells[self.columns[role]] for row in rows) if role in self.columns else iter(())
-
-        def first(role: Role) -> str:
-            return next((str(cell) for cell in of_each(role) if not cells.is_empty(cell)), "")
-
-        name = first("id") or name
-        splits = list(dict.fromkeys(str(cell).strip() for cell in of_each("split") if not cells.is_empty(cell)))
-        if len(splits) > 1:
-            yield Rejected(name, "example", "in several splits", listed(splits))
-            return
-        spoken: list[tuple[str, str]] = []
-        for row in rows if "caption" in self.columns else ():
-            found = self._spoken(row, name)
-            if isinstance(found, Rejected):
-                yield found
+        words[role] = [each for each in found if each]
+    name = next(iter(words["id"]), name)
+    splits = list(dict.fromkeys(words["split"] or [held.part.split for held in rows]))
+    if len(splits) > 1:
+        yield Rejected(name, "example", "in several splits", listed(splits))
+        return
+    spoken: list[tuple[str, str]] = []
+    labels: dict[str, None] = {}
+    articles: dict[str, None] = {}
+    for held in rows:
+        for item in _said(held, name):
+            if isinstance(item, Rejected):
+                yield item
             else:
-                spoken += found
-        labels = dict.fromkeys(label for cell in of_each("label") for label in cells.labels(cell))
-        articles = list(dict.fromkeys(filter(None, map(cells.article, of_each("article")))))
-        for article in articles[1:]:
-            yield another_article(name, article)
-        example = Example(name, image, labels=tuple(labels), article=next(iter(articles), None), split=first("split"))
-        yield example.saying(spoken)
+                spoken += item
+        for cell in held.cells("label"):
+            read = cells.labels(cell, held.part.class_names())
+            labels.update(dict.fromkeys(read.found))
+            yield from _refused(name, held.row, "label", read)
+        for cell in held.cells("article"):
+            read = cells.article(cell)
+            articles.update(dict.fromkeys(read.found))
+            yield from _refused(name, held.row, "article", read)
+    for article in list(articles)[1:]:
+        yield another_article(name, article)
+    example = Example(name, image, labels=tuple(labels), article=next(iter(articles), None), split=splits[0])
+    yield example.saying(spoken)
 
-    def _spoken(self, row: Row, name: str) -> Spoken | Rejected:
-        """The captions of one row, each with its language: one language for all of them, or one for each."""
-        captions = cells.texts(row.cells[self.columns["caption"]])
-        languages: tuple[str, ...] = ("",)
-        if "language" in self.columns:
-            languages = tuple(each.strip() for each in cells.texts(row.cells[self.columns["language"]]))
-        if len(languages) == 1:
-            languages *= len(captions)
-        if len(languages) != len(captions):
-            found = f"{row.name}: {len(captions)} captions, {len(languages)} languages"
-            return Rejected(name, "caption", "languages don't fit", found)
-        return tuple(zip(captions, languages, strict=True))
+
+def _said(held: _Held, name: str) -> Iterator[Spoken | Rejected]:
+    """The captions of one row, each with its language: one language for all of them, or one for each."""
+    if "caption" not in held.part.roles:
+        return
+    captions: list[str] = []
+    for cell in held.cells("caption"):
+        read = cells.texts(cell)
+        captions += read.found
+        yield from _refused(name, held.row, "caption", read)
+    languages: tuple[str, ...] = ("",)
+    if "language" in held.part.roles:
+        languages = tuple(each.strip() for cell in held.cells("language") for each in cells.texts(cell).found)
+    if len(languages) == 1:
+        languages *= len(captions)
+    if len(languages) != len(captions):
+        found = f"{held.row.name}: {len(captions)} captions, {len(languages)} languages"
+        yield Rejected(name, "caption", "languages don't fit", found)
+        return
+    yield tuple(zip(captions, languages, strict=True))
+
+
+def _refused(name: str, row: Row, kind: Literal["caption", "label", "article"], read: Texts) -> Iterator[Rejected]:
+    """What in a cell is no text, each with its reason."""
+    return (Rejected(name, kind, f"{kind} is no text", f"{row.name}: {what}") for what in read.refused)
+
+
+def _shown(cell: Any) -> str:
+    return "the cell is empty" if cells.is_empty(cell) else f"{type(cell).__name__} {str(cell)[:100]}"
 
 
 def _key(image: str) -> int:

@@ -127,7 +127,9 @@ class WebDataset:
                 reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "broken JSON"
                 yield Rejected(name, "caption", reason, f".{member.field}: {error}")
         seen["several lines"] += said.glued
-        if said.keys and not said.captions and not said.labels:
+        for of, what in said.refused:
+            yield Rejected(name, of, f"{of} is no text", what)
+        if said.keys and not said.captions and not said.labels and not said.refused:
             yield Rejected(name, "caption", "no caption in .json", f"its keys: {listed(said.keys)}")
         yield Example(
             id=name,
@@ -170,21 +172,21 @@ class WebDataset:
             said.captions += lines if self.txt == "lines" else [text]
             said.glued += self.txt == "whole" and len(lines) > 1
         elif kind == "class":
-            said.labels += cells.labels(text.strip())
+            said.take_labels(text.strip())
         else:
             content = json.loads(text)
             if isinstance(content, dict):
                 self._read_object(content, said)
             elif not cells.is_empty(content):
-                said.captions += cells.texts(content)
+                said.take_captions(content)
 
     def _read_object(self, content: dict[str, Any], said: _Said) -> None:
         said.keys += content
         for key in [self.caption] if self.caption else numbered(content, _CAPTION_KEYS):
             if not cells.is_empty(found := value_at(content, key)):
-                said.captions += cells.texts(found)
+                said.take_captions(found)
         for key in [self.label] if self.label else _LABEL_KEYS:
-            said.labels += cells.labels(value_at(content, key))
+            said.take_labels(value_at(content, key))
         if isinstance(split := content.get("split"), str):
             said.split = said.split or split
 
@@ -198,6 +200,19 @@ class _Said:
     keys: list[str] = field(default_factory=list)
     split: str = ""
     glued: int = 0
+    refused: list[tuple[Literal["caption", "label"], str]] = field(default_factory=list)
+
+    def take_captions(self, value: Any) -> None:
+        """Captions, and what is no text."""
+        read = cells.texts(value)
+        self.captions += read.found
+        self.refused += (("caption", what) for what in read.refused)
+
+    def take_labels(self, value: Any) -> None:
+        """Labels, and what is no text."""
+        read = cells.labels(value)
+        self.labels += read.found
+        self.refused += (("label", what) for what in read.refused)
 
 
 def _is_wanted(member: Member) -> bool:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from wordsight.corpus.example import Example
+from wordsight.corpus.readers.table import Table
+from wordsight.errors import InputError
+
+ROWS = [
+    {"image": "a.jpg", "caption": "a dog runs", "label": "dog|beach", "split": "train"},
+    {"image": "b.jpg", "caption": 'a "big", red cat', "label": "cat", "split": "test"},
+    {"image": "a.jpg", "caption": "two dogs run", "label": "dog", "split": "train"},
+]
+
+
+def examples(table: Table) -> list[Example]:
+    found = list(table)
+    assert all(isinstance(each, Example) for each in found), found
+    return [each for each in found if isinstance(each, Example)]
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        between = "\t" if path.suffix == ".tsv" else ","
+        cells = [list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
+        quoted = [['"' + cell.replace('"', '""') + '"' for cell in line] for line in cells]
+        path.write_text("".join(between.join(line) + "\r\n" for line in quoted))
+    return path
+
+
+def test_several_files_are_one_table_and_their_names_mean_splits(encoded: Callable[..., bytes], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for k, name in enumerate(["train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"]):
+        written(data / f"{name}.parquet", [{"image": {"bytes": encoded(k), "path": "x.jpg"}, "text": f"picture {k}"}])
+    wanted = {"train-00000-of-00002/row 1": "train", "train-00001-of-00002/row 1": "train"}
+    for path in (data, data / "train*.parquet", tuple(sorted(data.glob("tr*")))):
+        found = {each.id: each.split for each in examples(Table(path))}
+        assert {name: split for name, split in found.items() if name in wanted} == wanted
+        assert len(found) == (3 if path == data else 2)
+    assert found == wanted
+    with pytest.raises(InputError, match=r"x\*: no file has such a name"):
+        list(Table(data / "x*"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no table"):
+        list(Table(tmp_path / "empty"))
+    written(data / "other.csv", ROWS)
+    with pytest.raises(InputError, match=r"holds tables of several kinds: other.csv, test-.*give a pattern"):
+        list(Table(data))
+
+
+def test_folders_of_files_mean_splits_and_hold_their_own_images(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        written(tmp_path / split / "t.csv", [{"image": "a.jpg", "caption": f"a {split}"}])
+    assert examples(Table(tmp_path)) == [
+        Example(f"{split}/a.jpg", tmp_path / split / "a.jpg", (f"a {split}",), split=split)
+        for split in ("train", "val")
+    ]
+    (tmp_path / "val" / "t.csv").write_text("image,text\na.jpg,a dog\n")
+    with pytest.raises(InputError, match=r"val/t.csv: has no column 'caption' for the caption, which t.csv has"):
+        list(Table(tmp_path))
+
+
+def test_rows_of_an_image_are_joined_across_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        written(tmp_path / f"{name}.jsonl", [{"image": "a.jpg", "caption": f"dog {name}"}])
+    assert examples(Table((tmp_path / "one.jsonl", tmp_path / "two.jsonl")))[0].captions == ("dog one", "dog two")

@@ -20,6 +20,7 @@ from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.errors import InputError
 from wordsight.evaluation import CorpusSplit, LearnedConcepts, Protocol, Subject, asked_protocols, evaluate, tag_scores
 from wordsight.evaluation.metrics import average_precision_of, chance_average_precision
+from wordsight.evaluation.outcomes import read_outcomes
 from wordsight.evaluation.results import Result, read_results
 from wordsight.evaluation.tag_probabilities import distance_to, nearness
 from wordsight.evaluation.tag_scores import (
@@ -79,7 +80,7 @@ def test_average_precision_is_scikit_learn_s(ties: bool, monkeypatch: pytest.Mon
         logits = np.round(logits)
     truth = (random.random((60, 23)) < np.linspace(0, 1, 23)).astype(np.float32)
     monkeypatch.setattr(tag_scores, "BLOCK", 60 * 4)
-    found = precision_of_concepts(_scores(logits), _truth(truth))
+    found = precision_of_concepts(_scores(logits), _truth(truth)).value_K
     for k in range(23):
         if 0 < truth[:, k].mean() < 1:
             expected = 100 * average_precision_score(truth[:, k], logits[:, k])
@@ -131,8 +132,10 @@ def test_correlation_and_distance_of_probabilities_are_numpy_s(
     predicted = raw / raw.sum(1, keepdims=True)
     found = nearness(_scores(logits), _truth(given), exclusive=exclusive)
     for k in range(3):
-        assert found.correlation_K[k] == pytest.approx(100 * np.corrcoef(predicted[:, k], given[:, k])[0, 1], rel=1e-4)
-    assert np.isnan(found.correlation_K[3])
+        assert found.correlation.value_K[k] == pytest.approx(
+            100 * np.corrcoef(predicted[:, k], given[:, k])[0, 1], rel=1e-4
+        )
+    assert np.isnan(found.correlation.value_K[3])
     assert found.distance == pytest.approx(50 * np.abs(predicted - given).sum(1).mean(), rel=1e-4)
     assert distance_to(np.array([2.0, 2, 0, 0]), _truth([[1, 0, 0, 0], [0.25, 0.25, 0.5, 0]])) == pytest.approx(50)
 
@@ -140,6 +143,53 @@ def test_correlation_and_distance_of_probabilities_are_numpy_s(
 def last_layers(objective: TagPrediction) -> list[torch.nn.Linear]:
     """The last layer of each head."""
     return [head.last for head in objective.tp.heads.values() if isinstance(head, TagHead)]
+
+
+def values_in_draws(images: int, draws: int = 300) -> list[np.ndarray]:
+    """The images of some draws with replacement."""
+    random = np.random.default_rng(7)
+    return [random.integers(0, images, images) for _ in range(draws)]
+
+
+def test_parts_of_images_in_precision_are_its_slopes() -> None:
+    random = np.random.default_rng(3)
+    truth = (random.random((40, 3)) < 0.3).astype(np.float32)
+    # With ties.
+    logits = np.round(random.normal(size=(40, 3)) + truth, 1)
+    found = precision_of_concepts(_scores(logits), _truth(truth))
+    assert 100 * found.parts_N.mean() == pytest.approx(np.nanmean(found.value_K))
+    # An image that comes in a hundred times more, among a hundred copies of all: a step of one in a hundred.
+    for image in (0, 5, 17):
+        rows = np.r_[np.repeat(np.arange(40), 100), image]
+        moved = precision_of_concepts(_scores(logits[rows]), _truth(truth[rows])).value_K
+        slope = (np.nanmean(moved) - np.nanmean(found.value_K)) / 0.01
+        expected = (100 * found.parts_N[image] - np.nanmean(found.value_K)) / 40
+        assert slope == pytest.approx(expected, abs=0.02)
+
+
+def test_parts_of_images_vary_as_precision_does_over_draws() -> None:
+    random = np.random.default_rng(4)
+    truth = (random.random((400, 5)) < 0.2).astype(np.float32)
+    logits = random.normal(size=(400, 5)) + truth
+    found = precision_of_concepts(_scores(logits), _truth(truth))
+    drawn = values_in_draws(400)
+    exact = [np.nanmean(precision_of_concepts(_scores(logits[r]), _truth(truth[r])).value_K) for r in drawn]
+    linear = [100 * found.parts_N[rows].mean() for rows in drawn]
+    assert np.corrcoef(exact, linear)[0, 1] > 0.9
+    assert np.std(linear) == pytest.approx(np.std(exact), rel=0.15)
+
+
+def test_parts_of_images_vary_as_the_correlation_does_over_draws() -> None:
+    random = np.random.default_rng(5)
+    logits = random.normal(size=(300, 4))
+    shares = np.exp(logits + random.normal(size=(300, 4)))
+    found = nearness(_scores(logits), _truth(shares), exclusive=True)
+    assert 100 * found.correlation.parts_N.mean() == pytest.approx(np.mean(found.correlation.value_K))
+    drawn = values_in_draws(300)
+    exact = [nearness(_scores(logits[r]), _truth(shares[r]), exclusive=True).correlation.value_K.mean() for r in drawn]
+    linear = [100 * found.correlation.parts_N[rows].mean() for rows in drawn]
+    assert np.corrcoef(exact, linear)[0, 1] > 0.95
+    assert np.std(linear) == pytest.approx(np.std(exact), rel=0.1)
 
 
 REDS = (0, 0, 0, 1, 1, 1)
@@ -193,6 +243,10 @@ def test_a_head_that_sees_colours_is_right_about_them(make_tagged: MakeTagged) -
     assert result.baselines["chance"] == pytest.approx(chance_average_precision(np.array([3]), 6)[0])
     assert result.counts == {"images": 6, "of_images": 6, "concepts": 2, "of_concepts": 3}
     assert Result.read(subject.results_folder / "reds-test" / "tags.json") == result
+    kept = read_outcomes(subject.results_folder / "reds-test" / "tags.npz")
+    assert len(kept) == 6
+    assert kept.value == pytest.approx(result.value)
+    assert kept.more == {name: pytest.approx(value) for name, value in result.more.items()}
 
 
 def test_the_best_and_the_least_learned_concepts_are_named_with_their_counts(
@@ -224,6 +278,9 @@ def test_each_of_several_sets_has_a_result_of_its_own(make_tagged: MakeTagged) -
     assert (words.part, topics.part) == ("words", "topics")
     assert topics.metric == "mean correlation of probabilities"
     assert topics.per_class["red"] > 95
+    kept = read_outcomes(subject.results_folder / "reds-test" / "tags-topics.npz")
+    assert kept.value == pytest.approx(topics.value)
+    assert kept.more == {name: pytest.approx(value) for name, value in topics.more.items()}
     assert topics.more["recall@1"] == pytest.approx(90)
     assert topics.baselines["chance"] == 0
     assert topics.baselines["training frequencies, recall@1"] == pytest.approx(100 * (0.1 + 3 * 0.9) / 6)

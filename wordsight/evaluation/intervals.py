@@ -66,7 +66,7 @@ class PairedTest:
 
 
 def bootstrap_interval(
-    outcomes: Outcomes, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0
+    outcomes: Outcomes, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0, least: float = 0.0
 ) -> tuple[float, float] | None:
     """The interval of the bootstrap over test images, in percent: of percentiles (Efron 1979) for an accuracy, basic
     for an average precision.
@@ -79,6 +79,7 @@ def bootstrap_interval(
         draws: How often as many images are drawn with replacement.
         level: Share of the draws that lie inside.
         seed: Of the draws.
+        least: The least that the metric can be, in percent.
 
     Returns:
         The interval; None where every draw gives the same average precision, which tells nothing of other images.
@@ -90,12 +91,13 @@ def bootstrap_interval(
     low, high = _percentiles(_levelled(drawn, outcomes.value, outcomes.metric), level)
     if outcomes.correct is None:
         return within_percent((low, high)) if high > low else None
-    return within_percent(_as_wide_as_a_share_s((low, high), outcomes.correct, len(np.unique(outcomes.ids)), level))
+    wide = _as_wide_as_a_share_s((low, high), outcomes.correct, len(np.unique(outcomes.ids)), level)
+    return within_percent(wide, least)
 
 
-def within_percent(interval: tuple[float, float]) -> tuple[float, float]:
-    """An interval without what lies below 0 or above 100 %."""
-    return max(interval[0], 0.0), min(interval[1], 100.0)
+def within_percent(interval: tuple[float, float], least: float = 0.0) -> tuple[float, float]:
+    """An interval without what lies below the least, or above 100 %."""
+    return max(interval[0], least), min(interval[1], 100.0)
 
 
 def _as_wide_as_a_share_s(

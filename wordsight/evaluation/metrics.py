@@ -135,6 +135,36 @@ def average_precision_of(ranked: NDArray[np.floating], positives: NDArray[np.flo
     return 100 * float(np.mean(hits / taken))
 
 
+def average_precision_slopes(
+    scores_n: NDArray[np.floating], ranked_n: NDArray[np.floating], positives_p: NDArray[np.integer]
+) -> tuple[float, NDArray[np.float64]]:
+    """The same average precision, and its slope in the weight of each example at weights of one.
+
+    With weights w, and H and T the weights of the positives and of all examples down to a positive, average precision
+    is sum w H / T over the positives, over the sum of their w. So the slope in the weight of example k is
+
+        ([k is positive] (H_k / T_k - AP) + sum over positives i not above k ([k is positive] / T_i - H_i / T_i^2)) / p.
+
+    Args:
+        scores_n: Score of each example.
+        ranked_n: The same, ascending.
+        positives_p: Which are positive, one at least.
+
+    Returns:
+        Percent, and percent for each example; the slopes sum to zero.
+    """
+    rising_p = np.sort(scores_n[positives_p])
+    hits_p = len(rising_p) - np.searchsorted(rising_p, rising_p, "left")
+    taken_p = len(ranked_n) - np.searchsorted(ranked_n, rising_p, "left")
+    precision = float((hits_p / taken_p).mean())
+    enters, pushes = (np.r_[0.0, np.cumsum(each)] for each in (1 / taken_p, hits_p / taken_p**2))
+    below_n = np.searchsorted(rising_p, scores_n, "right")
+    slope_n = -pushes[below_n]
+    own_p = np.searchsorted(rising_p, scores_n[positives_p], "left")
+    slope_n[positives_p] += enters[below_n[positives_p]] + (hits_p / taken_p)[own_p] - precision
+    return 100 * precision, 100 * slope_n / len(rising_p)
+
+
 def chance_average_precision(positives: NDArray[np.integer] | np.integer, count: int) -> NDArray[np.float64]:
     """What a random order reaches on average, in percent.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from wordsight.evaluation.tag_scores import TagScores
+from wordsight.evaluation.tag_scores import ConceptValues, TagScores
 
 # Images whose probabilities are looked at together.
 _TOGETHER = 1024
@@ -19,13 +20,15 @@ class Nearness:
     """Predicted probabilities beside those of the text.
 
     Args:
-        correlation_K: Pearson's r of both over the images, for each concept, in percent; NaN where either is constant.
+        correlation: Pearson's r of both over the images, for each concept; NaN where either is constant.
         distance: Half the sum of absolute differences (total variation), mean over the images, in percent: 0 where they
             are equal, 100 where they have nothing in common.
+        distance_N: The same of each image, as a share.
     """
 
-    correlation_K: NDArray[np.float64]
+    correlation: ConceptValues
     distance: float
+    distance_N: NDArray[np.float64]
 
 
 def nearness(scores: TagScores, truth: scipy.sparse.csr_matrix, *, exclusive: bool) -> Nearness:
@@ -37,15 +40,43 @@ def nearness(scores: TagScores, truth: scipy.sparse.csr_matrix, *, exclusive: bo
         exclusive: Whether scores become probabilities by a softmax, as one of K; else by the logistic function, each
             concept on its own.
     """
-    moments, distance = np.zeros((5, scores.concepts)), 0.0
+    moments, distances = np.zeros((5, scores.concepts)), []
+    for predicted, given in _pairs(scores, truth, exclusive=exclusive):
+        distances.append(np.abs(predicted - given).sum(1) / 2)
+        moments += np.stack([each.sum(0) for each in (predicted, given, predicted**2, given**2, predicted * given)])
+    distance_N, means = np.concatenate(distances), moments / len(scores)
+    correlation_K = _correlation(means)
+    slopes = [_slopes(*pair, means, correlation_K) for pair in _pairs(scores, truth, exclusive=exclusive)]
+    correlation = ConceptValues.of(correlation_K, np.concatenate(slopes) / len(scores))
+    return Nearness(correlation, 100 * float(distance_N.mean()), distance_N)
+
+
+def _pairs(
+    scores: TagScores, truth: scipy.sparse.csr_matrix, *, exclusive: bool
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Predicted and given probabilities of some images at a time, every row with a sum of one."""
     for images, block in scores.by_images():
         predicted = (block.softmax(1) if exclusive else block.sigmoid()).cpu().double().numpy()
         given = truth[images].toarray().astype(np.float64)
-        predicted /= predicted.sum(1, keepdims=True)
-        given /= given.sum(1, keepdims=True)
-        distance += 50 * float(np.abs(predicted - given).sum())
-        moments += np.stack([each.sum(0) for each in (predicted, given, predicted**2, given**2, predicted * given)])
-    return Nearness(_correlation(moments / len(scores)), distance / len(scores))
+        yield predicted / predicted.sum(1, keepdims=True), given / given.sum(1, keepdims=True)
+
+
+def _slopes(
+    predicted: NDArray[np.float64],
+    given: NDArray[np.float64],
+    means: NDArray[np.float64],
+    correlation_K: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """N times the slope of the sum of all correlations in the weight of each image, in percent.
+
+    Of standardised x and y that of one is x y - r (x^2 + y^2) / 2 (Hampel 1974).
+    """
+    known = ~np.isnan(correlation_K)
+    x, y, xx, yy, _ = means[:, known]
+    first = (predicted[:, known] - x) / np.sqrt(xx - x * x)
+    second = (given[:, known] - y) / np.sqrt(yy - y * y)
+    total = first * second - correlation_K[known] / 100 * (first**2 + second**2) / 2
+    return np.asarray(100 * total.sum(1))
 
 
 def distance_to(guess_K: NDArray[np.float64], truth: scipy.sparse.csr_matrix) -> float:

@@ -6,8 +6,8 @@ reads, from which the scores of some images, or of some concepts, are made when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse
@@ -18,7 +18,7 @@ from torch import Tensor
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.evaluation.features import view_batches
-from wordsight.evaluation.metrics import average_precision_of
+from wordsight.evaluation.metrics import average_precision_slopes, mean_of_known
 from wordsight.evaluation.subject import Subject, ready
 from wordsight.evaluation.tasks.corpus import CorpusImages
 from wordsight.evaluation.tasks.task import Chosen, EncodedImage
@@ -157,10 +157,12 @@ class FirstRanks:
     Args:
         precision: By k, mean over the images, in percent.
         recall: By k; of weights or probabilities their sum, in percent.
+        of_images: Shares of each image ``[N]``, by ``precision@k`` and ``recall@k``; empty where there is only a mean.
     """
 
     precision: dict[int, float]
     recall: dict[int, float]
+    of_images: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
 
 
 def first_ranks(scores: TagScores, truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
@@ -201,9 +203,12 @@ def _at_ranks(held: NDArray[np.float32], truth: scipy.sparse.csr_matrix, ranks: 
     """``held``: the truth of each image's first concepts, in their order."""
     total = np.asarray(truth.sum(1)).ravel()
     known = [k for k in ranks if k <= truth.shape[1]]
+    precision = {k: (held[:, :k] > 0).mean(1, dtype=np.float64) for k in known}
+    recall = {k: np.asarray(held[:, :k].sum(1, dtype=np.float64) / total) for k in known}
     return FirstRanks(
-        {k: 100 * float((held[:, :k] > 0).mean()) for k in known},
-        {k: 100 * float((held[:, :k].sum(1) / total).mean()) for k in known},
+        {k: 100 * float(each.mean()) for k, each in precision.items()},
+        {k: 100 * float(each.mean()) for k, each in recall.items()},
+        {f"precision@{k}": each for k, each in precision.items()} | {f"recall@{k}": recall[k] for k in known},
     )
 
 
@@ -217,8 +222,27 @@ def tells_images_apart(truth: scipy.sparse.csr_matrix) -> NDArray[np.bool_]:
     return np.asarray((positives_K > 0) & (positives_K < truth.shape[0]))
 
 
-def precision_of_concepts(scores: TagScores, truth: scipy.sparse.csr_matrix) -> NDArray[np.float64]:
-    """Average precision of each concept over the images, in percent ``[K]``; NaN for one that holds for none or all.
+@dataclass(frozen=True)
+class ConceptValues:
+    """A metric of each concept over the images, and what each image has to do with it.
+
+    Args:
+        value_K: In percent; NaN for a concept that has none.
+        parts_N: Each image's part in the mean over the concepts that have one (see `outcomes`), as shares.
+    """
+
+    value_K: NDArray[np.float64]
+    parts_N: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, value_K: NDArray[np.float64], slopes_N: NDArray[np.float64]) -> ConceptValues:
+        """From the values, and the sum of their slopes in each image's weight, both in percent."""
+        slope_N = slopes_N / max(int((~np.isnan(value_K)).sum()), 1)
+        return cls(value_K, (mean_of_known(value_K) + len(slope_N) * slope_N) / 100)
+
+
+def precision_of_concepts(scores: TagScores, truth: scipy.sparse.csr_matrix) -> ConceptValues:
+    """Average precision of each concept over the images; none for a concept that holds for none of them or for all.
 
     Args:
         scores: Scores of N images.
@@ -226,7 +250,7 @@ def precision_of_concepts(scores: TagScores, truth: scipy.sparse.csr_matrix) -> 
     """
     columns = truth.tocsc()
     wanted = np.flatnonzero(tells_images_apart(truth)).astype(np.int64)
-    found = np.full(truth.shape[1], np.nan)
+    found, slopes_N = np.full(truth.shape[1], np.nan), np.zeros(truth.shape[0])
     with progress_bar() as bar:
         progress = bar.add_task("concepts", total=len(wanted), note="")
         for concepts, block in scores.by_concepts(wanted):
@@ -234,6 +258,7 @@ def precision_of_concepts(scores: TagScores, truth: scipy.sparse.csr_matrix) -> 
             ranked = np.sort(values, axis=1)
             for row, concept in enumerate(concepts.tolist()):
                 holds = columns.indices[columns.indptr[concept] : columns.indptr[concept + 1]]
-                found[concept] = average_precision_of(ranked[row], np.sort(values[row, holds]))
+                found[concept], slope_N = average_precision_slopes(values[row], ranked[row], holds)
+                slopes_N += slope_N
             bar.advance(progress, len(concepts))
-    return found
+    return ConceptValues.of(found, slopes_N)

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.concepts.applied import concepts_of
+from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
+from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.metrics import chance_average_precision, mean_of_known
+from wordsight.evaluation.outcomes import Outcomes
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Group, Result
 from wordsight.evaluation.subject import CorpusSplit, LearnedConcepts, Subject, weights_fingerprint
@@ -43,6 +46,7 @@ from wordsight.ranges import AtLeastOne, Count, Share, check_ranges
 
 RANKS = (1, 5, 10)
 CHANCE, FREQUENCY = "chance", "training frequencies"
+PRECISION = "mean average precision of concepts"
 DISTANCE = "distance of probabilities"
 BEST, LEAST = "learned best (images that have it)", "learned least (images that have it)"
 BY_FREQUENCY = "training images that have it (concepts)"
@@ -112,7 +116,8 @@ def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list
         else:
             found = _of_probabilities(asked, settings, exclusive=not TAG_LOSSES[heads.losses[name]].one_by_one)
         part = name if len(held) > 1 else ""
-        results.append(_result(subject, question, protocol, asked, found, part, len(examples)))
+        result = _result(subject, question, protocol, asked, found, part, len(examples))
+        results.append(_with_outcomes(result, found, question.corpus, examples[rows]))
     return results
 
 
@@ -160,32 +165,40 @@ class Asked:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of one concept set: the parts of a result that are numbers."""
+    """What was found of one concept set: the parts of a result that are numbers.
+
+    ``parts_N`` and ``further`` are each image's parts in the value and in some of the further metrics.
+    """
 
     metric: str
     value: float
     baselines: Mapping[str, float]
     more: Mapping[str, float]
     value_K: NDArray[np.float64]
+    parts_N: NDArray[np.float64]
+    further: Mapping[str, NDArray[np.float64]]
     groups: Sequence[Group] = ()
 
 
 def _of_labels(asked: Asked, settings: TagsSettings) -> Found:
-    precision_K = precision_of_concepts(asked.scores, asked.truth)
+    precision = precision_of_concepts(asked.scores, asked.truth)
+    precision_K = precision.value_K
     positives_K = np.asarray(asked.truth.getnnz(axis=0))
     images = asked.truth.shape[0]
     measured_K = tells_images_apart(asked.truth)
     chance_K = np.where(measured_K, chance_average_precision(positives_K, images), np.nan)
-    more, beside = _ranked(asked, {"precision": True, "recall": True})
+    more, beside, further = _ranked(asked, {"precision": True, "recall": True})
     # The same score for every image puts them all in one place: precision there is the share that has the concept.
     constant = mean_of_known(np.where(measured_K, 100 * positives_K / images, np.nan))
     known = {} if asked.learned.train_K is None else {FREQUENCY: constant}
     return Found(
-        metric="mean average precision of concepts",
+        metric=PRECISION,
         value=mean_of_known(precision_K),
         baselines={CHANCE: mean_of_known(chance_K), **known, **beside},
         more=more,
         value_K=precision_K,
+        parts_N=precision.parts_N,
+        further=further,
         groups=[
             *_extremes(asked, precision_K, chance_K, settings),
             *_bands(asked.learned.train_K, precision_K, chance_K),
@@ -195,31 +208,39 @@ def _of_labels(asked: Asked, settings: TagsSettings) -> Found:
 
 def _of_probabilities(asked: Asked, settings: TagsSettings, *, exclusive: bool) -> Found:
     near = nearness(asked.scores, asked.truth, exclusive=exclusive)
-    more, beside = _ranked(asked, {"precision": False, "recall": True})
+    correlation_K = near.correlation.value_K
+    more, beside, further = _ranked(asked, {"precision": False, "recall": True})
     even = np.ones(asked.truth.shape[1])
     beside[f"{CHANCE}, {DISTANCE}"] = distance_to(even, asked.truth)
     if asked.learned.train_K is not None:
         beside[f"{FREQUENCY}, {DISTANCE}"] = distance_to(asked.learned.train_K, asked.truth)
     return Found(
         metric="mean correlation of probabilities",
-        value=mean_of_known(near.correlation_K),
+        value=mean_of_known(correlation_K),
         baselines={CHANCE: 0.0, **beside},
         more={DISTANCE: near.distance, **more},
-        value_K=near.correlation_K,
-        groups=list(_extremes(asked, near.correlation_K, np.zeros_like(near.correlation_K), settings)),
+        value_K=correlation_K,
+        parts_N=near.correlation.parts_N,
+        further={DISTANCE: near.distance_N, **further},
+        groups=list(_extremes(asked, correlation_K, np.zeros_like(correlation_K), settings)),
     )
 
 
-def _ranked(asked: Asked, wanted: Mapping[str, bool]) -> tuple[dict[str, float], dict[str, float]]:
-    """Precision and recall of an image's first concepts, and the same of the baselines under their names."""
+def _ranked(
+    asked: Asked, wanted: Mapping[str, bool]
+) -> tuple[dict[str, float], dict[str, float], dict[str, NDArray[np.float64]]]:
+    """Precision and recall of an image's first concepts, the same of the baselines under their names, and of each image
+    alone."""
     beside = {CHANCE: first_ranks_at_random(asked.truth, RANKS)}
     if asked.learned.train_K is not None:
         order = np.argsort(-asked.learned.train_K, kind="stable")
         beside[FREQUENCY] = first_ranks_of_order(order, asked.truth, RANKS)
-    more = _named(first_ranks(asked.scores, asked.truth, RANKS), wanted)
-    return more, {
+    first = first_ranks(asked.scores, asked.truth, RANKS)
+    more = _named(first, wanted)
+    named = {
         f"{name}, {metric}": value for name, ranks in beside.items() for metric, value in _named(ranks, wanted).items()
     }
+    return more, named, {name: first.of_images[name] for name in more}
 
 
 def _named(ranks: FirstRanks, wanted: Mapping[str, bool]) -> dict[str, float]:
@@ -317,6 +338,15 @@ def _result(
         data=f"{question.fingerprint} {concepts.fingerprint}",
         warnings=[*question.seen_in_training(subject), *notes],
     )
+
+
+def _with_outcomes(result: Result, found: Found, corpus: Corpus, examples: NDArray[np.int64]) -> Result:
+    """The result with what became of each image, and how certain that makes it."""
+    ids = np.array([corpus.image_hash(int(example)) for example in examples], dtype=np.str_)
+    outcomes = Outcomes(ids, correct=found.parts_N, further=found.further)
+    # A correlation may be below zero.
+    least = 0.0 if found.metric == PRECISION else -100.0
+    return replace(result, outcomes=outcomes, interval=bootstrap_interval(outcomes, least=least))
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:

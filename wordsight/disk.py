@@ -73,6 +73,23 @@ def unreadable(error: OSError, where: Path | str, *, absent: str | None = None) 
     return InputError(f"can't be read ({error.strerror or error})", where=where)
 
 
+def check_readable(file: Path, *, absent: str | None = None) -> None:
+    """Open a file, before a library does that takes what may not be read for what is not there (safetensors).
+
+    Args:
+        file: The file.
+        absent: How to mend it where there is none.
+
+    Raises:
+        InputError: When it is absent or can't be read.
+    """
+    try:
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        raise unreadable(error, file, absent=absent) from error
+
+
 @contextmanager
 def clear_disk_errors(target: Path | str) -> Iterator[None]:
     """Raise what the disk refuses within as one clear line about ``target``."""

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wordsight.atomic import atomic_file
-from wordsight.disk import unreadable
+from wordsight.disk import check_readable, unreadable
 from wordsight.errors import InputError
 
 # One key: the library writes several in an order that changes from one process to the next.
@@ -70,10 +70,8 @@ def read_noted(
     Raises:
         InputError: When it is absent, can't be read, or is damaged.
     """
+    check_readable(path, absent=absent)
     try:
-        # The library says "no such file" also of one that may not be read.
-        with path.open("rb"):
-            pass
         with safe_open(path, framework="pt") as file:
             note: Any = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from wordsight.arrays import mapped_array
 from wordsight.atomic import atomic_folder
 from wordsight.corpus.store import Corpus
+from wordsight.disk import unreadable
 from wordsight.errors import InputError
 
 VERSION = 2
@@ -175,6 +176,8 @@ class ConceptSet:
                 return found
         except InputError:
             raise
+        except PermissionError as error:
+            raise unreadable(error, folder / "concepts.json") from error
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"is no concept set that can be read ({error})",

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.image_formats import is_image_name
-from wordsight.corpus.paths import inside
+from wordsight.corpus.paths import inside, walk
 from wordsight.errors import listed
 
 # COCO's files are its images' ids: 139 is 000000000139.jpg, or COCO_val2014_000000000139.jpg.
@@ -97,15 +97,9 @@ class ImageFiles:
 
 def _images_below(folder: Path) -> Iterator[str]:
     """The image files of a folder and those in it, relative to it; links are followed, but not in circles."""
-    been: set[str] = set()
-    for above, inner, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(above)
-        inner[:] = [name for name in inner if not name.startswith(".")] if real not in been else []
-        if real not in been:
-            been.add(real)
-            start = Path(above).relative_to(folder).as_posix()
-            prefix = "" if start == "." else f"{start}/"
-            yield from (prefix + file for file in files if is_image_name(file) and file[0] != ".")
+    for above, files in walk(folder, lambda name: not name.startswith(".")):
+        prefix = "" if above == "." else f"{above}/"
+        yield from (prefix + file for file in files if is_image_name(file))
 
 
 def _stem(file: str) -> str:

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from wordsight.atomic import atomic_file
 from wordsight.corpus.images import BadImage, picture_hash
 from wordsight.corpus.store import Corpus
+from wordsight.disk import check_readable
 from wordsight.errors import InputError
 from wordsight.progress import track
 
@@ -83,6 +84,7 @@ class KnownImages:
         file = folder / FILE
         if not file.is_file():
             return None
+        check_readable(file)
         try:
             with safe_open(file, "numpy") as content:
                 hashes, side = content.get_tensor("hashes"), int((content.metadata() or {})["shorter_side"])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from wordsight.disk import unreadable
 from wordsight.errors import InputError
 
 _MEND = "build the corpus again, or copy it again"
@@ -50,6 +51,8 @@ class Rows:
             self._file: Any = pa.memory_map(str(path))
             reader = pa.ipc.open_file(self._file)
             self._batches: list[pa.RecordBatch] = [reader.get_batch(k) for k in range(reader.num_record_batches)]
+        except PermissionError as error:
+            raise unreadable(error, path) from error
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"can't be read ({error})", where=path, mend=_MEND) from error
         if schema is not None and [*reader.schema][: len(schema)] != [*schema]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wordsight.corpus.braces import expand_braces
+from wordsight.corpus.paths import files_below
 from wordsight.corpus.splits import split_in, split_of
 from wordsight.errors import InputError, listed
 
@@ -41,7 +42,7 @@ def shard_files(given: Path) -> list[ShardFile]:
     """
     if given.is_dir():
         top = given
-        files = [file for file in given.rglob("*") if _ENDING.search(file.name) and not file.name.startswith(".")]
+        files = [file for file in files_below(given) if _ENDING.search(file.name)]
     elif given.is_file():
         top, files = given.parent, [given]
     else:

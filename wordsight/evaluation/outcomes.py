@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.atomic import atomic_file
+from wordsight.disk import unreadable
 from wordsight.errors import InputError
 from wordsight.evaluation.metrics import (
     AVERAGE_PRECISIONS,
@@ -243,5 +244,7 @@ def read_outcomes(file: Path) -> Outcomes:
             return Outcomes(content["ids"], **given, rule=rule, further=further)
     except FileNotFoundError as error:
         raise InputError("is not there", where=file, mend="evaluate the run again: it is written then") from error
+    except PermissionError as error:
+        raise unreadable(error, file) from error
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise InputError("holds no outcomes", where=file, mend="remove it and evaluate again") from error

@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wordsight.atomic import write_json
+from wordsight.disk import unreadable
 from wordsight.errors import InputError
 from wordsight.evaluation.outcomes import Outcomes, write_outcomes
 from wordsight.settings import from_mapping
@@ -178,7 +179,9 @@ class Result:
             return from_mapping(cls, {name: value for name, value in content.items() if name in known}, "it")
         except FileNotFoundError as error:
             raise InputError("is not there", where=file, mend="make it with: wordsight evaluate") from error
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
+        except OSError as error:
+            raise unreadable(error, file) from error
+        except (ValueError, AttributeError, RecursionError) as error:
             raise InputError(
                 f"is no result ({error})",
                 where=file,

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wordsight.disk import check_readable
 from wordsight.errors import InputError
 from wordsight.language.model_folder import files_fingerprint, model_files, model_folder
 from wordsight.language.pretrained_head import read_token_classifier
@@ -186,6 +187,9 @@ def _read(folder: Path) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
+    for file in sorted(folder.glob("*")):
+        if file.is_file():
+            check_readable(file)
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wordsight.disk import check_readable
+
 # How checkpoints name the five tensors of the head: BERT (and its first checkpoints), DistilBERT, RoBERTa.
 _DIALECTS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
@@ -68,6 +70,7 @@ def _tensors(files: list[Path]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for file in files:
         if file.suffix == ".safetensors":
+            check_readable(file)
             with safe_open(str(file), "pt") as checkpoint:
                 tensors.update({name: checkpoint.get_tensor(name) for name in wanted.intersection(checkpoint.keys())})
     return tensors

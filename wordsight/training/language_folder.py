@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.atomic import atomic_folder, write_json
+from wordsight.disk import unreadable
 from wordsight.errors import InputError
 from wordsight.language.wordpiece import write_vocabulary
 from wordsight.settings import from_mapping
@@ -85,6 +86,8 @@ def begun(out: Path, settings: LanguageSettings, *, resume: bool) -> dict[str, A
         info: dict[str, Any] = json.loads((out / INFO).read_text("utf-8"))
         before = from_mapping(LanguageSettings, info["settings"], str(out / INFO))
         finished = info["result"]["accuracy"] is not None
+    except PermissionError as error:
+        raise unreadable(error, out / INFO) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "exists already and holds no language model that is being trained", where=out, mend="give another --out"

@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from wordsight.disk import check_readable
 from wordsight.errors import InputError
+from wordsight.tensors import read_tensors
 
 # Left by DataParallel, DistributedDataParallel, torch.compile and weight averaging, at the start of a name or within.
 _WRAPPERS = frozenset({"module", "_orig_mod"})
@@ -55,10 +56,13 @@ def read_weights(file: Path) -> WeightFile:
     Raises:
         InputError: When it can't be read, or holds no tensors.
     """
+    if not file.exists():
+        raise InputError("no such file", where=file, expected="a .safetensors or .pth file of weights")
+    check_readable(file)
     try:
-        content: Any = load_file(file) if file.suffix == ".safetensors" else _load_pickled(file)
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=file, expected="a .safetensors or .pth file of weights") from error
+        content: Any = read_tensors(file) if file.suffix == ".safetensors" else _load_pickled(file)
+    except InputError:
+        raise
     except pickle.UnpicklingError as error:
         raise _holds_more(file, str(error)) from error
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError, struct.error) as error:

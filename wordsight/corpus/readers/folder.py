@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.paths import is_shown, walk
 from wordsight.corpus.splits import split_of
 from wordsight.errors import InputError
 
@@ -69,7 +70,7 @@ class Folder:
             here = {PurePosixPath(name).stem for name in names if is_image_name(name)}
             stems |= {str(PurePosixPath(folder, stem)) for stem in here} if self.caption_files is not None else set()
             found.update(_ending(name) for name in names if not self._is_read(name, here))
-        for folder, names in () if self.caption_files is None else _walk(self.caption_files):
+        for folder, names in () if self.caption_files is None else walk(self.caption_files):
             here = {stem for name in names if str(PurePosixPath(folder, stem := PurePosixPath(name).stem)) in stems}
             found.update(_ending(name) for name in names if not _is_caption_of(name, here))
         return found
@@ -79,7 +80,7 @@ class Folder:
 
     def _folders(self) -> Iterator[tuple[str, list[str]]]:
         """The folders of the images, as :func:`_walk` has them; that of the captions may lie among them."""
-        return _walk(self.path, None if self.caption_files is None else os.path.realpath(self.caption_files))
+        return walk(self.path, without=None if self.caption_files is None else os.path.realpath(self.caption_files))
 
     def _images(self) -> Iterator[str]:
         """Image files relative to the folder, in the order of their names."""
@@ -136,7 +137,7 @@ class Folder:
             if any(file.is_file() for file in self._caption_files(name)):
                 return
             first = first or name
-        texts = (f"{folder}/{each}" for folder, names in _walk(self.caption_files) for each in names)
+        texts = (f"{folder}/{each}" for folder, names in walk(self.caption_files) for each in names)
         found = next((text.removeprefix("./") for text in texts if text.endswith(_CAPTION_ENDINGS)), "")
         if first:
             what = f"no captions of any image of {self.path}" + (f" (it has {found})" if found else "")
@@ -144,27 +145,10 @@ class Folder:
             raise InputError(what, where=self.caption_files, expected=expected)
 
 
-def _walk(path: Path, without: str | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Every folder relative to ``path``, with the names of its files; links are followed, but not in circles."""
-    been = set() if without is None else {without}
-    for folder, inner, files in os.walk(path, followlinks=True):
-        real = os.path.realpath(folder)
-        inner[:] = sorted(filter(_is_shown, inner)) if real not in been else []
-        if real in been:
-            continue
-        been.add(real)
-        yield Path(folder).relative_to(path).as_posix(), sorted(name for name in files if not name.startswith("."))
-
-
-def _is_shown(folder: str) -> bool:
-    """Whether a folder is a person's own: not hidden, and not what macOS adds to an archive."""
-    return not folder.startswith(".") and folder != "__MACOSX"
-
-
 def _inner(path: Path) -> list[str]:
     if not path.is_dir():
         return []
-    return sorted(each.name for each in path.iterdir() if each.is_dir() and _is_shown(each.name))
+    return sorted(each.name for each in path.iterdir() if each.is_dir() and is_shown(each.name))
 
 
 def _is_shard(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.paths import files_below
 from wordsight.corpus.readers.folder import Folder
 from wordsight.corpus.readers.table import Table
 from wordsight.corpus.splits import split_of
@@ -81,7 +82,7 @@ class HuggingFace:
             raise InputError("no such folder", where=self.path, expected=expected)
         if is_saved(self.path):
             return []
-        found = sorted(file for name in _METADATA for file in self.path.rglob(name))
+        found = [file for file in files_below(self.path) if file.name in _METADATA]
         folders = [file.parent for file in found]
         for folder in folders:
             if folders.count(folder) > 1:

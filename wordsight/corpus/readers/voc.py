@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.paths import files_below
 from wordsight.corpus.splits import part_of, split_of
 from wordsight.corpus.voc_xml import BadAnnotation, VocAnnotation, read_annotation
 from wordsight.errors import InputError
@@ -124,7 +125,7 @@ class Voc:
     @cached_property
     def _files(self) -> dict[str, Path]:
         """The image files by their names without ending, with the folder inside that of the images where they lie."""
-        files = sorted(self._images.rglob("*") if self._images != self.path else self._beside())
+        files = files_below(self._images) if self._images != self.path else sorted(self._beside())
         shown = (file for file in files if is_image_name(file.name) and not file.name.startswith("."))
         return {file.relative_to(self._images).with_suffix("").as_posix(): file for file in shown}
 
@@ -140,7 +141,7 @@ class Voc:
     def _xml_files(self) -> dict[str, Path]:
         """The XML files by their names without ending, with the folder inside that of the annotations."""
         for folder in (self.path, *(self.path / name for name in (*_ANNOTATIONS, *_IMAGES))):
-            files = folder.rglob("*") if folder != self.path else self._beside()
+            files = files_below(folder) if folder != self.path else self._beside()
             shown = [file for file in sorted(files) if file.suffix.lower() == ".xml" and not file.name.startswith(".")]
             if shown:
                 return {file.relative_to(folder).with_suffix("").as_posix(): file for file in shown}

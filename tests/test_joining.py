@@ -17,7 +17,8 @@ from wordsight.corpus import BuildSettings, Corpus, Example, build_corpus
 from wordsight.errors import InputError
 from wordsight.joining import training_data
 from wordsight.objectives import ConceptFacts, Facts, build_objective
-from wordsight.training.run import Run, RunConcepts, RunInfo, new_backbone, write_start, write_weights
+from wordsight.training.run import Run, new_backbone, write_start, write_weights
+from wordsight.training.run_info import RunConcepts, RunInfo
 from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import BackboneSettings
 
@@ -116,6 +117,12 @@ def test_of_another_corpus_only_the_captions_in_the_language_count(
 def test_masked_words_of_such_a_run_are_refused_with_what_can_be_asked(run: Run, corpus: Corpus) -> None:
     with pytest.raises(InputError, match="evaluate it with --protocol tags"):
         wordsight.evaluate(run, corpus=corpus, protocols=["tags", "masked-words"])
+
+
+def test_a_dot_in_the_name_of_a_set_is_refused_before_anything_is_built(corpus: Corpus) -> None:
+    settings = PretrainSettings(objective="tag-prediction", concepts={"a.b": {"kind": "words", "size": 4}})
+    with pytest.raises(InputError, match="a concept set is called 'a.b'; expected a name without a dot"):
+        training_data(settings, corpus)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wordsight.concepts import CONCEPT_SETS, ConceptSet, Occurrences
+from wordsight.concepts import CONCEPT_SETS, ConceptSet
+from wordsight.concepts.applied import places_of
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import Corpus
 from wordsight.corpus.derived import kept_place
@@ -17,6 +18,8 @@ from wordsight.errors import InputError, unknown
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
     from wordsight.evaluation import CaptionedSplit, CorpusSplit, Protocol, Subject
+    from wordsight.language.features import MaskedCaptions
+    from wordsight.language.model import LanguageModel
     from wordsight.training.data import TrainingData
     from wordsight.training.run import Run
     from wordsight.training.settings import PretrainSettings
@@ -114,25 +117,36 @@ def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | Non
     concepts = run.maskable_set()
     masked = masked_captions(
         corpus,
-        _where_concepts_stand(concepts, corpus),
+        places_of(concepts, corpus),
         subject.language,
         corpus.indices(split),
         cache=kept_place(corpus, "features"),
         limit_gb=run.settings.feature_cache_gb,
         also=corpus.path / "features",
     )
-    return CaptionedSplit(corpus, split, masked, concepts.names, train=run.masked_captions(), parts=concepts.parts)
+    train = _learned_captions(run, concepts, subject.language)
+    return CaptionedSplit(corpus, split, masked, concepts.names, train=train, parts=concepts.parts)
 
 
-def _where_concepts_stand(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
-    """Where the concepts stand in the captions of a corpus, also in one that they were not built from."""
-    if corpus.fingerprint == concepts.corpus_fingerprint and concepts.occurrences is not None:
-        return concepts.occurrences
-    places = CONCEPT_SETS[concepts.kind].places
-    found = None if places is None else places(concepts, corpus)
-    if found is None or len(found) == 0:
-        raise InputError("no concept of the run stands in these captions", where=corpus.path)
-    return found
+def _learned_captions(run: Run, concepts: ConceptSet, language: LanguageModel) -> MaskedCaptions | None:
+    """The masked captions that a run learned from, made again where they were removed; None without its corpus."""
+    from wordsight.language.features import masked_captions
+
+    if (kept := run.masked_captions()) is not None:
+        return kept
+    try:
+        corpus = run.corpus()
+    except InputError:
+        return None
+    return masked_captions(
+        corpus,
+        places_of(concepts, corpus),
+        language,
+        corpus.indices(run.info.split),
+        cache=kept_place(corpus, "features"),
+        limit_gb=run.settings.feature_cache_gb,
+        also=corpus.path / "features",
+    )
 
 
 def _concepts(settings: PretrainSettings, corpus: Corpus, split: str) -> dict[str, ConceptSet]:
@@ -147,6 +161,9 @@ def _concepts(settings: PretrainSettings, corpus: Corpus, split: str) -> dict[st
 
 
 def _one_of_several(name: str, wanted: object, corpus: Corpus, split: str) -> ConceptSet:
+    if not name or "." in name:
+        # Its head is called so, and torch parts the names of modules at dots.
+        raise InputError(f"a concept set is called {name!r}", where="concepts", expected="a name without a dot")
     if isinstance(wanted, str):
         return _opened(wanted, corpus)
     if isinstance(wanted, Mapping) and "kind" in wanted:

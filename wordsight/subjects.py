@@ -10,12 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from wordsight.errors import InputError
 
 # torch takes seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from numpy.typing import NDArray
     from torch import nn
@@ -180,7 +179,7 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
         InputError: When the device is not at hand, or the run has no weights yet.
     """
     from wordsight.evaluation import Subject
-    from wordsight.training.concept_means import means_file, means_of_run
+    from wordsight.training.concept_means import means_of_run
 
     language = run.language_model() if heads else None
     objective = run.objective(language) if heads else None
@@ -189,10 +188,6 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
     def log_means() -> Mapping[str, NDArray[np.float64]]:
         return {} if objective is None else means_of_run(run, objective, chosen_device(device))
 
-    # What was asked of the heads before their means were known is asked again.
-    kept = means_file(run.path)
-    means = hashlib.sha256(kept.read_bytes()).hexdigest() if kept.is_file() else ""
-    depends = run.settings, run.info.concepts, run.info.language, means
     return Subject(
         name=run.name,
         backbone=run.backbone(),
@@ -207,26 +202,30 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
         trained_on=run.info.corpus_fingerprint,
         trained_split=run.info.split,
         pretrained=run.known_images(),
-        settings=hashlib.sha256(repr(depends).encode()).hexdigest()[:16],
+        settings=_settings_of_heads(run),
     )
 
 
+def _settings_of_heads(run: Run) -> str:
+    """A hash of what a run's heads were made with, wherever it and its corpus are."""
+    from wordsight.training.concept_means import means_file
+
+    # What was asked of the heads before their means were known is asked again.
+    kept = means_file(run.path)
+    means = hashlib.sha256(kept.read_bytes()).hexdigest() if kept.is_file() else ""
+    sets = {name: one.fingerprint for name, one in run.info.concepts.items()}
+    made_with = (run.settings, sets, run.info.language, run.info.language_fingerprint, means)
+    return hashlib.sha256(repr(made_with).encode()).hexdigest()[:16]
+
+
 def _learned_concepts(run: Run) -> dict[str, LearnedConcepts]:
-    """The run's concept sets, with how many of its training examples have each concept, where that can be counted."""
+    """The run's concept sets, with how many of its training examples have each concept, where that is known."""
     from wordsight.evaluation import LearnedConcepts
 
-    try:
-        rows = run.corpus().indices(run.info.split)
-    except InputError:
-        # A run can be asked about another corpus where its own has gone; the result says what is missing then.
-        rows = None
-    found = {}
-    for name in run.info.concepts:
-        concepts = run.concept_set(name)
-        counts = None
-        if rows is not None:
-            matrix = concepts.matrix[rows]
-            counted = matrix.getnnz(axis=0) if concepts.target == "labels" else matrix.sum(axis=0)
-            counts = np.asarray(counted, dtype=np.float64).ravel()
-        found[name] = LearnedConcepts(concepts, counts)
-    return found
+    counts = {name: run.concept_counts(name) for name in run.info.concepts}
+    return {
+        name: LearnedConcepts(
+            run.concept_set(name) if one is None else one.concepts, None if one is None else one.train_K
+        )
+        for name, one in counts.items()
+    }

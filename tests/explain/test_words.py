@@ -18,12 +18,14 @@ from wordsight.corpus import BuildSettings, Corpus, Example, build_corpus
 from wordsight.errors import InputError
 from wordsight.explain.feature_spread import feature_spread
 from wordsight.explain.word_lists import ScoredPair
-from wordsight.explain.word_space import WordSpace, languages_of, word_spaces
+from wordsight.explain.word_space import WordSpace, word_spaces
 from wordsight.explain.words import explain_words, nearest_of, similarity_of
 from wordsight.heads.tp import TagHead
 from wordsight.objectives import ConceptFacts, Facts, build_objective
 from wordsight.objectives.tags import TagHeads
-from wordsight.training.run import Run, RunConcepts, RunInfo, new_backbone, write_start, write_weights
+from wordsight.training.kept_concepts import languages_of
+from wordsight.training.run import Run, new_backbone, write_start, write_weights
+from wordsight.training.run_info import RunConcepts, RunInfo
 from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import BackboneSettings
 

@@ -178,10 +178,12 @@ def test_a_corpus_that_has_moved_is_told_in_its_place_and_can_be_given(
 ) -> None:
     run = make_run("tag-prediction")
     moved = Corpus.open(shutil.copytree(corpus.path, tmp_path / "moved"))
-    remembered = (run.path / "run.json").read_text()
-    (run.path / "run.json").write_text(remembered.replace(json.dumps(str(corpus.path)), json.dumps("gone/away")))
+    remembered = json.loads((run.path / "run.json").read_text())
+    gone = {**remembered, "corpus": "gone/away", "corpus_from_run": "../gone"}
+    (run.path / "run.json").write_text(json.dumps(gone))
     run = Run.open(run.path)
-    assert "Not shown: gone/away: is no corpus" in read(write_report(run)).text
+    text = read(write_report(run)).text
+    assert f"the corpus that the run was trained on ({corpus.fingerprint}) is not at gone/away" in text
     assert "The corpus moved holds 12 pictures" in read(write_report(run, corpus=moved)).text
 
 

@@ -11,7 +11,8 @@ import yaml
 from wordsight.errors import InputError
 from wordsight.locks import HOST
 from wordsight.training.claim import claim, claimed
-from wordsight.training.run import RunInfo, write_start
+from wordsight.training.run import write_start
+from wordsight.training.run_info import RunInfo
 from wordsight.training.settings import PretrainSettings
 
 SETTINGS = PretrainSettings(objective="tp", concepts={"kind": "words", "size": 30})

@@ -90,12 +90,13 @@ def evaluate(
         shared |= {"image_size": image_size, "again": again, "jobs": 1}
         found = side_by_side(evaluate, [{**shared, "task": one} for one in named], processes)
         return list(chain.from_iterable(found))
-    run = open_run(subject) if _is_run(subject) else None  # type: ignore[arg-type]
+    opened = None if corpus is None else open_corpus(corpus)
+    run = _opened_run(subject, opened)
     asked = asked_protocols(wanted or [_usual(run, task is not None)], CaptionedSplit if task is None else Task)
     heads = any(METHODS[protocol.method].heads for protocol in asked)
     measured = _subject(run, subject, device, heads=heads, image_size=image_size, out=out)
     results = []
-    for question in _questions(run, measured, named, corpus, split, asked, flags):
+    for question in _questions(run, measured, named, opened, split, asked, flags):
         results += measure(measured, question, asked, again=again)
     return results
 
@@ -164,6 +165,14 @@ def _is_run(subject: Any) -> bool:
     return not is_network(subject) and not isinstance(subject, nn.Module)
 
 
+def _opened_run(subject: Any, corpus: Corpus | None) -> Run | None:
+    """The run that is measured, with its own corpus where it is asked about that."""
+    if not _is_run(subject):
+        return None
+    run = open_run(subject)
+    return run.with_corpus(corpus) if corpus is not None and run.learned_from(corpus) else run
+
+
 def _usual(run: Run | None, labelled: bool) -> str:
     if labelled:
         return "logistic"
@@ -198,7 +207,7 @@ def _questions(
     run: Run | None,
     subject: Subject,
     tasks: Sequence[str],
-    corpus: Corpus | Path | str | None,
+    corpus: Corpus | None,
     split: str | Sequence[str] | None,
     protocols: Sequence[Protocol],
     flags: dict[str, Any],
@@ -208,8 +217,7 @@ def _questions(
     if corpus is None:
         return [open_task(each, **flags) for each in tasks]
     assert run is not None
-    opened = open_corpus(corpus)
-    return [corpus_question(run, subject, opened, one, protocols) for one in _splits(opened, split)]
+    return [corpus_question(run, subject, corpus, one, protocols) for one in _splits(corpus, split)]
 
 
 def _splits(corpus: Corpus, asked: str | Sequence[str] | None) -> list[str]:

@@ -109,6 +109,7 @@ def explain_words(
     concepts: str | None = None,
     centre: bool = True,
     images: int = 1000,
+    corpus: Corpus | Path | str | None = None,
     out: Path | str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> WordsExplained:
@@ -124,6 +125,7 @@ def explain_words(
         centre: Whether the mean of all rows is taken from each first.
         images: How many photos that the run learned from tell which directions of the rows count: those along which
             photos differ. 0 compares the rows as they are.
+        corpus: The corpus that the run learned from, where that is not where it was.
         out: A JSON file for what was found.
         device: Where the photos are looked at.
 
@@ -134,7 +136,7 @@ def explain_words(
     from wordsight.explain.words import explain_words as explain
 
     return explain(
-        open_run(run),
+        open_run(run, corpus),
         words,
         most=most,
         similarity=None if similarity is None else Path(similarity),
@@ -147,11 +149,12 @@ def explain_words(
     )
 
 
-def report(run: Run | Path | str, *, out: Path | str | None = None) -> Path:
+def report(run: Run | Path | str, *, corpus: Corpus | Path | str | None = None, out: Path | str | None = None) -> Path:
     """Write what went into a run and what came out as one HTML file that opens anywhere.
 
     Args:
         run: The run, or its folder.
+        corpus: The corpus that the run learned from, where that is not where it was.
         out: The file to write; ``report.html`` in the run folder by default.
 
     Returns:
@@ -159,4 +162,4 @@ def report(run: Run | Path | str, *, out: Path | str | None = None) -> Path:
     """
     from wordsight.explain.report import write_report
 
-    return write_report(open_run(run), out=None if out is None else Path(out))
+    return write_report(open_run(run, corpus), out=None if out is None else Path(out))

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from wordsight.vision.backbones import Backbone
 
 
-def open_run(run: Run | Path | str) -> Run:
+def open_run(run: Run | Path | str, corpus: Corpus | Path | str | None = None) -> Run:
     """A run by its folder.
 
+    Args:
+        run: The run, or its folder.
+        corpus: The corpus that it was trained on, or its folder, where that is not where it was.
+
     Raises:
-        InputError: When the folder holds no run.
+        InputError: When the folder holds no run, or the corpus is another one.
     """
     from wordsight.training.run import Run
 
-    return run if isinstance(run, Run) else Run.open(run)
+    opened = run if isinstance(run, Run) else Run.open(run)
+    return opened if corpus is None else opened.with_corpus(open_corpus(corpus))
 
 
 def pretrain(

@@ -153,6 +153,7 @@ class ExplainWordsArguments:
         centre: Take the mean of all words from each word first.
         images: How many photos that the run learned from tell which directions of the words count: those along which
             photos differ. 0 compares the words without a look at photos.
+        corpus: The folder of the corpus that the run learned from, where that was moved or copied.
         out: A JSON file to write what was found to.
         device: Where the photos are looked at.
     """
@@ -165,6 +166,7 @@ class ExplainWordsArguments:
     concepts: str | None = None
     centre: bool = True
     images: Count = 1000
+    corpus: Path | None = None
     out: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -175,10 +177,12 @@ class ReportArguments:
 
     Args:
         run: The run folder.
+        corpus: The folder of the corpus that the run learned from, where that was moved or copied.
         out: The file to write; by default report.html in the run folder.
     """
 
     run: Path
+    corpus: Path | None = None
     out: Path | None = None
 
 
@@ -313,7 +317,8 @@ def _report_sources() -> list[Source]:
 def _report(values: Values) -> None:
     from wordsight import api
 
-    print(f"wrote {api.report(values['run'], out=values['out'])}: one file that opens in any browser")
+    given = values.of(ReportArguments)
+    print(f"wrote {api.report(given.pop('run'), **given)}: one file that opens in any browser")
 
 
 def _demo_sources() -> list[Source]:

@@ -1,4 +1,4 @@
-"""Which concepts of a set hold for examples of any corpus: the one it was built from, or another."""
+"""Which concepts of a set hold for examples of any corpus, and where they stand: its own corpus, or another."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.concepts import CONCEPT_SETS
-from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.concepts.spoken import captions_to_read
 from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError
 
 
 def concepts_of(concepts: ConceptSet, corpus: Corpus, indices: NDArray[np.int64]) -> scipy.sparse.csr_matrix:
@@ -33,6 +34,30 @@ def concepts_of(concepts: ConceptSet, corpus: Corpus, indices: NDArray[np.int64]
     if reads == "articles":
         return kind.apply(concepts, [_article(corpus, int(i)) for i in indices])
     return kind.apply(concepts, [[text for _, _, text in captions_to_read(concepts, corpus, [i])] for i in indices])
+
+
+def can_be_masked(concepts: ConceptSet) -> bool:
+    """Whether concepts are words, which stand somewhere in a caption."""
+    return concepts.occurrences is not None or CONCEPT_SETS[concepts.kind].places is not None
+
+
+def places_of(concepts: ConceptSet, corpus: Corpus) -> Occurrences:
+    """Where concepts that are words stand in the captions of a corpus, also in one that they were not built from.
+
+    Args:
+        concepts: The concept set.
+        corpus: Any corpus.
+
+    Raises:
+        InputError: When none of them stands in its captions.
+    """
+    if corpus.fingerprint == concepts.corpus_fingerprint and concepts.occurrences is not None:
+        return concepts.occurrences
+    places = CONCEPT_SETS[concepts.kind].places
+    found = None if places is None else places(concepts, corpus)
+    if found is None or len(found) == 0:
+        raise InputError("no concept of the run stands in these captions", where=corpus.path)
+    return found
 
 
 def _article(corpus: Corpus, i: int) -> list[str]:

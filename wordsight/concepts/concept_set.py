@@ -64,6 +64,7 @@ class ConceptSet:
         corpus_path: Where that corpus was when it was made, where this is known; for people alone.
         languages: The languages of the captions that it was made from, where its corpus says them.
         path: The folder that it was read from.
+        stands_for: Fingerprint of a set that this is a part of, and that it is known by.
     """
 
     kind: str
@@ -78,13 +79,16 @@ class ConceptSet:
     corpus_path: Path | None = field(default=None, compare=False)
     languages: tuple[str, ...] = field(default=(), compare=False)
     path: Path | None = field(default=None, compare=False)
+    stands_for: str = field(default="", compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of everything that the set holds."""
+        """Hash of everything that the set holds, or of the set that it stands for."""
+        if self.stands_for:
+            return self.stands_for
         digest = hashlib.sha256(json.dumps([VERSION, self.kind, self.names, self.parts, self.target]).encode())
         digest.update(self.corpus_fingerprint.encode())
         for name, column in self._columns():

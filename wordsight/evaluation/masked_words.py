@@ -213,7 +213,7 @@ def _without_image(
 ) -> tuple[dict[str, Right], list[str]]:
     """What is right without the image, by its name, and what a reader should know of that."""
     if question.train is None:
-        return {}, []
+        return {}, ["the captions that the run was trained on are not at hand: no baselines of them"]
     target = question.masked.target_M[rows].astype(np.int64)
     frequent = np.tile(ranked_words(question)[:5], (len(rows), 1))
     found = {MOST_FREQUENT: Right.of(frequent, target)}

@@ -50,7 +50,9 @@ def photos(run: Run, images: int = IMAGES) -> Chosen:
     try:
         corpus = run.corpus()
     except InputError as error:
-        raise InputError(error.what, where=error.where, expected=error.expected, mend=_WITHOUT) from error
+        raise InputError(
+            error.what, where=error.where, expected=error.expected, mend=f"{error.mend}; or {_WITHOUT}"
+        ) from error
     examples = corpus.indices(run.info.split)
     some = np.linspace(0, len(examples) - 1, min(images, len(examples))).astype(np.int64)
     return Chosen(CorpusImages(corpus), examples[some])

@@ -19,13 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.splitters import normal
-from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.explain.feature_spread import IMAGES, feature_spread
 from wordsight.heads.tp import TagHead
 from wordsight.objectives.tags import TagHeads
+from wordsight.training.kept_concepts import KeptConcepts
 
 if TYPE_CHECKING:
     from wordsight.training.run import Run
@@ -199,10 +198,10 @@ def word_spaces(
             where=run.path,
             expected="a run of tag-prediction, or of ICMLM with a tag_weight",
         )
-    sets = {name: run.concept_set(name) for name in (run.info.concepts if concepts is None else [concepts])}
+    sets = {name: _counted(run, name) for name in (run.info.concepts if concepts is None else [concepts])}
     weights = feature_spread(run, objective, heads, images, device, tuple(sets)) if images else {}
     spaces: list[WordSpace] = []
-    for name, concept_set in sets.items():
+    for name, found in sets.items():
         head = heads.heads[name]
         assert isinstance(head, TagHead)
         rows_KD = head.last.weight.detach().float().cpu().numpy()
@@ -213,16 +212,25 @@ def word_spaces(
                 mend="training diverged: lower the learning rate, or train in float32",
             )
         rows_KD = rows_KD @ weights[name] if weights else rows_KD
-        spaces += _spaces(run, name, concept_set, rows_KD, common=head.reads_features, centre=centre)
+        spaces += _spaces(name, found, rows_KD, common=head.reads_features, centre=centre)
     return spaces
 
 
-def _spaces(
-    run: Run, name: str, concepts: ConceptSet, rows_KD: NDArray[np.float32], *, common: bool, centre: bool
-) -> list[WordSpace]:
+def _counted(run: Run, name: str) -> KeptConcepts:
+    """A concept set of a run with its counts; of an old run whose corpus is gone, those of the set's own rows."""
+    if (found := run.concept_counts(name)) is not None:
+        return found
+    concepts = run.concept_set(name)
     images_K = np.asarray(concepts.matrix.getnnz(axis=0), dtype=np.int64)
+    return KeptConcepts(concepts, images_K.astype(np.float64), images_K, None)
+
+
+def _spaces(
+    name: str, found: KeptConcepts, rows_KD: NDArray[np.float32], *, common: bool, centre: bool
+) -> list[WordSpace]:
+    concepts, images_K = found.concepts, found.images_K
     language = str(concepts.settings.get("language") or "")
-    language_K = None if language else _languages(run, concepts)
+    language_K = None if language else found.language_K
     if language_K is None:
         return [WordSpace(name, name, language, concepts.names, _unit(rows_KD, centre), images_K, common)]
     spaces = []
@@ -233,37 +241,6 @@ def _spaces(
             WordSpace(f"{name}: {one}", name, one, words, _unit(rows_KD[rows], centre), images_K[rows], common)
         )
     return spaces
-
-
-def _languages(run: Run, concepts: ConceptSet) -> NDArray[np.str_] | None:
-    """The language in which most captions have each concept; None where the corpus does not tell, or knows but one."""
-    if concepts.occurrences is None:
-        return None
-    try:
-        corpus = run.corpus()
-    except InputError:
-        return None
-    if len(corpus.language_names) < 2:
-        return None
-    return languages_of(concepts, corpus)
-
-
-def languages_of(concepts: ConceptSet, corpus: Corpus) -> NDArray[np.str_]:
-    """The language in which most captions of a corpus have each concept, ``[K]``.
-
-    Args:
-        concepts: Concepts that know where they stand.
-        corpus: The corpus that they stand in.
-    """
-    places = concepts.occurrences
-    assert places is not None, "concepts that are words know where they stand"
-    names = sorted({*corpus.language_names, ""})
-    count = np.zeros((len(names), len(concepts)), dtype=np.int64)
-    first = np.flatnonzero(np.diff(places.example, prepend=-1))
-    for start, end in zip(first.tolist(), [*first[1:].tolist(), len(places)], strict=True):
-        spoken = np.array([names.index(one) for one in corpus.languages(int(places.example[start]))])
-        np.add.at(count, (spoken[places.caption[start:end]], places.concept[start:end]), 1)
-    return np.asarray(np.array(names)[count.argmax(axis=0)])
 
 
 def _unit(rows_KD: NDArray[np.float32], centre: bool) -> NDArray[np.float32]:

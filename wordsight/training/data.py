@@ -21,7 +21,7 @@ from wordsight.objectives import ConceptFacts, Facts, objective_settings
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tags import TagSettings
 from wordsight.training.environment import environment
-from wordsight.training.run import RunConcepts, RunInfo
+from wordsight.training.run_info import RunConcepts, RunInfo
 from wordsight.training.settings import PretrainSettings
 
 
@@ -198,4 +198,5 @@ def info_of(data: TrainingData, examples: int, steps: int) -> RunInfo:
         masked=None if data.masked is None else str(data.masked.path.resolve()),
         environment=environment(),
         steps=steps,
+        language_fingerprint="" if data.language is None else data.language.fingerprint,
     )

@@ -19,7 +19,7 @@ from wordsight.objectives import Objective, objective_settings
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tags import TagSettings
 from wordsight.progress import console
-from wordsight.training.run import RunInfo
+from wordsight.training.run_info import RunInfo
 from wordsight.training.settings import PretrainSettings
 
 

@@ -30,6 +30,7 @@ from wordsight.training.concept_means import concept_means, write_means
 from wordsight.training.data import TrainingData, check_sampling, examples_of, facts_of, info_of, steps_of
 from wordsight.training.diagnostics import Watch, summary_lines
 from wordsight.training.interrupt import Interrupt
+from wordsight.training.kept_concepts import keep_concepts
 from wordsight.training.looking import PlainViews, look_at_all
 from wordsight.training.metrics import MetricsLog
 from wordsight.training.optimizer import build_optimizer, rate_at, set_rate
@@ -83,6 +84,7 @@ def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, images
     info = info_of(data, images, 0).begun_with(objective.backbone)
     write_start(out, settings, info)
     KnownImages.of(data.corpus, []).write(out)
+    keep_concepts(out, data.concepts, data.corpus, data.split)
     for line in summary_lines(settings, objective, info):
         console.print(line)
     write_weights(out, objective, facts)
@@ -105,6 +107,7 @@ def _worker(
     if fabric.is_global_zero:
         write_start(out, settings, info)
         KnownImages.of(data.corpus, examples).write(out)
+        keep_concepts(out, data.concepts, data.corpus, data.split)
         for line in summary_lines(settings, objective, info):
             console.print(line)
     if fabric.device.type == "cuda" and fabric.world_size > 1:
@@ -332,11 +335,13 @@ def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> Non
         raise InputError("is finished", where=run.path, mend="give another --out to train again")
     free = {name: getattr(settings, name) for name in _FREE_ON_RESUME}
     before, now = asdict(replace(run.settings, **free)), asdict(settings)
-    changed = [f"{name} {before[name]!r} is now {now[name]!r}" for name in now if before[name] != now[name]]
-    if run.info.corpus_fingerprint != data.corpus.fingerprint:
-        changed.append(f"corpus {run.info.corpus_fingerprint} is now {data.corpus.fingerprint}")
     before_sets = {name: found.fingerprint for name, found in run.info.concepts.items()}
     now_sets = {name: found.fingerprint for name, found in data.concepts.items()}
+    # The same concepts may be in another folder now.
+    same = {"concepts"} if before_sets == now_sets else set()
+    changed = [f"{n} {before[n]!r} is now {now[n]!r}" for n in now if n not in same and before[n] != now[n]]
+    if run.info.corpus_fingerprint != data.corpus.fingerprint:
+        changed.append(f"corpus {run.info.corpus_fingerprint} is now {data.corpus.fingerprint}")
     if before_sets != now_sets:
         changed.append(f"concepts {before_sets} are now {now_sets}")
     if changed:

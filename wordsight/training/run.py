@@ -3,6 +3,7 @@
 config.yaml            the settings, resolved
 run.json               what it was trained on, on what, and how it ended
 metrics.jsonl          losses, learning rate and speed over steps (also under tensorboard/)
+concepts/              what it keeps of its concept sets: names, counts, and how to find them in texts
 checkpoint.safetensors where to resume
 backbone.safetensors   the trained backbone
 objective.safetensors  the trained heads
@@ -14,7 +15,10 @@ results/, report.html  what evaluation and explain add
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +26,7 @@ import torch
 import yaml
 
 from wordsight.atomic import write_json, write_text
+from wordsight.concepts.applied import can_be_masked
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.known_images import KnownImages
 from wordsight.corpus.store import Corpus
@@ -31,71 +36,14 @@ from wordsight.language.model import LanguageModel, load_language_model
 from wordsight.objectives import ConceptFacts, Facts, Objective, build_objective
 from wordsight.settings import from_mapping
 from wordsight.tensors import read_tensors, save_tensors
+from wordsight.training.kept_concepts import FOLDER, KeptConcepts, counted_in, open_kept
 from wordsight.training.metrics import read_metrics
+from wordsight.training.run_info import RunConcepts, RunInfo
 from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import Backbone, build_backbone
 from wordsight.vision.weights import load_weights
 
 _MASKABLE = "facts.maskable"
-
-
-@dataclass(frozen=True)
-class RunConcepts:
-    """A concept set that a run learned from.
-
-    Args:
-        folder: Where it is.
-        fingerprint: Its fingerprint.
-        count: Number K of concepts.
-        target: Whether its values are labels or probabilities.
-        unseen: How many concepts no image of the split has: all that is learned of them is that they are rare.
-    """
-
-    folder: str
-    fingerprint: str
-    count: int
-    target: Literal["labels", "probabilities"]
-    unseen: int = 0
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What a run was trained on, and how it ended.
-
-    Args:
-        corpus: Folder of the corpus.
-        corpus_fingerprint: Its fingerprint.
-        split: The split trained on.
-        examples: How many images that was.
-        concepts: The concept sets, by name.
-        language: Name of the language model, where one was read.
-        masked: Folder of the masked captions, where words were masked.
-        environment: Versions and device.
-        steps: Steps in all.
-        finished: Whether all of them were done.
-        seconds: Time spent training.
-        weights: Where a file's weights lay that it began with, and what of them was read; "" for random or published
-            ones.
-        warnings: What a reader of any of its numbers should know of these weights.
-    """
-
-    corpus: str
-    corpus_fingerprint: str
-    split: str
-    examples: int
-    concepts: dict[str, RunConcepts]
-    language: str | None
-    masked: str | None
-    environment: dict[str, Any]
-    steps: int
-    finished: bool = False
-    seconds: float = 0.0
-    weights: str = ""
-    warnings: list[str] = field(default_factory=list)
-
-    def begun_with(self, backbone: Backbone) -> RunInfo:
-        """The same with what the run's record keeps of the weights that it begins with."""
-        return replace(self, weights=backbone.origin, warnings=list(backbone.warnings))
 
 
 class Run:
@@ -105,10 +53,12 @@ class Run:
         path: The folder.
         settings: Its settings.
         info: What it was trained on.
+        corpus: The corpus that it was trained on, where a person said where that is now.
     """
 
-    def __init__(self, path: Path, settings: PretrainSettings, info: RunInfo) -> None:
+    def __init__(self, path: Path, settings: PretrainSettings, info: RunInfo, corpus: Corpus | None = None) -> None:
         self.path, self.settings, self.info = path, settings, info
+        self._corpus = corpus
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
@@ -149,20 +99,59 @@ class Run:
         """The lines of ``metrics.jsonl``."""
         return read_metrics(self.path / "metrics.jsonl")
 
-    def corpus(self) -> Corpus:
-        """The corpus that it was trained on.
+    def learned_from(self, corpus: Corpus) -> bool:
+        """Whether this is the corpus that it was trained on, wherever it lies."""
+        return corpus.fingerprint == self.info.corpus_fingerprint
+
+    def with_corpus(self, corpus: Corpus) -> Run:
+        """The same run with its corpus, wherever that is now.
 
         Raises:
-            InputError: When the folder now holds another corpus.
+            InputError: When this is another corpus than it was trained on.
         """
-        corpus = Corpus.open(self.info.corpus)
-        if corpus.fingerprint != self.info.corpus_fingerprint:
-            raise InputError(
-                f"holds corpus {corpus.fingerprint}",
-                where=corpus.path,
-                expected=f"{self.info.corpus_fingerprint} of {self.path}",
-            )
-        return corpus
+        if not self.learned_from(corpus):
+            raise self._other_corpus(corpus, "give the corpus that the run was trained on")
+        return Run(self.path, self.settings, self.info, corpus)
+
+    def corpus(self) -> Corpus:
+        """The corpus that it was trained on: where a person said, where it was, or where it lies from the run folder.
+
+        Raises:
+            InputError: When it is nowhere there.
+        """
+        return self._found_corpus() if self._corpus is None else self._corpus
+
+    def _found_corpus(self) -> Corpus:
+        other = None
+        for place in self._places(self.info.corpus, self.info.corpus_from_run):
+            if (place / "corpus.json").is_file():
+                found = Corpus.open(place)
+                if self.learned_from(found):
+                    return found
+                other = found
+        mend = "say where that corpus is now (--corpus), or move it back"
+        if other is not None:
+            raise self._other_corpus(other, mend)
+        raise InputError(
+            f"the corpus that the run was trained on ({self.info.corpus_fingerprint}) is not at {self.info.corpus}",
+            where=self.path,
+            mend=mend,
+        )
+
+    def _other_corpus(self, corpus: Corpus, mend: str) -> InputError:
+        return InputError(
+            f"holds corpus {corpus.fingerprint}",
+            where=corpus.path,
+            expected=f"{self.info.corpus_fingerprint} of {self.path}",
+            mend=mend,
+        )
+
+    def _places(self, absolute: str, from_run: str) -> list[Path]:
+        """Where something may be: where it was, and where it lies from the run folder."""
+        places = [Path(absolute)]
+        if from_run:
+            places.append((self.path.resolve() / from_run).resolve())
+        return places
 
     def known_images(self) -> KnownImages | None:
         """The images that it was trained on; of a run that did not keep their hashes those of its corpus, where that is
@@ -177,49 +166,118 @@ class Run:
             return None
 
     def concept_set(self, name: str | None = None) -> ConceptSet:
-        """A concept set that it was trained on.
+        """A concept set that it was trained on; with the rows of its corpus's examples only where it still is there.
 
         Args:
             name: Its name; the first by default.
 
         Raises:
-            InputError: When there is no such set, or its folder now holds another.
+            InputError: When there is no such set, or the run kept nothing of it and its folder is gone.
         """
         if not self.info.concepts:
             raise InputError(f"the objective {self.settings.objective!r} learned from no concepts", where=self.path)
         name = name or next(iter(self.info.concepts))
+        return self._concepts(name)[0]
+
+    def concept_counts(self, name: str) -> KeptConcepts | None:
+        """A concept set with how many examples have each of its concepts; None where that can't be counted any more.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            InputError: As :meth:`concept_set`.
+        """
+        concepts, kept = self._concepts(name)
+        if kept is not None:
+            return replace(kept, concepts=concepts)
+        try:
+            return counted_in(concepts, self.corpus(), self.info.split)
+        except InputError:
+            # Earlier versions kept no counts, and a run can be asked about another corpus where its own has gone.
+            return None
+
+    def _concepts(self, name: str) -> tuple[ConceptSet, KeptConcepts | None]:
         if name not in self.info.concepts:
             raise unknown("concept set", name, self.info.concepts, where=self.path)
         known = self.info.concepts[name]
-        found = ConceptSet.open(Path(known.folder))
-        if found.fingerprint != known.fingerprint:
-            raise InputError(
-                f"holds the concept set {found.fingerprint}",
-                where=known.folder,
-                expected=f"{known.fingerprint} of {self.path}",
-                mend="build it again with the settings of the run",
-            )
-        return found
+        whole, kept = self._whole_set(known), open_kept(self.path, name, known.fingerprint)
+        if whole is not None:
+            return whole, kept
+        if kept is not None:
+            return kept.concepts, kept
+        raise InputError(
+            f"its concept set {name!r} ({known.fingerprint}) is not at {known.folder}, and nothing was kept of it in "
+            "the run",
+            where=self.path,
+            mend=f"build it again from the run's corpus: {self._build_again(name)} --out {known.folder}",
+        )
+
+    def _whole_set(self, known: RunConcepts) -> ConceptSet | None:
+        """A concept set with its rows, where it was or in the run's corpus; None where it is in neither."""
+        folder = Path(known.folder)
+        places = [folder]
+        if folder.parent == Path(self.info.corpus) / FOLDER and not (folder / "concepts.json").is_file():
+            # It was kept in the corpus, which may be elsewhere now.
+            with suppress(InputError):
+                places.append(self.corpus().path / FOLDER / folder.name)
+        for place in places:
+            with suppress(InputError):
+                found = ConceptSet.open(place)
+                if found.fingerprint == known.fingerprint:
+                    return found
+        return None
+
+    def _build_again(self, name: str) -> str:
+        """The command that makes a concept set anew, as far as the settings tell."""
+        given = self.settings.concepts
+        named = given if isinstance(given, str) or "kind" in given else given.get(name, {})
+        values = dict(named) if isinstance(named, Mapping) else {}
+        start = f"wordsight concepts build {values.pop('kind', 'KIND')}"
+        flags = [f"--{flag.replace('_', '-')} {value}" for flag, value in values.items()]
+        return " ".join([start, f"--corpus {self.info.corpus} --split {self.info.split}", *flags])
 
     def maskable_set(self) -> ConceptSet:
-        """The concept set whose words it has masked: the first that knows where its concepts stand.
+        """The concept set whose words it has masked: the first of words that stand in captions.
 
         Raises:
             InputError: When there is none.
         """
         for name in self.info.concepts:
             found = self.concept_set(name)
-            if found.occurrences is not None:
+            if can_be_masked(found):
                 return found
         raise InputError(f"the objective {self.settings.objective!r} has masked no words", where=self.path)
 
     def masked_captions(self) -> MaskedCaptions | None:
-        """The masked captions that it was trained on, for objectives on words."""
-        return None if self.info.masked is None else MaskedCaptions(self.info.masked)
+        """The masked captions that it was trained on, for objectives on words; None where they were removed."""
+        if self.info.masked is None:
+            return None
+        folder = Path(self.info.masked)
+        places = [folder]
+        if not folder.is_dir():
+            with suppress(InputError):
+                places.append(self.corpus().path / folder.parent.name / folder.name)
+        return next((MaskedCaptions(place) for place in places if place.is_dir()), None)
 
     def language_model(self) -> LanguageModel | None:
-        """The frozen language model that it reads, for objectives on words."""
-        return None if self.info.language is None else load_language_model(self.info.language)
+        """The frozen language model that it reads, for objectives on words.
+
+        Raises:
+            InputError: When it is absent, or is another than the one that was trained with.
+        """
+        if self.info.language is None:
+            return None
+        found = load_language_model(self.info.language)
+        if self.info.language_fingerprint not in ("", found.fingerprint):
+            raise InputError(
+                f"the language model {self.info.language!r} ({found.fingerprint}) is not the one that the run was "
+                "trained with: its weights, configuration or tokenizer have changed since",
+                where=self.path,
+                expected=self.info.language_fingerprint,
+                mend="put the files back that it was trained with, or train again",
+            )
+        return found
 
     def backbone(self, weights: Literal["trained", "random"] = "trained") -> Backbone:
         """The backbone, trained or as it was before training.
@@ -283,7 +341,8 @@ def new_backbone(settings: PretrainSettings, *, fresh: bool = False) -> Backbone
 def write_start(path: Path, settings: PretrainSettings, info: RunInfo) -> None:
     """Write what is known before the first step."""
     write_text(path / "config.yaml", yaml.safe_dump(asdict(settings), sort_keys=False, allow_unicode=True))
-    write_json(path / "run.json", asdict(info))
+    from_run = os.path.relpath(Path(info.corpus).resolve(), path.resolve())
+    write_json(path / "run.json", asdict(replace(info, corpus_from_run=from_run)))
 
 
 def write_weights(path: Path, objective: Objective, facts: Facts) -> None:

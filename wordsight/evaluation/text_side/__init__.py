@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from wordsight.concepts.applied import can_be_masked
 from wordsight.errors import InputError, unknown
 from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.subject import Subject, ready
@@ -77,8 +78,8 @@ def _tags(subject: Subject) -> dict[str, TextSide]:
 def _masked_words(subject: Subject) -> dict[str, TextSide]:
     if not isinstance(subject.objective, MaskedWordObjective) or subject.language is None:
         return {}
-    # Those that were masked are the first that know where their words stand.
-    sets = [one.concepts for one in subject.concepts.values() if one.concepts.occurrences is not None]
+    # Those that were masked are the first of words.
+    sets = [one.concepts for one in subject.concepts.values() if can_be_masked(one.concepts)]
     masked = sets[0] if sets else None
     return {"masked words": MaskedWordSide(subject.objective, subject.language, subject.device, masked)}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.atomic import write_text
 from wordsight.concepts import CONCEPT_SETS
-from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.applied import can_be_masked
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.evaluation.results import read_results
@@ -28,6 +28,7 @@ from wordsight.explain.report.training import training_charts
 from wordsight.objectives import objective_kind
 
 if TYPE_CHECKING:
+    from wordsight.training.kept_concepts import KeptConcepts
     from wordsight.training.run import Run
 
 MAPS = 12
@@ -70,10 +71,9 @@ def render(report: Report) -> str:
 def gather(run: Run, corpus: Corpus | None, maps: int) -> Report:
     """Everything that stands in the report of a run."""
     corpus, data_notes = _corpus_of(run, corpus)
-    concepts, concept_notes = _concepts_of(run, corpus)
+    concepts, concept_notes = _concepts_of(run)
     attention, attention_note = _attention_of(run, corpus, concepts, maps)
     results = read_results(run.results_folder)
-    trained_on = None if corpus is None else corpus.indices(run.info.split)
     return Report(
         title=run.name,
         version=_version(),
@@ -82,9 +82,8 @@ def gather(run: Run, corpus: Corpus | None, maps: int) -> Report:
         data=None if corpus is None else describe_data(corpus),
         data_notes=[*data_notes, *concept_notes],
         concepts=[
-            describe_concepts(found, trained_on, name if len(run.info.concepts) > 1 else "")
+            describe_concepts(found.concepts, found.train_K, name if len(run.info.concepts) > 1 else "")
             for name, found in concepts.items()
-            if trained_on is not None
         ],
         charts=training_charts(run.metrics(), run.settings.batch_size),
         results=result_rows(results),
@@ -106,23 +105,21 @@ def _corpus_of(run: Run, corpus: Corpus | None) -> tuple[Corpus | None, list[str
         return None, [_not_shown(error)]
 
 
-def _concepts_of(run: Run, corpus: Corpus | None) -> tuple[dict[str, ConceptSet], list[str]]:
-    """The run's concept sets by name, and for each that is not at hand a note that says why."""
-    found: dict[str, ConceptSet] = {}
+def _concepts_of(run: Run) -> tuple[dict[str, KeptConcepts], list[str]]:
+    """The run's concept sets by name with their counts, and for each that is not at hand a note that says why."""
+    found: dict[str, KeptConcepts] = {}
     notes = []
-    for name in run.info.concepts if corpus is not None else ():
-        assert corpus is not None, "without it nothing is gone through"
+    for name in run.info.concepts:
         try:
-            concepts = run.concept_set(name)
-            concepts.check_corpus(corpus)
-            found[name] = concepts
+            if (kept := run.concept_counts(name)) is not None:
+                found[name] = kept
         except InputError as error:
             notes.append(_not_shown(error))
     return found, notes
 
 
 def _attention_of(
-    run: Run, corpus: Corpus | None, concepts: Mapping[str, ConceptSet], maps: int
+    run: Run, corpus: Corpus | None, concepts: Mapping[str, KeptConcepts], maps: int
 ) -> tuple[AttentionPart | None, str]:
     """The attention maps, or a note that says why there are none."""
     if not has_attention(run):
@@ -131,7 +128,7 @@ def _attention_of(
             f"The objective {run.settings.objective} looks at a picture as a whole: it has no attention that could be "
             f"shown. Those that hide words have: {having}."
         )
-    words = next((found for found in concepts.values() if found.occurrences is not None), None)
+    words = next((found.concepts for found in concepts.values() if can_be_masked(found.concepts)), None)
     if corpus is None or words is None:
         return None, "Not shown, as the corpus or its concept set is not at hand."
     try:
@@ -145,7 +142,7 @@ def _not_shown(error: InputError) -> str:
     return f"Not shown: {error}."
 
 
-def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, ConceptSet]) -> str:
+def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, KeptConcepts]) -> str:
     settings, info = run.settings, run.info
     needs = objective_kind(settings.objective).build.needs
     asked = next(
@@ -164,9 +161,10 @@ def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, ConceptSet
     )
 
 
-def _texts(concepts: Mapping[str, ConceptSet]) -> str:
+def _texts(concepts: Mapping[str, KeptConcepts]) -> str:
     """What of the pictures was read, as it stands in a sentence; captions where the concept sets are not at hand."""
-    reads = {str(found.settings.get("of", CONCEPT_SETS[found.kind].reads)) for found in concepts.values()}
+    sets = [found.concepts for found in concepts.values()]
+    reads = {str(each.settings.get("of", CONCEPT_SETS[each.kind].reads)) for each in sets}
     return f"the {listed(sorted(reads or {'captions'}))} of "
 
 

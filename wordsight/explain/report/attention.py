@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.concepts.applied import places_of
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.corpus.captions import names_in
 from wordsight.corpus.example import Box
@@ -45,12 +46,11 @@ def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: i
     Raises:
         InputError: When the run has no attention, or its language model is absent.
     """
-    if concepts.occurrences is None:
-        return None
+    places = places_of(concepts, corpus)
     split = held_out(corpus)
     shown: list[tuple[PhotoAttention, list[Box]]] = []
     maps = AttentionMaps(run)
-    drawn = _draw_words(corpus, concepts, concepts.occurrences, split, maps, wanted)
+    drawn = _draw_words(corpus, concepts, places, split, maps, wanted)
     for i, caption, span, name in track(drawn, "drawing attention", total=wanted):
         seen = maps.of_photo(bytes(corpus.image_bytes(i)), caption, [span])
         shown.append((seen, [box for box in corpus.boxes(i) if name.lower() in names_in(box.name)]))

@@ -97,17 +97,15 @@ def _picture(corpus: Corpus, i: int) -> Picture:
     return Picture(data_uri(image, PICTURE_SIDE), image.width, image.height, alt, said[:2])
 
 
-def describe_concepts(concepts: ConceptSet, trained_on: NDArray[np.int64], name: str = "") -> ConceptsPart:
+def describe_concepts(concepts: ConceptSet, frequency_K: NDArray[np.float64], name: str = "") -> ConceptsPart:
     """The most frequent concepts by part of speech, counted over the examples that were trained on.
 
     Args:
         concepts: The concept set.
-        trained_on: These examples.
+        frequency_K: How many of these have each concept, or the sum of its probabilities over them.
         name: What it is called where there are several.
     """
-    matrix = concepts.matrix[trained_on]
     labels = concepts.target == "labels"
-    frequency_K = np.asarray(matrix.getnnz(axis=0) if labels else matrix.sum(0), dtype=np.float64).ravel()
     order = np.argsort(-frequency_K, kind="stable")[:MOST_CONCEPTS]
     longest = float(frequency_K[order[0]]) if len(order) else 1.0
     parts = concepts.parts or [""] * len(concepts)

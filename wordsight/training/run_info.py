@@ -1,0 +1,71 @@
+"""What ``run.json`` says: what a run was trained on, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class RunConcepts:
+    """A concept set that a run learned from.
+
+    Args:
+        folder: Where it is.
+        fingerprint: Its fingerprint.
+        count: Number K of concepts.
+        target: Whether its values are labels or probabilities.
+        unseen: How many concepts no image of the split has: all that is learned of them is that they are rare.
+    """
+
+    folder: str
+    fingerprint: str
+    count: int
+    target: Literal["labels", "probabilities"]
+    unseen: int = 0
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run was trained on, and how it ended.
+
+    Args:
+        corpus: Folder of the corpus when it was trained.
+        corpus_fingerprint: Its fingerprint.
+        split: The split trained on.
+        examples: How many images that was.
+        concepts: The concept sets, by name.
+        language: Name of the language model, where one was read.
+        masked: Folder of the masked captions, where words were masked.
+        environment: Versions and device.
+        steps: Steps in all.
+        finished: Whether all of them were done.
+        seconds: Time spent training.
+        weights: Where a file's weights lay that it began with, and what of them was read; "" for random or published
+            ones.
+        warnings: What a reader of any of its numbers should know of these weights.
+        corpus_from_run: The folder of the corpus as a path from the run folder: both may be moved together.
+        language_fingerprint: That of the language model; "" where none was read, or by earlier versions.
+    """
+
+    corpus: str
+    corpus_fingerprint: str
+    split: str
+    examples: int
+    concepts: dict[str, RunConcepts]
+    language: str | None
+    masked: str | None
+    environment: dict[str, Any]
+    steps: int
+    finished: bool = False
+    seconds: float = 0.0
+    weights: str = ""
+    warnings: list[str] = field(default_factory=list)
+    corpus_from_run: str = ""
+    language_fingerprint: str = ""
+
+    def begun_with(self, backbone: Backbone) -> RunInfo:
+        """The same with what the run's record keeps of the weights that it begins with."""
+        return replace(self, weights=backbone.origin, warnings=list(backbone.warnings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,9 @@ def test_a_column_that_is_called_class_is_that_of_the_classes(tmp_path: Path) ->
     ("file", "content", "said"),
     [
         ("commas.csv", "id,name\nn01440764,tench, Tinca tinca\nn02102040,springer\n", "row 2 is broken"),
+        ("lines.csv", 'id,name\nn01440764,"tench\nn02102040,springer"\n', "row 2 is broken .a quote opens in line 2"),
+        ("breaks.csv", 'id,name\nn01440764,"tench\nTinca"\nn02102040,springer\n', "runs over the line's end"),
+        ("struct.jsonl", '{"id": "n01440764", "name": {"a": 1}}', "row 1: name is no text .a struct of a"),
         ("null.json", '{"n01440764": null, "n02102040": "springer"}', "'n01440764' stands for no text"),
         ("nested.json", '{"n01440764": {"a": 1}}', "'n01440764' stands for no text"),
     ],
@@ -115,3 +119,14 @@ def test_nothing_is_passed_over(file: str, content: str, said: str, tmp_path: Pa
     (tmp_path / file).write_text(content)
     with pytest.raises(InputError, match=said):
         names_of_classes(NUMBERS, tmp_path / file)
+
+
+def test_names_are_read_by_the_rule_of_all_tables(tmp_path: Path) -> None:
+    (tmp_path / "n.tsv").write_bytes('id\tname\nn01440764\t"tench\nn02102040\tspringer"\n'.encode("utf-16"))
+    assert names_of_classes(NUMBERS[:2], tmp_path / "n.tsv").names == [('"tench',), ('springer"',)]
+    (tmp_path / "n.txt.gz").write_bytes(gzip.compress(b"n01440764 tench\r\nn02102040 springer\r\n"))
+    assert names_of_classes(NUMBERS[:2], tmp_path / "n.txt.gz").names == [("tench",), ("springer",)]
+    (tmp_path / "n.jsonl").write_text(
+        '{"id": "n01440764", "name": ["tench", "Tinca"]}\n{"id": "n02102040", "name": "x"}'
+    )
+    assert names_of_classes(NUMBERS[:2], tmp_path / "n.jsonl").names == [("tench", "Tinca"), ("x",)]

@@ -77,6 +77,8 @@ def test_classes_are_read_from_lists_and_tables(tmp_path: Path) -> None:
     }
     (tmp_path / "names.csv").write_text("file_name,label,name\na.jpg,n1,dog\nb.jpg,n1,dog\nc.jpg,n2,gas pump\n")
     assert read_classes(tmp_path / "names.csv") == {"n1": ("dog",), "n2": ("gas pump",)}
+    (tmp_path / "names.jsonl").write_text('{"label": "n1", "name": ["dog", "hound"]}')
+    assert read_classes(tmp_path / "names.jsonl") == {"n1": ("dog", "hound")}
 
 
 def result_of(**values: float) -> Result:
@@ -148,7 +150,7 @@ def test_what_can_t_be_counted_is_refused(corpus: Corpus, make_corpus: MakeCorpu
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(InputError, match="empty.txt: holds no class name"):
         api.coverage(corpus, tmp_path / "empty.txt")
-    with pytest.raises(InputError, match="nowhere.txt: can't be read"):
+    with pytest.raises(InputError, match="nowhere.txt: no such file"):
         api.coverage(corpus, tmp_path / "nowhere.txt")
     with pytest.raises(InputError, match="--results: is drawn into a picture; name the picture"):
         api.coverage(corpus, CLASSES, results=tmp_path / "x.json")

@@ -56,5 +56,11 @@ def test_a_file_that_is_absent_or_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_dictionary(tmp_path / "absent.tsv")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\xd8")
-    with pytest.raises(InputError, match="can't be read as text"):
+    with pytest.raises(InputError, match="is not UTF-16"):
         read_similarity(tmp_path / "binary")
+
+
+def test_a_lone_quote_between_tabs_is_a_character_and_utf_16_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "list.tsv"
+    file.write_bytes('dog\tHund\n"cat\tKatze\nox"\tOchse\n'.encode("utf-16"))
+    assert len(read_dictionary(file)) == 3

@@ -26,6 +26,13 @@ KARPATHY = {"images": [{"filename": "a.jpg", "sentences": [{"raw": "ein Hund"}, 
         ("windows.txt", "\ufeffein Hund\r\nzwei Hunde\r\n", None),
         ("numbers.tsv", "a.jpg\tein Hund\na.jpg\tzwei Hunde\n", "2"),
         ("names.tsv", "image\tcaption\na.jpg\tein Hund\na.jpg\tzwei Hunde\n", "caption"),
+        ("token.txt", "a.jpg#0\tein Hund\na.jpg#1\tzwei Hunde\n", "2"),
+        ("flickr.token", "a.jpg#0\tein Hund\na.jpg#1\tzwei Hunde\n", "2"),
+        ("head.txt", "image\tcaption\na.jpg\tein Hund\na.jpg\tzwei Hunde\n", "2"),
+        ("named.token", "image\tcaption\na.jpg\tein Hund\na.jpg\tzwei Hunde\n", "caption"),
+        ("results.csv", "image_name| number| comment\na.jpg| 0| ein Hund\na.jpg| 1| zwei Hunde\n", "comment"),
+        ("numpy.csv", "image,caption\na.jpg,\"['ein Hund'\n 'zwei Hunde']\"\n", "caption"),
+        ("structs.jsonl", '{"text": [{"raw": "ein Hund"}, {"raw": "zwei Hunde"}]}\n', "text"),
         ("one.csv", "ein Hund\nzwei Hunde\n", None),
         ("names.csv", 'image,caption\na.jpg,"ein Hund"\na.jpg,"zwei Hunde"\n', "caption"),
         ("rows.jsonl", '{"text": ["ein Hund", "zwei Hunde"]}\n', "text"),
@@ -82,6 +89,10 @@ def test_captions_of_a_split_come_before_files(make_corpus: Callable[..., Corpus
         ("a.csv", b"image,caption\na.jpg,ein Hund\n", "captoin", "did you mean 'caption'?"),
         ("a.tsv", b"a.jpg\tein Hund\n", "3", "unknown column '3'; expected one of: 1 ('a.jpg'), 2 ('ein Hund')"),
         ("a.tsv", b"a.jpg\tein Hund\n", "0", "unknown column '0'"),
+        ("a.txt", b"a.jpg#0\tein Hund\n", None, "has 2 columns; expected --column"),
+        ("a.md", b"a.jpg\tein Hund\n", "2", "has no columns; expected a table: a name ending in .csv"),
+        ("a.jsonl", b'{"text": 5}\n', "text", "1 of 1 rows hold no text (such as row 1: int 5)"),
+        ("a.csv", b"a,b\n1,ein Hund\n2\n", "b", "1 of 2 rows hold no text (such as row 3: 1 cells"),
         ("a.tsv", b"a.jpg\tein Hund\n", None, "has 2 columns; expected --column"),
         ("a.jsonl", b'{"image": "a.jpg", "text": "ein Hund"}\n', None, "expected --column with one of: image, text"),
         ("a.json", b'["ein Hund"]', None, "holds no captions"),
@@ -134,3 +145,18 @@ def test_captions_of_one_language_are_chosen(tmp_path: Path) -> None:
     assert list(Texts(corpus)) == ["a dog runs", "ein Hund läuft"]
     with pytest.raises(InputError, match="unknown language 'fr'"):
         list(Texts(corpus, language="fr"))
+
+
+def test_a_few_broken_rows_are_left_out_and_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("image| comment\n" + "a.jpg| ein Hund\n" * 40 + "b.jpg  zwei\n")
+    texts = Texts(files=(path,), column="comment")
+    assert len(list(texts)) == len(list(texts)) == 40
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.endswith("1 of 41 rows hold no text and are left out (such as row 42: 1 cells, the first line has 2)")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_marks_say_how_text_is_written(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("ein M\u00e4dchen\u2028lacht\rzwei Hunde".encode(encoding))
+    assert list(texts_of_file(tmp_path / "a.txt")) == ["ein M\u00e4dchen\u2028lacht", "zwei Hunde"]

@@ -84,6 +84,15 @@ def labels(cell: Any, names: Sequence[str] = ()) -> Texts:
     return Texts(tuple(dict.fromkeys(part for part in found if part)), tuple(refused))
 
 
+def names(cell: Any) -> Texts:
+    """The names in a cell, as of a class: one, or a list, each as it is written."""
+    found = list(_labels(cell, ()))
+    return Texts(
+        tuple(each.strip() for each in found if isinstance(each, str)),
+        tuple(each.what for each in found if not isinstance(each, str)),
+    )
+
+
 def article(cell: Any) -> Texts:
     """The article in a cell, none or one: a text, or a list of its paragraphs."""
     said = texts(cell)

@@ -102,6 +102,16 @@ def opened_text(
         raise InputError(f"can't be read ({error})", where=path, expected=what) from error
 
 
+def ending_of(path: Path) -> str:
+    """The ending that says what is in a file, in lower case: that before ``.gz`` where it is packed.
+
+    Args:
+        path: The file.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
+
+
 def _bytes(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         packed = file.read(len(_GZIP)) == _GZIP or path.suffix.lower() == ".gz"

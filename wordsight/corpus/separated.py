@@ -183,6 +183,16 @@ class Separated:
         return "," if "," in there or not there else there[0]
 
 
+def cells_of(line: str, separator: str) -> list[str]:
+    """The cells of a line that stands alone, in a list whose lines have different numbers of them.
+
+    Args:
+        line: The line.
+        separator: What stands between the cells.
+    """
+    return next(_Form(separator, separator in _QUOTED, False, strict=False).reader([line]), [])
+
+
 @dataclass(frozen=True)
 class _Form:
     """How cells are told apart."""

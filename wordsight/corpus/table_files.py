@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wordsight.corpus.lines import ending_of
 from wordsight.corpus.splits import split_of
 from wordsight.corpus.tabular import KINDS
 from wordsight.errors import InputError, listed
@@ -87,8 +88,8 @@ def _in_folder(folder: Path) -> Iterator[tuple[Path, str]]:
         for file in folder.rglob("*")
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )
-    tables = [file for file in files if _ending(file) in _SOUGHT]
-    kinds = sorted({KINDS[_ending(file)] for file in tables})
+    tables = [file for file in files if ending_of(file) in _SOUGHT]
+    kinds = sorted({KINDS[ending_of(file)] for file in tables})
     if len(kinds) != 1:
         found = f"holds tables of several kinds: {listed(file.name for file in tables)}" if kinds else "holds no table"
         mend = "name those that are meant, or give a pattern, such as 'data/*.parquet'"
@@ -145,15 +146,10 @@ def split_of_file(name: str) -> str:
 
 
 def _columnar(file: Path) -> bool:
-    return KINDS.get(_ending(file)) == "columnar"
+    return KINDS.get(ending_of(file)) == "columnar"
 
 
 def _bare(name: str) -> str:
     name = name[:-3] if name.lower().endswith(".gz") else name
     ending = PurePosixPath(name).suffix
     return name.removesuffix(ending) if ending.lower() in KINDS else name
-
-
-def _ending(file: Path) -> str:
-    suffixes = [suffix.lower() for suffix in file.suffixes if suffix.lower() != ".gz"]
-    return suffixes[-1] if suffixes else ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from wordsight.corpus.columnar import Columnar
 from wordsight.corpus.example import Rejected
-from wordsight.corpus.lines import DEFAULT, opened_text
+from wordsight.corpus.lines import DEFAULT, ending_of, opened_text
 from wordsight.corpus.separated import Broken, Separated
 from wordsight.errors import InputError
 
@@ -75,6 +75,11 @@ class TableFile:
         return list(names)
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is text with separators between the cells."""
+        return self._kind == "text"
+
+    @property
     def has_names(self) -> bool:
         """Whether the columns have names; else they are called by their numbers."""
         return self._kind != "text" or self.text.has_names
@@ -114,8 +119,12 @@ class TableFile:
         else:
             yield from self._jsonl_rows(columns)
 
-    def whole_rows(self, columns: Sequence[str]) -> list[Row]:
+    def whole_rows(self, columns: Sequence[str], several_lines: bool = False) -> list[Row]:
         """All rows with the given columns, where none may be missing.
+
+        Args:
+            columns: The columns.
+            several_lines: Whether a cell may run over a line's end.
 
         Raises:
             InputError: At a broken one.
@@ -128,15 +137,16 @@ class TableFile:
                     where=self.path,
                     mend="a cell with a comma in it stands between double quotes",
                 )
+            for name, cell in row.cells.items():
+                if not several_lines and isinstance(cell, str) and "\n" in cell.strip():
+                    what = f"{row.name}: the cell of {name!r} runs over the line's end"
+                    raise InputError(what, where=self.path, mend="close the double quotes that it begins with")
             found.append(row)
         return found
 
     @cached_property
     def _kind(self) -> str:
-        suffixes = [suffix.lower() for suffix in self.path.suffixes]
-        if suffixes and suffixes[-1] == ".gz":
-            suffixes.pop()
-        kind = KINDS.get(suffixes[-1] if suffixes else "")
+        kind = KINDS.get(ending_of(self.path))
         if kind is None:
             raise InputError("unknown kind of table", where=self.path, expected=f"a name ending in {', '.join(KINDS)}")
         return kind

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wordsight.corpus.tabular import TableFile
+from wordsight.corpus import cells
+from wordsight.corpus.lines import ending_of, read_lines, read_text
+from wordsight.corpus.tabular import Row, TableFile
 from wordsight.errors import InputError
 
 # Files beside a task's images that may say what its classes are called, and the columns that would hold it.
@@ -135,12 +137,12 @@ def read_lines_of(
         InputError: When it can't be read, has none of the classes, or no column is plainly the one that is wanted.
     """
     wanted = frozenset(class_names)
-    if file.suffix.lower() == ".json":
+    if ending_of(file) == ".json":
         pairs = _of_json(file, wanted)
-    elif file.suffix.lower() in _TEXTS:
+    elif ending_of(file) in _TEXTS:
         pairs = _of_text(file, wanted)
     else:
-        pairs = _of_table(file, wanted, columns, named)
+        pairs = _of_table(file, wanted, columns, named, several_lines=whole)
     found: dict[str, dict[str, None]] = {}
     for name, cell in pairs:
         if name in wanted:
@@ -155,14 +157,8 @@ def read_lines_of(
 
 def _of_text(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
     """Lines of a class, and after a tab, a comma or a blank what is said of it."""
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=file, expected="names of classes") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"can't be read ({error})", where=file, expected="a class and its name a line") from error
     pairs = []
-    for line in lines:
+    for line in read_lines(file, what="a class and its name a line"):
         parts = (line.strip().split(between, 1) for between in ("\t", ",", None))
         of = next(
             ((part[0].strip(), part[1].strip()) for part in parts if len(part) > 1 and part[0].strip() in wanted), None
@@ -173,10 +169,10 @@ def _of_text(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
 
 def _of_json(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
     try:
-        content = json.loads(file.read_text("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=file, expected="names of classes") from error
-    except (OSError, ValueError) as error:
+        content = json.loads(read_text(file, what="names of classes"))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"can't be read as JSON ({error})", where=file) from error
     if not isinstance(content, dict):
         raise InputError("is no JSON object", where=file, expected='{"n01440764": "tench", ...}')
@@ -192,17 +188,18 @@ def _of_json(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _of_table(file: Path, wanted: frozenset[str], columns: Sequence[str], named: bool) -> list[tuple[str, str]]:
-    table = TableFile(file)
+def _of_table(
+    file: Path, wanted: frozenset[str], columns: Sequence[str], named: bool, several_lines: bool
+) -> list[tuple[str, str]]:
+    table = TableFile(file, headed=True)
     head = table.columns
-    rows: list[Mapping[str, str]] = [
-        {name: "" if cell is None else str(cell).strip() for name, cell in row.cells.items()}
-        for row in table.whole_rows(head)
+    rows: list[Mapping[str, tuple[str, ...]]] = [
+        {name: names_in(file, row, name) for name in row.cells} for row in table.whole_rows(head, several_lines)
     ]
     bare = len(head) == 2 and bool(wanted & {name.strip() for name in head})
     if bare:
-        rows.insert(0, {name: name.strip() for name in head})
-    held = {name: len(wanted & {row[name] for row in rows}) for name in head}
+        rows.insert(0, {name: (name.strip(),) for name in head})
+    held = {name: len(wanted & {each for row in rows for each in row[name]}) for name in head}
     # A column that is called so is that of the classes, also where texts are classes' names by chance.
     called = [name for name in head if not bare and name.lower().strip() in _CLASSES]
     classes = max(called or head, key=lambda name: held[name])
@@ -216,4 +213,21 @@ def _of_table(file: Path, wanted: frozenset[str], columns: Sequence[str], named:
         raise InputError(
             "no column is plainly the text of the classes", where=file, expected=f"a column called {columns[0]}"
         )
-    return [(row[classes], row[said]) for row in rows]
+    return [(each, text) for row in rows for each in row[classes] for text in row[said]]
+
+
+def names_in(file: Path, row: Row, column: str) -> tuple[str, ...]:
+    """The names in a cell, one or a list.
+
+    Args:
+        file: The table, for error messages.
+        row: One of its rows.
+        column: The cell's column.
+
+    Raises:
+        InputError: When it holds something that is no text.
+    """
+    read = cells.names(row.cells[column])
+    if read.refused:
+        raise InputError(f"{row.name}: {column} is no text ({read.refused[0]})", where=file, expected="a name")
+    return read.found

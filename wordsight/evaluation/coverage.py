@@ -21,10 +21,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from wordsight.concepts.splitters import normal, splitter
+from wordsight.corpus.lines import ending_of, read_lines
 from wordsight.corpus.store import Corpus
 from wordsight.corpus.tabular import TableFile
-from wordsight.errors import InputError, unknown
-from wordsight.evaluation.class_names import as_words
+from wordsight.errors import InputError, listed, unknown
+from wordsight.evaluation.class_names import as_words, names_in
 from wordsight.language.lemmas import noun_lemmas
 from wordsight.progress import track
 
@@ -243,7 +244,7 @@ def read_classes(file: Path) -> dict[str, tuple[str, ...]]:
         InputError: When it can't be read or holds no class.
     """
     found: dict[str, dict[str, None]] = {}
-    for own, names in _table_rows(file) if file.suffix.lower() not in (".txt", "") else _lines(file):
+    for own, names in _table_rows(file) if ending_of(file) not in (".txt", "") else _lines(file):
         several = [" ".join(as_words(name).split()) for name in names.split(",")]
         found.setdefault(own, {}).update(dict.fromkeys(name for name in several if name))
     nameless = next((own for own, names in found.items() if own and not names), None)
@@ -256,10 +257,7 @@ def read_classes(file: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _lines(file: Path) -> list[tuple[str, str]]:
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read ({error})", where=file, expected="a class name a line") from error
+    lines = read_lines(file, what="a class name a line")
     return [(line.strip(), line.strip()) for line in lines if line.strip() and not line.startswith("#")]
 
 
@@ -270,11 +268,13 @@ def _table_rows(file: Path) -> list[tuple[str, str]]:
     name = next((lower[name] for name in _NAMES if name in lower), own)
     if name is None:
         raise InputError(
-            f"has the columns {', '.join(table.columns[:6])}", where=file, expected="a column name, and one label"
+            f"has the columns {listed(table.columns)}", where=file, expected="a column name, and one label"
         )
     columns = list(dict.fromkeys([own or name, name]))
-    rows = [row.cells for row in table.whole_rows(columns)]
-    return [(str(row[own or name] or "").strip(), str(row[name] or "")) for row in rows]
+    return [
+        (",".join(names_in(file, row, own or name)), ",".join(names_in(file, row, name)))
+        for row in table.whole_rows(columns)
+    ]
 
 
 def print_coverage(found: Coverage, console: Console | None = None, most: int = 20) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from wordsight.concepts.splitters import normal
+from wordsight.corpus.lines import read_lines
+from wordsight.corpus.separated import cells_of
 from wordsight.errors import InputError
 
 _SEPARATORS = "\t;,"
@@ -73,17 +74,11 @@ def read_dictionary(file: Path) -> list[tuple[str, str]]:
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Number and cells of every line that holds something, words as concepts are named."""
-    try:
-        text = Path(file).read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=file, expected="a text file with two words a line") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read as text ({error})", where=file, expected="a text file in UTF-8") from error
-    lines = text.splitlines()
+    lines = list(read_lines(Path(file), what="a text file with two words a line"))
     filled = next((line for line in lines if line.strip()), "")
     separator = next((one for one in _SEPARATORS if one in filled), None)
     for number, line in enumerate(lines, start=1):
-        cells = line.split() if separator is None else next(csv.reader([line], delimiter=separator), [])
+        cells = line.split() if separator is None else cells_of(line, separator)
         cells = [normal(cell.strip()) for cell in cells]
         if any(cells):
             yield number, cells

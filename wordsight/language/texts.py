@@ -1,29 +1,32 @@
 """Sentences to learn a language model from: captions of a corpus, lines of text files, columns of tables, COCO JSON.
 
 A file is told by its name, before ``.gz`` where it is packed: ``.tsv`` and ``.csv`` are tables (with a line of names,
-or without one), ``.jsonl`` and ``.parquet`` are tables with names, ``.json`` holds COCO captions, and anything else is
-plain text, one sentence a line.
+or without one), ``.jsonl``, ``.parquet`` and ``.arrow`` are tables with names, ``.json`` holds COCO captions, and
+anything else is plain text, one sentence a line; ``.txt`` and ``.token`` are tables when a column is named.
 """
 
 from __future__ import annotations
 
-import csv
 import glob
-import gzip
 import json
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from wordsight.corpus import cells
+from wordsight.corpus.columns import known_name
 from wordsight.corpus.example import Rejected
+from wordsight.corpus.lines import ending_of, read_lines, read_text
 from wordsight.corpus.store import Corpus
-from wordsight.corpus.tabular import TableFile
+from wordsight.corpus.tabular import KINDS, TableFile
 from wordsight.errors import InputError, listed, unknown
+from wordsight.progress import console
 
-_DELIMITERS = {".tsv": "\t", ".csv": ","}
-_NAMED_TABLES = (".jsonl", ".ndjson", ".parquet")
+_TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet", ".arrow")
+_TOKENS = (".txt", ".token")
+# More rows without a text than this and the column or the file is not the one that was meant.
+_MOST_WRONG = 0.05
 _COCO = "COCO captions: {'annotations': [{'caption': ...}]}, or {'images': [{'sentences': [{'raw': ...}]}]}"
 
 
@@ -47,6 +50,7 @@ class Texts:
     language: str | None = None
     files: tuple[Path, ...] = ()
     column: str | None = None
+    _said: set[Path] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.corpus is None and not self.files:
@@ -78,28 +82,29 @@ class Texts:
             rows = self.corpus.caption_iter(self.corpus.indices(self.split), self.language)
             yield from (text for _, _, text in rows)
         for file in self.files:
-            yield from texts_of_file(file, self.column)
+            yield from texts_of_file(file, self.column, None if file in self._said else console.print)
+            self._said.add(file)
 
 
-def texts_of_file(path: Path, column: str | None = None) -> Iterator[str]:
+def texts_of_file(path: Path, column: str | None = None, say: Callable[[str], None] | None = None) -> Iterator[str]:
     """Yield the texts of one file as they stand there, empty ones too.
 
     Args:
         path: The file.
         column: Of a table, the column that holds the text: its name, or its number from 1 for a table without names.
+        say: Takes a line about rows that were left out.
 
     Raises:
-        InputError: When it can't be read, is not UTF-8, or has no such column.
+        InputError: When it can't be read, is not UTF-8, has no such column, or too many of its rows are broken.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
+    kind = ending_of(path)
     if kind == ".json":
         return _coco(path)
-    if kind in _NAMED_TABLES or (kind in _DELIMITERS and column is not None and not column.isdecimal()):
-        return _named_column(path, kind, column)
-    if kind in _DELIMITERS:
-        return _numbered_column(path, _DELIMITERS[kind], column)
-    return _lines(path)
+    if kind in _TABLES or (kind in _TOKENS and _is_token_file(path)) or (column is not None and kind in KINDS):
+        return _column(path, column, say)
+    if column is not None:
+        raise InputError("has no columns", where=path, expected=f"a table: a name ending in {', '.join(KINDS)}")
+    return read_lines(path)
 
 
 def _matching(file: Path) -> list[Path]:
@@ -115,73 +120,71 @@ def _matching(file: Path) -> list[Path]:
     return found
 
 
-def _lines(path: Path) -> Generator[str, None, None]:
-    """The lines of a text file, decoded one at a time so that a bad byte is told with its line."""
-    number = 0
+def _is_token_file(path: Path) -> bool:
+    """Whether each line begins with an image's name, as in the token files of Flickr8k: no one wants to read these."""
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
+        text = TableFile(path).text
+        return len(text.first) > 1 and not text.has_names
+    except InputError:
+        # An empty file is one without sentences; one that can't be read is told of where it is read.
+        return False
+
+
+def _column(path: Path, column: str | None, say: Callable[[str], None] | None) -> Iterator[str]:
+    table, name = _chosen(path, column)
+    rows, wrong, first = 0, 0, ""
+    for row in table.rows([name]):
+        rows += 1
+        read = cells.Texts((), (row.detail,)) if isinstance(row, Rejected) else cells.texts(row.cells[name])
+        yield from read.found
+        if read.refused:
+            wrong += 1
+            first = first or f"{row.id if isinstance(row, Rejected) else row.name}: {read.refused[0]}"
+    if wrong > _MOST_WRONG * rows:
         raise InputError(
-            f"line {number}: byte 0x{error.object[error.start]:02x} is not UTF-8", where=path, mend="save it as UTF-8"
-        ) from error
-    except (OSError, EOFError) as error:
-        raise InputError(f"can't be read ({error})", where=path, expected="a text file") from error
+            f"{wrong:,} of {rows:,} rows hold no text (such as {first})",
+            where=path,
+            expected=f"at most {_MOST_WRONG:.0%} such rows",
+            mend="mend them, or name another --column",
+        )
+    if wrong and say is not None:
+        say(f"{path}: {wrong:,} of {rows:,} rows hold no text and are left out (such as {first})")
 
 
-def _numbered_column(path: Path, delimiter: str, column: str | None) -> Iterator[str]:
-    # Tabs hold no text, so that a quotation mark in a TSV is one; in a CSV it holds a cell together.
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    place = None if column is None else int(column) - 1
-    # The file is closed also when it is not read to its end.
-    with closing(_lines(path)) as lines:
-        reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)
-        try:
-            for cells in reader:
-                if place is None:
-                    place = _only_column(path, cells)
-                if reader.line_num == 1 and not 0 <= place < len(cells):
-                    raise unknown("column", str(place + 1), _numbered(cells), where=path)
-                if place < len(cells):
-                    yield cells[place]
-        except csv.Error as error:
-            raise InputError(f"line {reader.line_num}: {error}", where=path, expected="a table") from error
+def _chosen(path: Path, column: str | None) -> tuple[TableFile, str]:
+    """The table and the column of it that a person means.
 
-
-def _only_column(path: Path, cells: list[str]) -> int:
-    if len(cells) == 1:
-        return 0
-    raise InputError(
-        f"has {len(cells)} columns",
-        where=path,
-        expected=f"--column with the name of one, or its number: {listed(_numbered(cells))}",
-    )
-
-
-def _numbered(cells: list[str]) -> list[str]:
-    return [f"{number} ({cell[:30]!r})" for number, cell in enumerate(cells, start=1)]
-
-
-def _named_column(path: Path, kind: str, column: str | None) -> Iterator[str]:
-    table = TableFile(path, quotes=kind != ".tsv")
-    if column is None or column not in table.columns:
-        if column is not None and not column.isdecimal():
+    Raises:
+        InputError: When there is no such column, or it can't be told which.
+    """
+    table = TableFile(path)
+    if column is not None and (not column.isdecimal() or not table.is_text):
+        table = replace(table, headed=True)
+        if column not in table.columns:
             raise unknown("column", column, table.columns, where=path)
+        return table, column
+    if not table.is_text:
         expected = f"--column with one of: {listed(table.columns)}"
         raise InputError("which column holds the text?", where=path, expected=expected)
-    for row in table.rows([column]):
-        cell = None if isinstance(row, Rejected) else row.cells[column]
-        for text in cell if isinstance(cell, list) else [cell]:
-            yield text if isinstance(text, str) else ""
+    first = table.text.first
+    # The names of columns are no sentences, also where a person counts.
+    table = replace(table, headed=table.has_names and any(map(known_name, first)))
+    shown = [f"{number} ({cell[:30]!r})" for number, cell in enumerate(first, start=1)]
+    if column is None and len(first) > 1:
+        expected = f"--column with the name of one, or its number: {listed(shown)}"
+        raise InputError(f"has {len(first)} columns", where=path, expected=expected)
+    place = 1 if column is None else int(column)
+    if not 1 <= place <= len(first):
+        raise unknown("column", str(place), shown, where=path)
+    return table, table.columns[place - 1]
 
 
 def _coco(path: Path) -> Iterator[str]:
     try:
-        content: Any = json.loads("".join(_lines(path)))
+        content: Any = json.loads(read_text(path))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"is no JSON ({error})", where=path, expected=_COCO) from error
     fields = content if isinstance(content, dict) else {}
     annotations, images = fields.get("annotations", []), fields.get("images", [])

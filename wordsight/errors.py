@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 # A message is read by a person: no more names than these, each no longer than this, and this many characters in all.
 _MOST_NAMES = 12
@@ -33,6 +36,57 @@ class InputError(ValueError):
             line += f"; {mend}"
         # File names and cells may hold line breaks; the promise is one line.
         super().__init__(" ".join(line.split()))
+
+
+class SomeFailedError(InputError):
+    """Of several things that were asked for at once some could not be done; the others are done.
+
+    Args:
+        done: What could, as the call would have returned it.
+        failures: What could not, an error each.
+    """
+
+    def __init__(self, done: Any, failures: Iterable[InputError]) -> None:
+        self.done = done
+        # What several of them share is said once.
+        self.failures = tuple({str(failure): failure for failure in failures}.values())
+        super().__init__("; ".join(map(str, self.failures)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SomeFailedError, (self.done, self.failures)
+
+
+def settled(done: T, failures: Sequence[InputError]) -> T:
+    """What was done of several things, where all of them were.
+
+    Args:
+        done: What was.
+        failures: Why others could not be.
+
+    Raises:
+        InputError: The failure, where one thing was asked for; else :class:`SomeFailedError`.
+    """
+    if not failures:
+        return done
+    several = SomeFailedError(done, failures)
+    raise several if done or len(several.failures) > 1 else several.failures[0]
+
+
+def some_done(call: Callable[[], T]) -> tuple[T, SomeFailedError | None]:
+    """What a call did of several things, and the error that it is to end with once that was shown.
+
+    Args:
+        call: The call.
+
+    Raises:
+        InputError: When it did nothing.
+    """
+    try:
+        return call(), None
+    except SomeFailedError as error:
+        if not error.done:
+            raise
+        return error.done, error
 
 
 def unknown(

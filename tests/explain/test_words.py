@@ -226,6 +226,22 @@ def test_an_unknown_word_suggests_the_nearest_spelling(two: Run, capsys: pytest.
     assert "'dog'" in capsys.readouterr().err.partition("did you mean")[2]
 
 
+def test_of_several_words_those_that_are_known_are_shown_and_then_the_others(
+    two: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, list_ = tmp_path / "words.json", tmp_path / "scores.csv"
+    list_.write_text("first,second,score\nxx,yy,1\nzz,vv,2\n", "utf-8")
+    words = ["explain", "words", str(two.path), "dogg", "sand", "zebra", "--out", str(out)]
+    assert main([*words, "--similarity", str(list_)]) == 2
+    shown = capsys.readouterr()
+    assert "sand (english" in shown.out
+    assert f"wrote {out}" in shown.out
+    lines = [line for line in shown.err.splitlines() if line.startswith("wordsight: ")]
+    assert [line.split("unknown word ")[1].split(";")[0] for line in lines[:2]] == ["'dogg'", "'zebra'"]
+    assert lines[2].startswith(f"wordsight: {list_}: ")
+    assert {each["word"] for each in json.loads(out.read_text("utf-8"))["nearest"]} == {"sand"}
+
+
 def test_words_may_stand_on_both_sides_of_a_flag(two: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "words", str(two.path), "dog", "--most", "2", "sand"]) == 0
     shown = capsys.readouterr().out

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,7 @@ from wordsight.api.corpora import open_corpus
 from wordsight.api.runs import open_run
 from wordsight.api.side_by_side import processes_for, side_by_side
 from wordsight.corpus import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, settled
 from wordsight.joining import corpus_question
 from wordsight.ranges import SideOrNetworks, check_argument
 from wordsight.subjects import chosen_device, is_network, module_subject, network_subject, subject_of
@@ -68,9 +68,11 @@ def evaluate(
 
     Raises:
         InputError: When neither or both of task and corpus are given, or both ``protocol`` and ``protocols``; when a
-            name is unknown, or a protocol asks otherwise.
+            name is unknown, or the one thing that is asked can't be measured.
+        SomeFailedError: When several things are asked and some can't be measured: after all that can are, with their
+            results in ``done``.
     """
-    from wordsight.evaluation import METHODS, CaptionedSplit, Task, asked_protocols, task_names
+    from wordsight.evaluation import METHODS, CaptionedSplit, Task, check_asked, opened_protocols, task_names
     from wordsight.evaluation import evaluate as measure
 
     if (task is None) == (corpus is None):
@@ -88,17 +90,28 @@ def evaluate(
     if spec is not None and processes > 1:
         shared: dict[str, Any] = {"subject": spec, "protocols": wanted, "device": device, "out": out, **flags}
         shared |= {"image_size": image_size, "again": again, "jobs": 1}
-        found = side_by_side(evaluate, [{**shared, "task": one} for one in named], processes)
-        return list(chain.from_iterable(found))
+        return side_by_side(evaluate, [{**shared, "task": one} for one in named], processes)
     opened = None if corpus is None else open_corpus(corpus)
     run = _opened_run(subject, opened)
-    asked = asked_protocols(wanted or [_usual(run, task is not None)], CaptionedSplit if task is None else Task)
-    heads = any(METHODS[protocol.method].heads for protocol in asked)
-    measured = _subject(run, subject, device, heads=heads, image_size=image_size, out=out)
-    results = []
-    for question in _questions(run, measured, named, opened, split, asked, flags):
-        results += measure(measured, question, asked, again=again)
-    return results
+    asked = opened_protocols(wanted or [_usual(run, task is not None)])
+    # What can be measured is, whatever can't.
+    subjects, questions = _Once(), _Once()
+    results: list[Result] = []
+    failures: list[InputError] = []
+    for place in named if opened is None else _splits(opened, split):
+        for one in asked:
+            method = METHODS[one.method]
+            try:
+                check_asked(one, CaptionedSplit if task is None else Task)
+                make = partial(_subject, run, subject, device, heads=method.heads, image_size=image_size, out=out)
+                measured = subjects.get(method.heads, make)
+                question = questions.get(
+                    (place, method.asks), partial(_question, run, measured, place, opened, one, flags)
+                )
+                results += measure(measured, question, [one], again=again)
+            except InputError as error:
+                failures.append(error)
+    return settled(results, failures)
 
 
 def _one_of_two(protocol: str | Sequence[str], protocols: str | Sequence[str]) -> list[str]:
@@ -203,21 +216,38 @@ def _subject(
     return module_subject(given, device, image_size=image_size, out=folder)
 
 
-def _questions(
-    run: Run | None,
-    subject: Subject,
-    tasks: Sequence[str],
-    corpus: Corpus | None,
-    split: str | Sequence[str] | None,
-    protocols: Sequence[Protocol],
-    flags: dict[str, Any],
-) -> list[Question]:
+class _Once:
+    """What several protocols need, made once; also the error where it can't be made."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Any] = {}
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What was made under a key.
+
+        Raises:
+            InputError: When making it raised that, now or before.
+        """
+        if key not in self._made:
+            try:
+                self._made[key] = make()
+            except InputError as error:
+                self._made[key] = error
+        if isinstance(self._made[key], InputError):
+            raise self._made[key]
+        return self._made[key]
+
+
+def _question(
+    run: Run | None, subject: Subject, place: str, corpus: Corpus | None, protocol: Protocol, flags: dict[str, Any]
+) -> Question:
+    """A task, or a split of a corpus as a protocol asks about it."""
     from wordsight.evaluation import open_task
 
     if corpus is None:
-        return [open_task(each, **flags) for each in tasks]
+        return open_task(place, **flags)
     assert run is not None
-    return [corpus_question(run, subject, corpus, one, protocols) for one in _splits(corpus, split)]
+    return corpus_question(run, subject, corpus, place, [protocol])
 
 
 def _splits(corpus: Corpus, asked: str | Sequence[str] | None) -> list[str]:

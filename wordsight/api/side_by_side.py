@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, SomeFailedError, settled
 from wordsight.progress import console, track
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def processes_for(tasks: int, asked: int, device: str) -> int:
     return max(1, min(room))
 
 
-def side_by_side(
-    call: Callable[..., list[Result]], each: Sequence[Mapping[str, Any]], processes: int
-) -> list[list[Result]]:
+def side_by_side(call: Callable[..., list[Result]], each: Sequence[Mapping[str, Any]], processes: int) -> list[Result]:
     """Call a function once for each task, so many at a time.
 
     Args:
@@ -53,23 +51,32 @@ def side_by_side(
         processes: How many run at a time; each has its share of the cores.
 
     Returns:
-        What each call gave, in the order of the calls.
+        What the calls gave, in their order.
 
     Raises:
-        InputError: When a call raises it; what others wrote is kept.
+        InputError: When a call raises it, after the others have given what they can.
     """
     import joblib
 
     threads = max(1, (os.cpu_count() or 1) // processes)
     with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
         found = joblib.Parallel(return_as="generator")(joblib.delayed(_quietly)(call, one) for one in each)
-        return list(track(found, f"tasks, {processes} at a time", total=len(each)))
+        given = list(track(found, f"tasks, {processes} at a time", total=len(each)))
+    results = [result for done, _ in given for result in done]
+    return settled(results, [failure for _, failures in given for failure in failures])
 
 
-def _quietly(call: Callable[..., list[Result]], arguments: Mapping[str, Any]) -> list[Result]:
+def _quietly(
+    call: Callable[..., list[Result]], arguments: Mapping[str, Any]
+) -> tuple[list[Result], Sequence[InputError]]:
     """A call without bars of its own: those of several processes would write over each other."""
     console.quiet = True
-    return call(**arguments)
+    try:
+        return call(**arguments), ()
+    except SomeFailedError as error:
+        return error.done, error.failures
+    except InputError as error:
+        return [], (error,)
 
 
 def _free_bytes() -> float:

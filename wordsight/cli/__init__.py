@@ -24,7 +24,7 @@ from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
 from wordsight.cli.stopping import LOADER_KILLED, Terminated, terminable
 from wordsight.cli.verb import Group, Verb
 from wordsight.disk import refused
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, SomeFailedError, unknown
 
 VERBS: dict[str, Verb | Group] = {
     "demo": DEMO,
@@ -71,7 +71,9 @@ def main(words: Sequence[str] | None = None) -> int:
             verb.call(verb.read(prog, rest))
             sys.stdout.flush()
     except InputError as error:
-        print(f"wordsight: {error}", file=sys.stderr)
+        sys.stdout.flush()
+        for each in error.failures if isinstance(error, SomeFailedError) else (error,):
+            print(f"wordsight: {each}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt as stop:
         return _stopped(verb, TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wordsight.cli.verb import Group, Verb
+from wordsight.errors import some_done
 from wordsight.ranges import AtLeastOne, Count, MapCount, Perplexity, ProcessesOrAuto, Seed, SideOrNetworks
 
 if TYPE_CHECKING:
@@ -254,7 +255,8 @@ def _evaluate(values: Values) -> None:
 
     given = values.of(EvaluateArguments)
     run, task = given.pop("run"), given.pop("task")
-    results = api.evaluate(run, task=task or None, protocols=given.pop("protocol"), **given)
+    protocols = given.pop("protocol")
+    results, failed = some_done(lambda: api.evaluate(run, task=task or None, protocols=protocols, **given))
     print_results(results)
     folder = results_folder(run, values["out"])
     files = [str(result_file(folder, one.task, one.protocol, one.part)) for one in results]
@@ -262,6 +264,8 @@ def _evaluate(values: Values) -> None:
     own = Path(run).is_dir() and values["out"] is None
     following = f"wordsight report {run}" if own else f"wordsight compare {folder} runs/*"
     print(f"wrote {wrote}; next: {following}")
+    if failed is not None:
+        raise failed
 
 
 def _explain_photo_sources() -> list[Source]:
@@ -303,9 +307,12 @@ def _explain_words(values: Values) -> None:
     from wordsight.explain.words import print_words
 
     given = values.of(ExplainWordsArguments)
-    print_words(api.explain_words(given.pop("run"), given.pop("words"), **given))
+    found, failed = some_done(lambda: api.explain_words(given.pop("run"), given.pop("words"), **given))
+    print_words(found)
     if values["out"] is not None:
         print(f"wrote {values['out']}")
+    if failed is not None:
+        raise failed
 
 
 def _report_sources() -> list[Source]:

@@ -54,9 +54,11 @@ __all__ = [
     "Subject",
     "Task",
     "asked_protocols",
+    "check_asked",
     "evaluate",
     "open_protocol",
     "open_task",
+    "opened_protocols",
     "print_results",
     "protocol_names",
     "read_results",
@@ -101,6 +103,7 @@ def evaluate(
         InputError: When a protocol is unknown or asks another kind of question, or can't be measured on this one.
     """
     results = []
+    _refuse_another_task_s(subject, question)
     does = behaviour(subject.backbone, subject.image_size)
     seen = seen_in_pretraining(subject, question)
     for protocol in asked_protocols(protocols, type(question)):
@@ -142,6 +145,21 @@ def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | typ
     Raises:
         InputError: In these cases, or when there is none.
     """
+    opened = opened_protocols(protocols)
+    for protocol in opened:
+        check_asked(protocol, asked)
+    return opened
+
+
+def opened_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
+    """Open protocols, whatever they ask about.
+
+    Args:
+        protocols: Protocols, or their names.
+
+    Raises:
+        InputError: When one doesn't exist, two have one name, or there is none.
+    """
     if not protocols:
         expected = f"one of: {listed(protocol_names())}"
         raise InputError("no protocol was named", where="--protocol", expected=expected)
@@ -154,13 +172,23 @@ def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | typ
                 where="--protocol",
                 mend="results are filed by that name: give one of the files another",
             )
-    opened = list(named.values())
-    for protocol in opened:
-        asks = METHODS[protocol.method].asks
-        if not issubclass(asked, asks):
-            wanted = "labelled images (--task)" if asks is Task else "captioned images (--corpus)"
-            raise InputError(f"{protocol.name} asks about {wanted}", where="--protocol")
-    return opened
+    return list(named.values())
+
+
+def check_asked(protocol: Protocol, asked: type[Task] | type[CorpusSplit]) -> None:
+    """Refuse a protocol that asks another kind of question.
+
+    Args:
+        protocol: The protocol.
+        asked: What there is, as :func:`asked_protocols` takes it.
+
+    Raises:
+        InputError: When it does.
+    """
+    asks = METHODS[protocol.method].asks
+    if not issubclass(asked, asks):
+        wanted = "labelled images (--task)" if asks is Task else "captioned images (--corpus)"
+        raise InputError(f"{protocol.name} asks about {wanted}", where="--protocol")
 
 
 def _content(setting: Any) -> str:
@@ -194,11 +222,16 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
     seconds = round(time.perf_counter() - started, 3)
     several = found if isinstance(found, list) else [found]
     results = []
+    # A result on what the task held before is replaced, and that is said.
+    older = {result.data for _, result in _filed(subject, question, protocol)}
     for place, each in enumerate(several):
         result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several), place=place)
         result = _with_origin(result, subject)
         if result.interval is None and result.outcomes is not None:
             result = replace(result, interval=bootstrap_interval(result.outcomes))
+        if older and result.data not in older:
+            replaced = f"replaces a result on other images, labels or captions of the name {question.name!r}"
+            result = replace(result, warnings=[*result.warnings, replaced])
         _refuse_another_s(result, subject.results_folder)
         result.write(subject.results_folder)
         results.append(result)
@@ -211,6 +244,34 @@ def _with_origin(result: Result, subject: Subject) -> Result:
     backbone = subject.backbone
     settings = result.settings | ({"weights_from": backbone.origin} if backbone.origin else {})
     return replace(result, settings=settings, warnings=[*backbone.warnings, *result.warnings])
+
+
+def _refuse_another_task_s(subject: Subject, question: Question) -> None:
+    """Results are filed by a task's name, which a folder elsewhere may have too.
+
+    Raises:
+        InputError: When results on other images, named otherwise, lie where this task's would.
+    """
+    if not isinstance(question, Task):
+        return
+    for file in sorted((subject.results_folder / question.name).glob("*.json")):
+        try:
+            result = Result.read(file)
+        except InputError:
+            continue
+        other = result.settings.get("source")
+        if other is not None and result.data != question.fingerprint and _place(str(other)) != _place(question.spec):
+            raise InputError(
+                f"is a result of {other}, and {question.spec} is another task of the name {question.name!r}",
+                where=file,
+                mend="give --out another folder, rename the task's, or remove these results",
+            )
+
+
+def _place(spec: str) -> str:
+    """What a person wrote for a task, without what can be written in two ways."""
+    kind, colon, place = spec.partition(":")
+    return f"{kind}:{Path(place).resolve()}" if colon else f"corpus:{Path(kind).resolve()}"
 
 
 def _refuse_another_s(result: Result, folder: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from wordsight.atomic import write_json
 from wordsight.concepts.splitters import normal
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, settled, unknown
 from wordsight.explain.feature_spread import ENOUGH, IMAGES, photos
 from wordsight.explain.translation import Translation, translate
 from wordsight.explain.word_lists import ScoredPair, read_dictionary, read_similarity
@@ -24,6 +25,7 @@ from wordsight.explain.word_space import Neighbour, WordSpace, word_spaces
 if TYPE_CHECKING:
     from wordsight.training.run import Run
 
+T = TypeVar("T")
 # Fewer pairs than this say nothing about an order.
 _LEAST_PAIRS = 3
 
@@ -111,8 +113,9 @@ def explain_words(
         out: A JSON file for what was found.
 
     Raises:
-        InputError: When the run has no tag head, knows a word not, or a list can't be read or holds none of its words;
-            when its photos are wanted and gone.
+        InputError: When the run has no tag head, does not know the one word, or a list can't be read or holds none of
+            its words; when its photos are wanted and gone.
+        SomeFailedError: When several things are asked and the run knows some of them, with what it knows in ``done``.
     """
     if not words and similarity is None and dictionary is None:
         raise InputError(
@@ -128,17 +131,34 @@ def explain_words(
     scored = None if similarity is None else read_similarity(similarity)
     pairs = None if dictionary is None else read_dictionary(dictionary)
     spaces = word_spaces(run, concepts, centre=centre, images=images, device=device)
+    failures: list[InputError] = []
+
+    def answered(ask: Callable[[], T]) -> list[T]:
+        """What a run knows of one thing that was asked for; what it does not is said after the rest."""
+        try:
+            return [ask()]
+        except InputError as error:
+            failures.append(error)
+            return []
+
+    where = str(run.path)
+    near = [answered(partial(nearest_of, spaces, word, most, where)) for word in dict.fromkeys(map(normal, words))]
+    followed = [] if scored is None else answered(partial(similarity_of, spaces, scored, str(similarity)))
+    told = [] if pairs is None else answered(partial(translate, spaces, pairs, most, str(dictionary)))
+    answers = [one for each in near for ones in each for one in ones]
+    if not answers and not followed and not told:
+        settled(None, failures)
     found = WordsExplained(
         run.name,
         centre,
         len(photos(run, images)) if images else 0,
-        [one for word in dict.fromkeys(map(normal, words)) for one in nearest_of(spaces, word, most, str(run.path))],
-        None if scored is None else similarity_of(spaces, scored, str(similarity)),
-        [] if pairs is None else translate(spaces, pairs, most, str(dictionary)),
+        answers,
+        next(iter(followed), None),
+        next(iter(told), []),
     )
     if out is not None:
         write_json(out, asdict(found))
-    return found
+    return settled(found, failures)
 
 
 def nearest_of(spaces: Sequence[WordSpace], word: str, most: int, where: str = "words") -> list[Nearest]:

@@ -175,6 +175,16 @@ def test_xml_files_of_a_labelling_tool_are_a_task(tmp_path: Path) -> None:
     assert (np.concatenate([task.train.targets, task.test.targets])[:, 2] == -1).sum() == 1
 
 
+def test_images_that_nothing_installed_reads_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("wordsight.evaluation.tasks.task", "wordsight.corpus.left_out"):
+        monkeypatch.setattr(f"{module}.decoder_packages", lambda: {".rare": "pillow-rare"})
+    folder = _pictures(tmp_path / "set", {"cat": 6, "dog": 6})
+    (folder / "cat" / "more.rare").write_bytes(b"...")
+    (folder / "cat" / "notes.md").write_bytes(b"...")
+    said = "images that were not read: .rare (1 file, pip install pillow-rare to read them)"
+    assert said in open_task(f"folder:{folder}").notes
+
+
 def test_unlabelled_images_are_left_out_and_counted(tmp_path: Path) -> None:
     folder = _pictures(tmp_path / "x", {"train/a": 4, "train/b": 4, "test/a": 2, "test/b": 2, "train": 3})
     task = open_task(f"folder:{folder}")

@@ -124,7 +124,7 @@ def test_a_column_that_is_there_twice_is_refused(
 def test_what_a_table_can_be_mended_by_names_no_flag_that_tasks_lack(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "t.csv"
     file.write_bytes("image,label\n0.png,é\n".encode("latin-1"))
-    with pytest.raises(InputError, match="line 2: byte 0xe9 is not utf-8; save it as UTF-8$"):
+    with pytest.raises(InputError, match="line 2: byte 0xe9 is not UTF-8; save it as UTF-8$"):
         open_task(f"{kind}:{file}")
     file.write_text('image,label\n0.png,"1\n', "utf-8")
     with pytest.raises(InputError, match="close the quotes there$"):

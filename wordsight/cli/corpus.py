@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _EXAMPLES = {
     "coco": "captions.json images/ --out corpora/flickr8k",
     "table": "products.tsv --image image --caption title --out corpora/shop",
+    "json": "records.json images/ --out corpora/blip",
     "folder": "photos/ --out corpora/photos",
     "webdataset": "'shards/*.tar' --out corpora/web",
     "huggingface": "dataset/ --out corpora/dataset",

@@ -9,6 +9,7 @@ from wordsight.corpus.readers.coco import Coco
 from wordsight.corpus.readers.flickr30k_entities import Flickr30kEntities
 from wordsight.corpus.readers.folder import Folder
 from wordsight.corpus.readers.huggingface import HuggingFace
+from wordsight.corpus.readers.json_file import Json
 from wordsight.corpus.readers.pictures import Pictures
 from wordsight.corpus.readers.table import Table
 from wordsight.corpus.readers.visual_genome import VisualGenome
@@ -19,6 +20,7 @@ from wordsight.corpus.store import Corpus
 READERS: dict[str, type[Reader]] = {
     "coco": Coco,
     "table": Table,
+    "json": Json,
     "folder": Folder,
     "webdataset": WebDataset,
     "huggingface": HuggingFace,

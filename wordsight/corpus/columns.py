@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from wordsight.corpus import cells
 from wordsight.corpus.image_formats import is_image_name
-from wordsight.corpus.tabular import Row, TableFile
+from wordsight.corpus.tabular import Row, Tabular
 from wordsight.errors import InputError, listed, unknown
 
 Role = Literal["image", "folder", "caption", "label", "split", "language", "article", "id"]
@@ -40,7 +40,12 @@ def known_name(name: str) -> bool:
     return any(name.strip().lower() in names for names in _NAMES.values())
 
 
-def named_column(file: TableFile, role: Role, name: str) -> str:
+def names_image(name: str) -> bool:
+    """Whether a column of this name may hold images or their names."""
+    return name.strip().lower() in _NAMES["image"]
+
+
+def named_column(file: Tabular, role: Role, name: str) -> str:
     """The column that a person named, by its name or its number from 1.
 
     Raises:
@@ -53,7 +58,7 @@ def named_column(file: TableFile, role: Role, name: str) -> str:
     raise unknown(f"{role} column", name, file.columns, where=file.path)
 
 
-def named_columns(file: TableFile, role: Role, names: str) -> list[str]:
+def named_columns(file: Tabular, role: Role, names: str) -> list[str]:
     """The columns that a person named, with commas between them.
 
     Raises:
@@ -64,7 +69,7 @@ def named_columns(file: TableFile, role: Role, names: str) -> list[str]:
     return list(dict.fromkeys(named_column(file, role, name.strip()) for name in names.split(",") if name.strip()))
 
 
-def told_column(file: TableFile, role: Role) -> str | None:
+def told_column(file: Tabular, role: Role) -> str | None:
     """The column whose name tells that it plays a role, ``None`` where there is none.
 
     Raises:
@@ -86,10 +91,10 @@ def told_column(file: TableFile, role: Role) -> str | None:
             raise InputError(what, where=file.path, mend=f"name one: --{role} COLUMN")
         if found:
             return found[0]
-    return None
+    return _told_inside(file, role)
 
 
-def told_columns(file: TableFile, role: Role) -> list[str]:
+def told_columns(file: Tabular, role: Role) -> list[str]:
     """The columns whose names tell that they play a role: one, or several that are counted (``caption_0``, ...).
 
     Raises:
@@ -109,7 +114,7 @@ def told_columns(file: TableFile, role: Role) -> list[str]:
     return [name for found in by_stem.values() for _, name in sorted(found)]
 
 
-def folder_column(file: TableFile, image: str) -> str | None:
+def folder_column(file: Tabular, image: str) -> str | None:
     """The column of the folders that image files are in, where the file's name and its folder stand in two columns.
 
     Args:
@@ -128,7 +133,7 @@ def folder_column(file: TableFile, image: str) -> str | None:
     return next((name for name in found if not _any_image([row.cells[name] for row in rows])), None)
 
 
-def not_told(file: TableFile, what: str, flag: str) -> InputError:
+def not_told(file: Tabular, what: str, flag: str) -> InputError:
     """The error for a table none of whose columns plays a role that is needed.
 
     Args:
@@ -140,7 +145,7 @@ def not_told(file: TableFile, what: str, flag: str) -> InputError:
     return InputError(found, where=file.path, mend=f"name it: {flag} COLUMN")
 
 
-def _told_by_cells(file: TableFile, role: Role) -> str | None:
+def _told_by_cells(file: Tabular, role: Role) -> str | None:
     """The column of a table without names that holds image files, or the one that holds sentences."""
     if role not in ("image", "caption"):
         return None
@@ -154,7 +159,18 @@ def _told_by_cells(file: TableFile, role: Role) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _without_folders(file: TableFile, found: list[str]) -> list[str]:
+def _told_inside(file: Tabular, role: Role) -> str | None:
+    """The field inside another (``photo.url``) that is called like an image or a caption, where only one is."""
+    if role not in ("image", "caption"):
+        return None
+    for wanted in filter(None, _NAMES[role]):
+        found = [name for name in file.columns if name.lower().endswith(f".{wanted}")]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _without_folders(file: Tabular, found: list[str]) -> list[str]:
     """Of columns that are called like files, those that hold files, where some hold only their folders."""
     rows = [row.cells for row in islice(file.rows(found), _SAMPLE) if isinstance(row, Row)]
     files = [name for name in found if file.holds_bytes(name) or _any_image([row[name] for row in rows])]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from wordsight.corpus import cells
 from wordsight.corpus.columns import (
@@ -18,7 +19,7 @@ from wordsight.corpus.columns import (
 )
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.table_files import TablePath
-from wordsight.corpus.tabular import Row, TableFile
+from wordsight.corpus.tabular import Row, Tabular
 from wordsight.errors import InputError
 
 Named = Mapping[Role, str | None]
@@ -42,7 +43,7 @@ class Part:
         folder_is_guessed: Whether nobody named the column of folders.
     """
 
-    file: TableFile
+    file: Tabular
     roles: Mapping[Role, Sequence[str]]
     prefix: str
     split: str
@@ -91,22 +92,18 @@ class Part:
         return f"{folder.rstrip('/')}/{found}" if folder else found
 
 
-def parts_of(
-    paths: Sequence[TablePath], named: Named, encoding: str, quotes: bool | None, separator: str | None
-) -> list[Part]:
+def parts_of(paths: Sequence[TablePath], named: Named, opened: Callable[[Path], Tabular]) -> list[Part]:
     """The files of a table with the roles of their columns, which are those of the first file.
 
     Args:
         paths: The files.
         named: The columns that a person named.
-        encoding: Of text without a mark.
-        quotes: Whether double quotes hold cells together.
-        separator: What stands between cells.
+        opened: Reads one file.
 
     Raises:
         InputError: When a column that was named is absent, or one that is needed can't be told.
     """
-    files = [TableFile(each.path, encoding, quotes, separator) for each in paths]
+    files = [opened(each.path) for each in paths]
     roles = _roles(files[0], named)
     for file in files[1:]:
         for role, names in roles.items():
@@ -120,7 +117,7 @@ def parts_of(
     ]
 
 
-def _roles(file: TableFile, named: Named) -> dict[Role, list[str]]:
+def _roles(file: Tabular, named: Named) -> dict[Role, list[str]]:
     roles: dict[Role, list[str]] = {}
     for role, name in named.items():
         found: list[str] = []

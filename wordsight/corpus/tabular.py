@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from wordsight.corpus.columnar import Columnar
 from wordsight.corpus.example import Rejected
@@ -33,6 +33,31 @@ class Row:
 
     name: str
     cells: dict[str, Any]
+
+
+class Tabular(Protocol):
+    """Rows with named columns, whatever they are read from."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the columns have names; else they are called by their numbers."""
+
+    def holds_bytes(self, column: str) -> bool:
+        """Whether a column holds images themselves, not their names."""
+
+    def class_names(self, column: str) -> list[str]:
+        """What the classes are called whose numbers stand in a column; empty where the file does not say."""
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row | Rejected]:
+        """Yield the rows with the given columns; a broken one becomes a reject."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +173,10 @@ class TableFile:
     def _kind(self) -> str:
         kind = KINDS.get(ending_of(self.path))
         if kind is None:
-            raise InputError("unknown kind of table", where=self.path, expected=f"a name ending in {', '.join(KINDS)}")
+            reader = f"read it by: wordsight corpus build json {self.path} IMAGES"
+            mend = reader if ending_of(self.path) == ".json" else None
+            expected = f"a name ending in {', '.join(KINDS)}"
+            raise InputError("unknown kind of table", where=self.path, expected=expected, mend=mend)
         return kind
 
     @cached_property

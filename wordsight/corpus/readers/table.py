@@ -20,9 +20,9 @@ from wordsight.corpus.columns import Role
 from wordsight.corpus.duplicates import another_article
 from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.image_files import ImageFiles
-from wordsight.corpus.table_files import table_paths
+from wordsight.corpus.table_files import TablePath, table_paths
 from wordsight.corpus.table_parts import Named, Part, parts_of
-from wordsight.corpus.tabular import Row
+from wordsight.corpus.tabular import Row, TableFile, Tabular
 from wordsight.errors import InputError, listed
 
 
@@ -128,7 +128,13 @@ class Table:
             "article": self.article,
             "id": self.id,
         }
-        return parts_of(table_paths(self._given), named, self.encoding, self.quotes, self.separator)
+        return parts_of(self._paths(), named, self._opened)
+
+    def _paths(self) -> list[TablePath]:
+        return table_paths(self._given)
+
+    def _opened(self, path: Path) -> Tabular:
+        return TableFile(path, self.encoding, self.quotes, self.separator)
 
     @cached_property
     def _top(self) -> Path:

@@ -27,11 +27,9 @@ def test_json_is_read_as_json() -> None:
     assert printed('["caf\\u00e9", "\\ud83d\\ude00", null]') == ["caf\u00e9", "\U0001f600", None]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[a dog] runs [here]", "[1990] a dog", "(a dog)", "(1990)", "{dog}", "['n' roll", "a", "nan"]
-)
+@pytest.mark.parametrize("text", ["", "[a dog] runs [here]", "[1990] a dog", "(a dog)", "(1990)", "{dog}", "a", "nan"])
 def test_other_text_is_what_it_is(text: str) -> None:
-    assert text.startswith("['") or printed(text) == text
+    assert printed(text) == text
 
 
 @pytest.mark.parametrize(

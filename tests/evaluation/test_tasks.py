@@ -86,6 +86,13 @@ def _table(folder: Path, text: str, count: int = 4) -> str:
     return f"table:{folder / 't.csv'}"
 
 
+def test_a_tables_own_name_divides_nothing(tmp_path: Path) -> None:
+    _pictures(tmp_path, {".": 12})
+    (tmp_path / "test.csv").write_text("image,label\n" + "".join(f"{k}.png,{'ab'[k % 2]}\n" for k in range(12)))
+    task = open_task(f"table:{tmp_path / 'test.csv'}")
+    assert len(task.train) > len(task.test) > 0
+
+
 def test_an_image_in_two_splits_is_refused(tmp_path: Path) -> None:
     rows = "0.png,a,train\n1.png,b,train\n2.png,a,test\n0.png,b,test\n"
     with pytest.raises(

@@ -23,8 +23,8 @@ class LanguageArguments:
             else all.
         language: Only captions of this language, such as de, where the corpus knows their languages.
         text: Text files, with commas between several, or a pattern in quotes ('texts/*.tsv.gz'): plain text with a
-            sentence a line; a table (.tsv, .csv, .jsonl, .parquet); COCO captions (.json). Packed ones (.gz) are
-            read too.
+            sentence a line; a table (.tsv, .csv, .jsonl, .parquet, and .txt or .token with --column); COCO captions
+            (.json). Packed ones (.gz) are read too.
         column: Of tables, the column that holds the text: its name, or its number from 1 for a table without names.
         resume: Go on from the checkpoint in the folder, to the same numbers as if it had never stopped.
     """

@@ -117,16 +117,24 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def stop(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(api, "pretrain", stop)
-    assert main(["pretrain", "--corpus", "c", "--out", "o"]) == 130
-    error = capsys.readouterr().err
-    assert "checkpoint is kept" in error
-    assert "--resume true" in error
+    out = tmp_path / "o"
+
+    def said() -> str:
+        assert main(["pretrain", "--corpus", "c", "--out", str(out)]) == 130
+        return capsys.readouterr().err.strip().removeprefix("wordsight: stopped; ")
+
+    assert said() == "nothing was written yet: run the same command again"
+    out.mkdir()
+    (out / "config.yaml").write_text("seed: 0\n", "utf-8")
+    assert said() == "no checkpoint was written yet: begin again with the same command and --resume true"
+    (out / "checkpoint.safetensors").write_bytes(b"")
+    assert said() == "the last checkpoint is kept: go on with the same command and --resume true"
 
 
 def test_a_polite_kill_is_one_line_and_status_143(

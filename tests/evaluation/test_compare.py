@@ -273,7 +273,7 @@ def test_folders_that_give_nothing_are_one_clear_line(make_run: MakeRun, tmp_pat
     with pytest.raises(InputError, match="no run has a result of flowers and ridge"):
         compare_runs([run], tasks=["flowers"], protocols=["ridge"])
     (run / "results" / "flowers" / "logistic.json").write_text("{", "utf-8")
-    with pytest.raises(InputError, match="is no result"):
+    with pytest.raises(InputError, match="is not a result"):
         compare_runs([run])
 
 

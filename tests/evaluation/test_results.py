@@ -48,7 +48,7 @@ def test_parts_are_read_in_the_order_that_they_were_measured_in(tmp_path: Path) 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"task": 1}', "half {"])
 def test_what_is_no_result_is_one_clear_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.json").write_text(content, "utf-8")
-    with pytest.raises(InputError, match="is no result"):
+    with pytest.raises(InputError, match="is not a result"):
         Result.read(tmp_path / "x.json")
     with pytest.raises(InputError, match="is not there"):
         Result.read(tmp_path / "absent.json")

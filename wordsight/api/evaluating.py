@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wordsight.evaluation import Protocol, Question, Result, Subject
     from wordsight.training.run import Run
 
-# Where results of what is no run go by default.
+# Where results of other networks than runs go by default.
 EVALUATED = Path("evaluated")
 
 
@@ -60,7 +60,7 @@ def evaluate(
         device: Where to compute.
         image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
             224 for other networks.
-        out: Folder of the results; by default ``results`` in the run, and ``evaluated/NAME`` for what is no run.
+        out: Folder of the results; by default ``results`` in the run, and ``evaluated/NAME`` for other networks.
         again: Measure also what was measured before.
         jobs: How many tasks are measured at a time, each in a process of its own; 0 for one for every four cores and
             4 GB of free memory. A module is measured here, on one task after another.

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from wordsight import __version__
 from wordsight.cli.compare import COMPARE
@@ -22,7 +23,7 @@ from wordsight.cli.coverage import COVERAGE
 from wordsight.cli.language import LANGUAGE
 from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
 from wordsight.cli.stopping import LOADER_KILLED, Terminated, terminable
-from wordsight.cli.verb import Group, Verb
+from wordsight.cli.verb import NOTHING_BEGUN, Group, Verb
 from wordsight.disk import refused
 from wordsight.errors import InputError, SomeFailedError, unknown
 
@@ -38,6 +39,9 @@ VERBS: dict[str, Verb | Group] = {
     "explain": EXPLAIN,
     "report": REPORT,
 }
+
+if TYPE_CHECKING:
+    from wordsight.cli.arguments import Values
 
 WRONG_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
 ERROR_LOG = "wordsight-error.log"
@@ -62,13 +66,15 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if words is None else words)
     verb: Verb | None = None
+    values: Values | None = None
     try:
         found = find_verb(given)
         if found is None:
             return 0
         prog, verb, rest = found
         with terminable():
-            verb.call(verb.read(prog, rest))
+            values = verb.read(prog, rest)
+            verb.call(values)
             sys.stdout.flush()
     except InputError as error:
         sys.stdout.flush()
@@ -76,14 +82,14 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"wordsight: {each}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt as stop:
-        return _stopped(verb, TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
+        return _stopped(verb, values, TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
     except BrokenPipeError:  # the reader of our output (`| head`) has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except SystemExit as stop:  # `--help` of a verb
         return int(stop.code or 0)
     except Exception as error:
         if isinstance(error, RuntimeError) and LOADER_KILLED in str(error):
-            return _stopped(verb, TERMINATED)
+            return _stopped(verb, values, TERMINATED)
         if (clear := refused(error)) is None:
             raise
         print(f"wordsight: {clear}", file=sys.stderr)
@@ -97,9 +103,9 @@ def _in_thread(failed: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(failed)
 
 
-def _stopped(verb: Verb | None, status: int) -> int:
+def _stopped(verb: Verb | None, values: Values | None, status: int) -> int:
     """Say what is kept of what was stopped."""
-    kept = verb.interrupted if verb is not None else "nothing was begun"
+    kept = verb.kept(values) if verb is not None else NOTHING_BEGUN
     print(f"\nwordsight: stopped; {kept}", file=sys.stderr)
     return status
 

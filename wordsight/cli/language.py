@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wordsight.cli.verb import Group, Verb
+from wordsight.cli.verb import Group, Verb, kept_checkpoint
 
 if TYPE_CHECKING:
     from wordsight.cli.arguments import Source, Values
@@ -70,8 +70,7 @@ LANGUAGE = Group(
             example="wordsight language train --corpus corpora/flickr8k --out language/captions",
             sources=_train_sources,
             call=_train,
-            interrupted="what was trained up to the last checkpoint is kept: go on with the same command and "
-            "--resume true",
+            interrupted=kept_checkpoint,
         )
     },
 )

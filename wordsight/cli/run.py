@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wordsight.cli.verb import Group, Verb
+from wordsight.cli.verb import Group, Verb, kept_checkpoint
 from wordsight.errors import some_done
 from wordsight.ranges import AtLeastOne, Count, MapCount, Perplexity, ProcessesOrAuto, Seed, SideOrNetworks
 
@@ -58,7 +58,7 @@ class EvaluateArguments:
         download: Fetch a dataset of torchvision that is not there.
         image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
             224 for other networks.
-        out: Folder of the results; by default results in the run folder, and evaluated/NAME for what is no run.
+        out: Folder of the results; by default results in the run folder, and evaluated/NAME for other networks.
         again: Measure also what was measured before on the same weights and data.
         jobs: How many tasks are measured at a time; 0 for one for every four cores and 4 GB of free memory.
         device: Where to compute.
@@ -235,7 +235,7 @@ PRETRAIN = Verb(
     example="wordsight pretrain --recipe icmlm-attfc-resnet18-small --corpus corpora/flickr8k --out runs/a",
     sources=_pretrain_sources,
     call=_pretrain,
-    interrupted="the last checkpoint is kept: go on with the same command and --resume true",
+    interrupted=kept_checkpoint,
     values_flag=("--recipe", _recipes_text()),
     values_file=_recipe_file,
 )

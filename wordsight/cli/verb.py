@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from wordsight.cli.arguments import Source, Values
 
 
+NOTHING_BEGUN = "nothing was begun"
+
+
 @dataclass(frozen=True)
 class Verb:
     """One thing that a person can have done.
@@ -20,7 +23,7 @@ class Verb:
         example: A command line that works.
         sources: Gives the dataclasses whose fields are its arguments; called only when the verb is.
         call: Does it, and prints what came out.
-        interrupted: What is kept after Ctrl-C, and how to go on.
+        interrupted: What is kept after Ctrl-C, and how to go on; or what tells it from what was given.
         values_flag: The flag that names a YAML file of values, and its help text.
         values_file: From what stands after that flag to the file.
     """
@@ -29,7 +32,7 @@ class Verb:
     example: str
     sources: Callable[[], Sequence[Source]]
     call: Callable[[Values], None]
-    interrupted: str = "nothing half-written is left: run the same command again"
+    interrupted: str | Callable[[Values], str] = "nothing half-written is left: run the same command again"
     values_flag: tuple[str, str] = (
         "--config",
         "A YAML file of values for the flags. What stands on the line goes first.",
@@ -51,6 +54,30 @@ class Verb:
         parser = VerbParser(prog, self.sources(), self.summary, self.example, self.values_flag)
         rest, file = take_flag(words, self.values_flag[0])
         return parser.read(rest, None if file is None else self.values_file(file))
+
+    def kept(self, values: Values | None) -> str:
+        """What is kept of a call that was stopped.
+
+        Args:
+            values: What was given; None where it was not read yet.
+        """
+        if isinstance(self.interrupted, str):
+            return self.interrupted
+        return NOTHING_BEGUN if values is None else self.interrupted(values)
+
+
+def kept_checkpoint(values: Values) -> str:
+    """What is kept of a training that was stopped: its last checkpoint, where it has written one yet.
+
+    Args:
+        values: What was given, the folder to make among it.
+    """
+    folder = Path(values["out"])
+    if (folder / "checkpoint.safetensors").is_file():
+        return "the last checkpoint is kept: go on with the same command and --resume true"
+    if (folder / "config.yaml").is_file() or (folder / "language.json").is_file():
+        return "no checkpoint was written yet: begin again with the same command and --resume true"
+    return "nothing was written yet: run the same command again"
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ class Result:
             raise unreadable(error, file) from error
         except (ValueError, AttributeError, RecursionError) as error:
             raise InputError(
-                f"is no result ({error})",
+                f"is not a result ({error})",
                 where=file,
                 expected="what wordsight evaluate writes into results/TASK/PROTOCOL.json",
             ) from error

@@ -1,12 +1,14 @@
-"""Names with braces, as shards are listed: ``train-{000000..000012}.tar``, ``{train,val}/0.tar``."""
+"""Patterns of names, with braces as shards are listed: ``train-{000000..000012}.tar``, ``{train,val}/*.tar``."""
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 
 # The innermost braces, with a range or with commas; others are characters of a name.
 _BRACES = re.compile(r"\{(?:(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?|([^{}]*,[^{}]*))\}", re.ASCII)
@@ -31,6 +33,29 @@ def expand_braces(text: str) -> list[str]:
             f"stands for more than {_MOST:,} names", where=text, expected="a range of the shards there are"
         )
     return list(dict.fromkeys(names))
+
+
+def matching(pattern: Path) -> list[Path]:
+    """The files that a pattern with braces, ``*``, ``?`` or ``[...]`` fits, in the order of its names.
+
+    Args:
+        pattern: The pattern; a name of a range that no file has is told.
+
+    Raises:
+        InputError: When some of the names that braces stand for are there and others are not.
+    """
+    names = expand_braces(str(pattern))
+    files: dict[Path, None] = {}
+    absent = []
+    for name in names:
+        # An absolute pattern may be given, which Path.glob refuses.
+        found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207
+        files.update((Path(each), None) for each in found if Path(each).is_file())
+        absent += [] if found else [name]
+    if absent and files:
+        what = f"{len(absent):,} of its {len(names):,} names are of no file ({listed(absent)})"
+        raise InputError(what, where=pattern, mend="get these files, or give the range of those that are there")
+    return list(files)
 
 
 def _expanded(text: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable
+from copy import copy
 
 import numpy as np
 
@@ -18,7 +19,14 @@ class Remaining:
 
     def __init__(self, names: Iterable[str]) -> None:
         keys = array("Q", map(_key, names))
-        self._keys, self._left = np.unique(np.frombuffer(keys, dtype=np.uint64), return_counts=True)
+        self._keys, self._counts = np.unique(np.frombuffer(keys, dtype=np.uint64), return_counts=True)
+        self._left = self._counts.copy()
+
+    def again(self) -> Remaining:
+        """The same names before any came by."""
+        fresh = copy(self)
+        fresh._left = self._counts.copy()
+        return fresh
 
     def __len__(self) -> int:
         return len(self._keys)

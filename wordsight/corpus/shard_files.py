@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wordsight.corpus.braces import expand_braces
+from wordsight.corpus.braces import matching
 from wordsight.corpus.paths import files_below
 from wordsight.corpus.splits import split_in, split_of
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError
 
 _ENDING = re.compile(r"\.(tar(\.(gz|bz2|xz|zst))?|tgz|tbz2?|txz)$", re.IGNORECASE)
 
@@ -46,28 +45,11 @@ def shard_files(given: Path) -> list[ShardFile]:
     elif given.is_file():
         top, files = given.parent, [given]
     else:
-        top, files = _fixed_part(given), list(dict.fromkeys(_meant(given)))
+        top, files = _fixed_part(given), matching(given)
     if not files:
         expected = "a tar, a folder of tars, or a pattern that fits some"
         raise InputError("no tar shard", where=given, expected=expected)
     return [_shard(file, top, is_pattern=not given.exists()) for file in sorted(files)]
-
-
-def _meant(given: Path) -> Iterator[Path]:
-    """The files that a pattern or a range stands for."""
-    names = expand_braces(str(given))
-    absent = []
-    for name in names:
-        if glob.has_magic(name):
-            # An absolute pattern may be given, which Path.glob refuses.
-            yield from (Path(found) for found in glob.glob(name, recursive=True) if Path(found).is_file())  # noqa: PTH207
-        elif Path(name).is_file():
-            yield Path(name)
-        else:
-            absent.append(name)
-    if absent and len(names) > 1:
-        what = f"{len(absent):,} of its {len(names):,} shards are not there ({listed(absent)})"
-        raise InputError(what, where=given, mend="get them, or give the range of those that are there")
 
 
 def _fixed_part(given: Path) -> Path:

@@ -16,7 +16,7 @@ from wordsight.corpus.left_out import rejected_in_words, unread_in_words
 from wordsight.corpus.splits import part_of
 from wordsight.corpus.store import Corpus
 from wordsight.disk import unreadable
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.progress import track
 from wordsight.spreadsheet import read_rows
 
@@ -104,7 +104,7 @@ class CorpusSummary:
         """Everything, one fact a line, for a terminal."""
         splits = {name + _read_as(name): count for name, count in self.splits.items()}
         facts = {
-            "sources": ", ".join(self.sources),
+            "sources": listed(self.sources),
             "examples": f"{self.examples:,}" + _listed(splits, " in splits: "),
             "captions": f"{self.captions:,}, {self.mean_tokens:.1f} tokens on average",
             "languages": _listed(self.languages) or "not said",

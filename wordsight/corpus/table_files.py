@@ -5,19 +5,17 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wordsight.corpus.braces import matching
 from wordsight.corpus.lines import ending_of
-from wordsight.corpus.splits import split_of
+from wordsight.corpus.splits import split_in, split_of
 from wordsight.corpus.tabular import KINDS
 from wordsight.errors import InputError, listed
 
-_COUNTED = re.compile(r"(.*?)-\d+-of-\d+")
-_WORDS = re.compile(r"[-_. ]+")
 # In a folder: text in .txt is most often something else than a table.
 _SOUGHT = tuple(ending for ending in KINDS if ending not in (".txt", ".token"))
 
@@ -41,7 +39,8 @@ def table_paths(given: Sequence[Path]) -> list[TablePath]:
     """The files of a table, in the order of their names.
 
     Args:
-        given: Files, folders, patterns (``data/*.parquet``); also several with commas between them.
+        given: Files, folders, patterns (``data/*.parquet``) and ranges (``{000..012}.csv``), also several with commas
+            between them.
 
     Raises:
         InputError: When there is none, or a folder holds tables of several kinds.
@@ -64,17 +63,16 @@ def is_saved(folder: Path) -> bool:
 def _meant(given: Path) -> Iterator[tuple[Path, str]]:
     """The files of one path that was given, each with its split."""
     if given.is_file():
-        yield given, split_of_file(given.name) or (split_of(given.parent.name) if _columnar(given) else "")
+        yield given, split_in(_bare(given.name)) or (split_of(given.parent.name) if _columnar(given) else "")
     elif given.is_dir():
         for file, inner in _saved(given) if is_saved(given) else _in_folder(given):
             yield file, inner
-    elif glob.has_magic(str(given)):
-        found = sorted(glob.glob(str(given), recursive=True))  # noqa: PTH207 (an absolute pattern may be given)
-        files = [Path(name) for name in found if Path(name).is_file()]
+    elif glob.has_magic(str(given)) or "{" in str(given):
+        files = sorted(matching(given))
         if not files:
             raise InputError("no file has such a name", where=given, expected="a table, or a pattern of names")
         for file in files:
-            yield file, split_of_file(file.name) or split_of(file.parent.name)
+            yield file, split_in(_bare(file.name)) or split_of(file.parent.name)
     elif "," in str(given):
         for part in str(given).split(","):
             yield from _meant(Path(part.strip()))
@@ -96,7 +94,7 @@ def _in_folder(folder: Path) -> Iterator[tuple[Path, str]]:
         raise InputError(found, where=folder, expected=f"files ending in {', '.join(_SOUGHT)}", mend=mend)
     for file in tables:
         above = file.relative_to(folder).parts[:-1]
-        yield file, split_of_file(file.name) or next(filter(None, map(split_of, reversed(above))), "")
+        yield file, split_in(_bare(file.name)) or next(filter(None, map(split_of, reversed(above))), "")
 
 
 def _saved(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -134,15 +132,6 @@ def _json(path: Path) -> dict[str, Any]:
             f"can't be read ({error})", where=path, expected="a dataset as save_to_disk wrote it"
         ) from error
     return content if isinstance(content, dict) else {}
-
-
-def split_of_file(name: str) -> str:
-    """The split that a file's name begins or ends with: ``train-00000-of-00002.parquet``, ``flickr30k_test.csv``."""
-    bare = _bare(name)
-    counted = _COUNTED.fullmatch(bare)
-    words = [word for word in _WORDS.split(counted[1] if counted else bare) if word]
-    found = {split for word in (words[:1] + words[-1:]) if (split := split_of(word))}
-    return found.pop() if len(found) == 1 else ""
 
 
 def _columnar(file: Path) -> bool:

@@ -143,6 +143,15 @@ def test_two_images_of_one_id_are_said(tmp_path: Path) -> None:
     )
 
 
+def test_images_are_found_in_the_folders_below_and_without_their_endings(tmp_path: Path) -> None:
+    coco = reader(tmp_path, {"images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b"}]})
+    for name in ("train2017/a.jpg", "b.png"):
+        (coco.images / name).parent.mkdir(exist_ok=True)
+        (coco.images / name).write_bytes(b"")
+    found = [each.image for each in coco if isinstance(each, Example)]
+    assert found == [coco.images / "train2017" / "a.jpg", coco.images / "b.png"]
+
+
 def test_a_packed_file_is_read(tmp_path: Path) -> None:
     coco = reader(tmp_path, ENGLISH)
     packed = tmp_path / "captions.json.gz"

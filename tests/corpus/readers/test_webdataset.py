@@ -297,7 +297,7 @@ def test_braces_name_shards_and_those_that_are_not_there_are_told(encoded: Encod
     found = read(tmp_path / "{train,val}/{000..000}.tar")[0]
     assert [(one.id, one.split) for one in found] == [("train/000/0", "train"), ("val/000/0", "val")]
     assert [one.split for one in read(tmp_path / "train/{000..001}.tar")[0]] == ["train", "train"]
-    with pytest.raises(InputError, match=r"2 of its 4 shards are not there \(.*train/002.tar, .*train/003.tar\)"):
+    with pytest.raises(InputError, match=r"2 of its 4 names are of no file \(.*train/002.tar, .*train/003.tar\)"):
         read(tmp_path / "train/{000..003}.tar")
 
 

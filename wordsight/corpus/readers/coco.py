@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.corpus.example import Example, Rejected, Spoken
+from wordsight.corpus.image_files import ImageFiles
 from wordsight.corpus.instances import Instances
 from wordsight.corpus.json_items import json_content
 from wordsight.corpus.keys import Key, check_meeting, key_of
-from wordsight.corpus.paths import inside
 from wordsight.errors import InputError, listed
 
 _LAYOUT = "COCO captions: {'images': [{'id', 'file_name'}], 'annotations': [{'image_id', 'caption'}]}"
@@ -48,14 +48,14 @@ class Coco:
         if not self.images.is_dir():
             raise InputError("no such folder", where=self.images, expected="the folder of the images")
         others = [self._other(language, file) for language, file in self._also]
-        labels = self._labels()
+        labels, files = self._labels(), ImageFiles(self.images)
         for item in self._main.images():
             if isinstance(item, Rejected):
                 yield item
                 continue
-            path = inside(self.images, item.name)
-            if path is None:
-                yield Rejected(item.name, "image", "outside the folder", f"the name leads out of {self.images}")
+            path = files.find(item.name)
+            if isinstance(path, Rejected):
+                yield path
                 continue
             spoken = [(text, self.language or "") for text in item.captions]
             for other in others:

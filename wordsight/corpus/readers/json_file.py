@@ -5,14 +5,13 @@ BLIP, RSTPReid, CUHK-PEDES, NWPU-Captions, RedCaps, Localized Narratives, ... di
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from wordsight.corpus.braces import expand_braces
+from wordsight.corpus.braces import matching
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.json_records import JsonRecords
 from wordsight.corpus.readers.table import Table
@@ -94,7 +93,10 @@ class _Records(Table):
 
     def _paths(self) -> list[TablePath]:
         (given,) = self._given
-        files = [given] if given.is_file() else sorted(_meant(given))
+        if given.is_dir():
+            files = sorted(each for each in given.rglob("*") if _bare(each.name) != each.name and each.name[0] != ".")
+        else:
+            files = [given] if given.is_file() else sorted(matching(given))
         if not files:
             raise InputError("no such file", where=given, expected="a JSON file, a folder of them, or a pattern")
         top = Path(os.path.commonpath([file.parent for file in files]))
@@ -102,16 +104,6 @@ class _Records(Table):
         return [
             TablePath(file, name, split_in(name.rpartition("/")[2])) for file, name in zip(files, names, strict=True)
         ]
-
-
-def _meant(given: Path) -> Iterator[Path]:
-    """The files of a folder, of a pattern or of a range."""
-    if given.is_dir():
-        yield from (file for file in given.rglob("*") if _bare(file.name) != file.name and file.name[0] != ".")
-        return
-    for name in expand_braces(str(given)):
-        # An absolute pattern may be given, which Path.glob refuses.
-        yield from (Path(found) for found in glob.glob(name, recursive=True) if Path(found).is_file())  # noqa: PTH207
 
 
 def _bare(name: str) -> str:

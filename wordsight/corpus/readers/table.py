@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from wordsight.corpus import cells
 from wordsight.corpus.cells import Texts
@@ -20,6 +15,7 @@ from wordsight.corpus.columns import Role
 from wordsight.corpus.duplicates import another_article
 from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.image_files import ImageFiles
+from wordsight.corpus.remaining import Remaining
 from wordsight.corpus.table_files import TablePath, table_paths
 from wordsight.corpus.table_parts import Named, Part, parts_of
 from wordsight.corpus.tabular import Row, TableFile, Tabular
@@ -68,8 +64,7 @@ class Table:
     def __iter__(self) -> Iterator[Example | Rejected]:
         if self.images is not None and not self.images.is_dir():
             raise InputError("no such folder", where=self.images, expected="the folder of the images")
-        keys, counts = self._keys
-        left = counts.copy()
+        remaining = self._counted.again()
         unfinished: dict[str, list[_Held]] = {}
         for part in self._parts:
             for row in part.rows():
@@ -84,16 +79,14 @@ class Table:
                 else:
                     # An image's rows need not follow each other: it is complete when the last of them has come.
                     unfinished.setdefault(image, []).append(_Held(part, row))
-                    k = int(np.searchsorted(keys, np.uint64(_key(image))))
-                    if k < len(keys):
-                        left[k] -= 1
-                        if left[k] == 0:
-                            yield from self._named(image, unfinished.pop(image))
+                    if remaining.is_last(image):
+                        yield from self._named(image, unfinished.pop(image))
+        # A column of images themselves was not counted, and may hold names too.
         for image, rows in unfinished.items():
             yield from self._named(image, rows)
 
     def __length_hint__(self) -> int:
-        return len(self._keys[0])
+        return len(self._counted)
 
     def sources(self) -> list[str]:
         """The tables as they were given, and the folder of the images where it was."""
@@ -148,15 +141,16 @@ class Table:
         return ImageFiles(self._top)
 
     @cached_property
-    def _keys(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """A short hash of every image file, ascending, and in how many rows it stands: 16 bytes an image in memory."""
-        keys = array("Q")
+    def _counted(self) -> Remaining:
+        """In how many rows each image file stands."""
+        return Remaining(self._image_names())
+
+    def _image_names(self) -> Iterator[str]:
         for part in self._parts:
             # A column of images themselves is not read twice: its rows stand alone.
             for row in () if part.holds_bytes else part.rows(only_names=True):
                 if isinstance(row, Row) and isinstance(image := self._image(part, row), str):
-                    keys.append(_key(image))
-        return np.unique(np.frombuffer(keys, dtype=np.uint64), return_counts=True)
+                    yield image
 
     def _image(self, part: Part, row: Row) -> str | bytes | None:
         """An image's bytes, or its name from the folder of the images: each file's own where none was given."""
@@ -270,7 +264,3 @@ def _refused(name: str, row: Row, kind: Literal["caption", "label", "article"], 
 
 def _shown(cell: Any) -> str:
     return "the cell is empty" if cells.is_empty(cell) else f"{type(cell).__name__} {str(cell)[:100]}"
-
-
-def _key(image: str) -> int:
-    return int.from_bytes(hashlib.blake2b(image.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

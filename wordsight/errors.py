@@ -15,6 +15,10 @@ _LONGEST_NAME = 100
 _LONGEST_LIST = 400
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, as a batch system or a shutdown sends it: what is begun is tidied up as after Ctrl-C."""
+
+
 class InputError(ValueError):
     """Something that came from outside can't be used.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from wordsight.concepts.concept_set import ConceptSet
@@ -20,6 +22,7 @@ from wordsight.errors import InputError
 from wordsight.objectives import build_objective
 from wordsight.training.data import TrainingData, facts_of, info_of
 from wordsight.training.diagnostics import summary_lines
+from wordsight.training.diverged import diverged
 from wordsight.training.optimizer import rate_at
 from wordsight.training.pretrain import train
 from wordsight.training.run import Run, new_backbone, write_start
@@ -182,7 +185,7 @@ def test_the_random_backbone_is_the_run_before_its_first_step(whole: Run) -> Non
 def test_an_existing_run_is_not_overwritten(whole: Run, data: TrainingData) -> None:
     with pytest.raises(InputError, match="exists already"):
         train(SMALL, data, whole.path)
-    with pytest.raises(InputError, match="is finished"):
+    with pytest.raises(InputError, match="is already finished"):
         train(SMALL, data, whole.path, resume=True)
 
 
@@ -194,14 +197,44 @@ def test_an_unfinished_run_says_how_to_go_on(data: TrainingData, tmp_path: Path)
 
 def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: Path) -> None:
     write_start(tmp_path / "run", SMALL, info_of(data, 48, 18))
-    with pytest.raises(InputError, match="lr 0.001 is now 0.002"):
+    with pytest.raises(InputError, match="lr was 0.001 and is now 0.002"):
         train(dataclasses.replace(SMALL, lr=2e-3), data, tmp_path / "run", resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_one_line(data: TrainingData, tmp_path: Path) -> None:
     settings = dataclasses.replace(SMALL, lr=1e30, optimizer=OptimizerSettings(warmup_share=0.0, clip_norm=0.0))
-    with pytest.raises(InputError, match="lower --lr"):
+    with pytest.raises(
+        InputError, match=r"the loss is \S+ at step 2 \(learning rate 9.9\d+e\+29\).*lower --lr"
+    ) as told:
         train(settings, data, tmp_path / "diverged")
+    # No checkpoint was written yet, and none is promised.
+    assert "checkpoint" not in str(told.value)
+    kept = tmp_path / "diverged" / "diverged-batch.safetensors"
+    assert str(kept) in str(told.value)
+    with safe_open(kept, framework="pt") as file:
+        note = json.loads(file.metadata()["wordsight"])
+        examples = file.get_tensor("examples_B").tolist()
+        assert file.get_tensor("images_BCHW").shape[0] == len(examples) == settings.batch_size
+    assert note["step"] == 2 and note["images"] == [data.corpus.id(example) for example in examples]
+
+
+def test_a_checkpoint_from_before_a_diverged_step_is_named(data: TrainingData, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.safetensors").touch()
+    assert "the checkpoint checkpoint.safetensors from before it is kept" in str(
+        diverged(3, float("nan"), 1.0, tmp_path / "batch", tmp_path / "checkpoint.safetensors")
+    )
+
+
+def test_an_input_error_of_a_spawned_process_is_the_same_line(data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="fewer than a batch of 512"):
+        train(dataclasses.replace(SMALL, batch_size=512, devices=2), data, tmp_path / "large")
+
+
+def test_more_epochs_are_refused_with_what_differs_and_why(data: TrainingData, tmp_path: Path) -> None:
+    write_start(tmp_path / "run", SMALL, info_of(data, 48, 18))
+    longer = dataclasses.replace(SMALL, epochs=SMALL.epochs + 1)
+    with pytest.raises(InputError, match=r"epochs was \d and is now \d \(the learning rate's schedule spans"):
+        train(longer, data, tmp_path / "run", resume=True)
 
 
 def test_a_batch_larger_than_the_corpus_is_refused(data: TrainingData, tmp_path: Path) -> None:

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from wordsight.errors import Terminated
+
 # What PyTorch says of a loader process that was killed along with this one, where that is noticed first.
 LOADER_KILLED = "killed by signal: Terminated"
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: what is begun is tidied up as after Ctrl-C."""
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from scipy.special import entr
 from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.errors import InputError
 from wordsight.objectives import Objective, objective_settings
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tags import TagSettings
@@ -70,19 +69,6 @@ class Watch:
         if len(concepts) == 1 and isinstance(values, TagSettings):
             ((name, only),) = concepts.items()
             self._guess = blind_guess(values.loss_of(name), only, steps.sampler, values.weight_of(name))
-
-    def loss(self, step: int, value: float) -> None:
-        """Stop at a loss that is no number.
-
-        Raises:
-            InputError: When it is not finite.
-        """
-        if not math.isfinite(value):
-            raise InputError(
-                f"the loss is {value} at step {step + 1}",
-                where="training",
-                mend=f"give a lower --lr than {self._settings.lr:g}, or --precision fp32; the last checkpoint is kept",
-            )
 
     def epoch(self, number: int, means: Mapping[str, Any]) -> None:
         """After the first epochs, warn of tags that are not learned."""

@@ -73,7 +73,7 @@ class LanguageLoop:
                     save_checkpoint(checkpoint, self.model, self.optimizer, at)
                     saved = time.monotonic()
                 if interrupt.asked:
-                    raise KeyboardInterrupt(f"{self.out}: stopped at step {done} of {len(self.steps)}")
+                    raise interrupt.stopped(f"{self.out}: stopped at step {done} of {len(self.steps)}")
         log.close()
         return time.monotonic() - began
 
@@ -88,7 +88,9 @@ class LanguageLoop:
         loss = functional.cross_entropy(logits_MV, batch.targets_M)
         if not torch.isfinite(loss):
             raise InputError(
-                f"the loss is no longer a number at step {step + 1}", where=self.out, mend="give a smaller --lr"
+                f"the loss is no longer a number at step {step + 1} (learning rate {settings.lr * self._rate(step):g})",
+                where=self.out,
+                mend="give a smaller --lr",
             )
         loss.backward()
         if settings.clip_norm > 0:

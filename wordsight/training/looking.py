@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from wordsight.corpus.store import Corpus
 from wordsight.objectives import Look
 from wordsight.progress import track
+from wordsight.training.processes import deaf
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.modes import evaluating
 from wordsight.vision.views import eval_view, prepare, stack
@@ -55,7 +56,8 @@ def look_at_all(fabric: Fabric, backbone: Backbone, views: PlainViews, workers: 
         go_on: Called after every round; may raise to stop.
     """
     rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
-    loader = DataLoader(views, batch_size=None, sampler=range(rank, len(views), world), num_workers=workers)
+    share = range(rank, len(views), world)
+    loader = DataLoader(views, batch_size=None, sampler=share, num_workers=workers, worker_init_fn=deaf)
     shares = iter(loader)
     found_nC = torch.zeros(len(views.examples), backbone.out_channels)
     # Autocast keeps half-precision copies of weights until its end: it must not outlive the next update.

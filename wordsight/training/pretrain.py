@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -29,17 +30,21 @@ from wordsight.training.claim import claim
 from wordsight.training.concept_means import concept_means, write_means
 from wordsight.training.data import TrainingData, check_sampling, examples_of, facts_of, info_of, steps_of
 from wordsight.training.diagnostics import Watch, summary_lines
+from wordsight.training.diverged import diverged, keep_batch
 from wordsight.training.interrupt import Interrupt
 from wordsight.training.kept_concepts import keep_concepts
 from wordsight.training.looking import PlainViews, look_at_all
 from wordsight.training.metrics import MetricsLog
 from wordsight.training.optimizer import build_optimizer, rate_at, set_rate
+from wordsight.training.processes import deaf, launch
 from wordsight.training.rows import average_rows, clip_gradients, leave_tables_out
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
 from wordsight.training.settings import PretrainSettings
+from wordsight.training.synced_batch_norm import synced
 
-# Settings that change where and how fast a run runs, but not its numbers: a resumed run may have others.
-_FREE_ON_RESUME = ("workers", "checkpoint_minutes", "feature_cache_gb")
+# Settings that change where and how fast a run runs: the batches of its steps stay the same, and a resumed run may have
+# others.
+_FREE_ON_RESUME = ("workers", "checkpoint_minutes", "feature_cache_gb", "device", "devices", "compile")
 
 
 def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: bool = False) -> Run:
@@ -70,7 +75,7 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
     fabric = _fabric(settings)
     work = partial(_worker, settings=settings, data=data, out=out, examples=examples)
     if settings.devices > 1:
-        fabric.launch(work)
+        launch(fabric, work)
     else:
         work(fabric)
     return Run.open(out)
@@ -110,8 +115,8 @@ def _worker(
         keep_concepts(out, data.concepts, data.corpus, data.split)
         for line in summary_lines(settings, objective, info):
             console.print(line)
-    if fabric.device.type == "cuda" and fabric.world_size > 1:
-        objective = torch.nn.SyncBatchNorm.convert_sync_batchnorm(objective)
+    if fabric.world_size > 1:
+        objective = synced(objective, fabric.device)
     optimizer = build_optimizer(objective, settings.optimizer, settings.lr)
     whole = _Step(objective)
     leave_tables_out(whole)
@@ -175,13 +180,16 @@ class _Trainer:
         began = time.monotonic() - position.seconds
         saved = time.monotonic()
         self.wrapped.train()
-        with Interrupt() as interrupt, progress_bar() as bar:
+        with Interrupt(says=self.fabric.is_global_zero) as interrupt, progress_bar() as bar:
             task = bar.add_task("training", total=len(self.steps), completed=position.step, note="")
             for step, batch in enumerate(self._batches(position.step), start=position.step):
                 # A run that resumes within an epoch has what was done before it in its checkpoint.
                 if step % self.steps.steps_per_epoch == 0:
                     self._before_epoch(step // self.steps.steps_per_epoch, interrupt, bar)
-                losses = self._over_processes(self._step(step, batch))
+                own = self._step(step, batch)
+                losses = self._over_processes(own)
+                if not math.isfinite(float(losses["loss"].detach())):
+                    raise self._diverged(step, batch, own)
                 if log is not None:
                     self._record(log, step, losses, began)
                     bar.update(task, advance=1, note=_note(log.means()))
@@ -191,7 +199,7 @@ class _Trainer:
                     self._checkpoint(step + 1, time.monotonic() - began, log)
                     saved = time.monotonic()
                 if stop:
-                    raise KeyboardInterrupt(f"{self.out}: stopped at step {step + 1} of {len(self.steps)}")
+                    raise interrupt.stopped(f"{self.out}: stopped at step {step + 1} of {len(self.steps)}")
         if log is not None:
             log.close()
         return time.monotonic() - began
@@ -206,7 +214,7 @@ class _Trainer:
 
             def go_on() -> None:
                 if self._agree(interrupt.asked)[0]:
-                    raise KeyboardInterrupt(f"{self.out}: stopped before epoch {epoch + 1}")
+                    raise interrupt.stopped(f"{self.out}: stopped before epoch {epoch + 1}")
 
             return look_at_all(self.fabric, self.objective.backbone, views, loaders(self.settings, self.fabric), go_on)
 
@@ -233,6 +241,7 @@ class _Trainer:
             pin_memory=self.fabric.device.type == "cuda",
             prefetch_factor=4 if workers else None,
             persistent_workers=False,
+            worker_init_fn=deaf,
         )
         for batch in loader:
             yield self._with_tokens(batch.to(self.fabric.device))
@@ -273,7 +282,6 @@ class _Trainer:
 
     def _record(self, log: MetricsLog, step: int, losses: dict[str, torch.Tensor], began: float) -> None:
         log.add(losses)
-        self.watch.loss(step, float(losses["loss"].detach()))
         last_of_epoch = (step + 1) % self.steps.steps_per_epoch == 0
         if (step + 1) % self.every and not last_of_epoch:
             return
@@ -287,6 +295,16 @@ class _Trainer:
         )
         if last_of_epoch:
             self.watch.epoch((step + 1) // self.steps.steps_per_epoch, line)
+
+    def _diverged(self, step: int, batch: Batch, losses: dict[str, torch.Tensor]) -> InputError:
+        """Keep this process's share of the batch whose loss is no number; gives the error that stops the run."""
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        path = self.out / ("diverged-batch.safetensors" if world == 1 else f"diverged-batch-{rank}.safetensors")
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        lr = self.optimizer.param_groups[0]["lr"]
+        keep_batch(path, batch, self.data.corpus, step=step + 1, lr=lr, losses=values)
+        self.fabric.barrier()
+        return diverged(step + 1, values["loss"], lr, path, self.out / "checkpoint.safetensors")
 
     def _checkpoint(self, done: int, seconds: float, log: MetricsLog | None) -> None:
         if log is not None:
@@ -330,23 +348,28 @@ def loaders(settings: PretrainSettings, fabric: Fabric) -> int:
 
 
 def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> None:
-    """Refuse to resume a run with other settings or on other data."""
-    if run.info.finished:
-        raise InputError("is finished", where=run.path, mend="give another --out to train again")
+    """Refuse to resume a run that is finished, or with other settings or on other data."""
     free = {name: getattr(settings, name) for name in _FREE_ON_RESUME}
     before, now = asdict(replace(run.settings, **free)), asdict(settings)
     before_sets = {name: found.fingerprint for name, found in run.info.concepts.items()}
     now_sets = {name: found.fingerprint for name, found in data.concepts.items()}
     # The same concepts may be in another folder now.
     same = {"concepts"} if before_sets == now_sets else set()
-    changed = [f"{n} {before[n]!r} is now {now[n]!r}" for n in now if n not in same and before[n] != now[n]]
+    changed = [f"{n} was {before[n]!r} and is now {now[n]!r}" for n in now if n not in same and before[n] != now[n]]
+    if run.info.finished:
+        others = f", and {'; '.join(changed)}" if changed else ""
+        mend = f"give another --out to train again, from these weights with --weights {run.path}/backbone.safetensors"
+        raise InputError(f"is already finished{others}", where=run.path, mend=mend)
     if run.info.corpus_fingerprint != data.corpus.fingerprint:
-        changed.append(f"corpus {run.info.corpus_fingerprint} is now {data.corpus.fingerprint}")
+        changed.append(f"the corpus was {run.info.corpus_fingerprint} and is now {data.corpus.fingerprint}")
     if before_sets != now_sets:
-        changed.append(f"concepts {before_sets} are now {now_sets}")
+        changed.append(f"the concepts were {before_sets} and are now {now_sets}")
     if changed:
+        why = " (the learning rate's schedule spans the whole run)" if before["epochs"] != now["epochs"] else ""
         raise InputError(
-            f"was begun otherwise: {'; '.join(changed)}", where=run.path, mend="resume with the same values"
+            f"can't go on with other values: {'; '.join(changed)}{why}",
+            where=run.path,
+            mend="resume with the same values, or give another --out",
         )
 
 

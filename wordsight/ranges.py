@@ -29,6 +29,7 @@ class Range:
         above: Whether the lower bound itself is not allowed.
         below: Whether the upper bound itself is not allowed.
         note: What a special value means, in words.
+        empty: Whether a list of such numbers may be empty.
     """
 
     low: float
@@ -36,6 +37,7 @@ class Range:
     above: bool = False
     below: bool = False
     note: str = ""
+    empty: bool = False
 
     def holds(self, value: float) -> bool:
         """Whether a number lies between the bounds; NaN and infinity do not."""
@@ -116,6 +118,7 @@ AspectRatio = Annotated[float, Range(1.0, 100.0)]
 
 # Evaluation.
 Penalty = Annotated[float, Range(0.0, 1e12, above=True)]
+PenaltyLimit = Annotated[float, Range(0.0, 1e12, above=True, empty=True)]
 Positive = Annotated[float, Range(0.0, 1e12, above=True)]
 Perplexity = Annotated[float, Range(1.0, 1e6)]
 # Below 5 nothing is near or far; beyond 3,000 thumbnails are too small to see, and finding a cell for each takes
@@ -176,7 +179,7 @@ def check_value(name: str, value: Any, allowed: Range, where: str | None = None)
     Raises:
         InputError: When it is.
     """
-    if isinstance(value, tuple) and not value:
+    if isinstance(value, tuple) and not value and not allowed.empty:
         raise InputError(f"{name} is empty", where=where, expected=f"one or more, each {allowed}")
     if any(not allowed.holds(one) for one in _numbers(value)):
         shown = list(value) if isinstance(value, tuple) else value

@@ -12,7 +12,7 @@ from wordsight.evaluation.metrics import check_average_precision
 from wordsight.evaluation.probe_features import FeatureSettings
 from wordsight.evaluation.solvers import Plan, Settings, room_for_features
 from wordsight.evaluation.subject import Subject
-from wordsight.ranges import AtLeastOne, AtLeastTwo, OpenShare, Penalty, Positive, check_ranges
+from wordsight.ranges import AtLeastOne, AtLeastTwo, OpenShare, Penalty, PenaltyLimit, Positive, check_ranges
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ProbeSettings:
     features: FeatureSettings
     classifier: str
     penalties: tuple[Penalty, ...]
-    penalty_limits: tuple[float, ...]
+    penalty_limits: tuple[PenaltyLimit, ...]
     choose_by: Literal["validation", "own validation", "folds", "folds of each class"]
     validation_share: OpenShare
     folds: AtLeastTwo

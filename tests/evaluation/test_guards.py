@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.evaluation.conftest import array_task
+from tests.evaluation.conftest import array_task, shrinking_backbone
 from wordsight.errors import InputError
 from wordsight.evaluation import Subject, evaluate, open_task
 from wordsight.evaluation.guards import check_counts, check_features, check_task, compare_with_random
@@ -150,3 +150,12 @@ def test_a_probe_below_its_random_baseline_is_said() -> None:
     assert compare_with_random(fewer, some, draws=apart)[0].startswith("not better than")
     alike = [(30.0, 40.1), (30.1, 40.0), (29.9, 39.9)]
     assert compare_with_random(fewer, some, draws=alike)[0].startswith("worse than")
+
+
+@pytest.mark.parametrize("protocol", ["logistic", "knn", "few-shot", "linear-sgd-small", "fine-tune"])
+def test_weights_that_are_no_numbers_are_refused_before_anything_is_learned(
+    subject: Subject, colour_folder: Path, protocol: str
+) -> None:
+    broken = replace(subject, backbone=shrinking_backbone(1.0, float("nan"), 1.0))
+    with pytest.raises(InputError, match=r"seer: its weights are no finite numbers: .*weights holds NaN; training div"):
+        evaluate(broken, open_task(f"folder:{colour_folder}"), [protocol])

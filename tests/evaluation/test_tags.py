@@ -264,6 +264,15 @@ def test_the_best_and_the_least_learned_concepts_are_named_with_their_counts(
     assert [g.name for g in result.groups if g.by == BY_FREQUENCY] == ["none", "1 to 9", "10 to 99"]
 
 
+def test_images_that_are_all_the_same_to_the_head_are_said_to_be(make_tagged: MakeTagged) -> None:
+    subject, split = make_tagged(words=(SEEN, "labels", [3, 3, 0]))
+    assert subject.objective is not None
+    subject.objective.backbone = shrinking_backbone(0.0, 0.0, 0.0)
+    (result,) = evaluate(subject, split, ["tags"])
+    assert result.value == pytest.approx(50)
+    assert any("it sees no difference between the images, so this is chance" in one for one in result.warnings)
+
+
 def test_images_without_a_concept_are_not_asked_about(make_tagged: MakeTagged) -> None:
     subject, split = make_tagged(words=([[0, 1, 0]] * 2 + [[0, 0, 0]] * 2 + [[1, 0, 0]] * 2, "labels", [1, 1, 1]))
     (result,) = evaluate(subject, split, ["tags"])

@@ -26,6 +26,7 @@ from wordsight.evaluation import (
     tags,
     zero_shot,
 )
+from wordsight.evaluation.guards import check_weights
 from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.kept import key_of
 from wordsight.evaluation.probe_settings import ProbeSettings
@@ -109,6 +110,7 @@ def evaluate(
     for protocol in asked_protocols(protocols, type(question)):
         method = METHODS[protocol.method]
         network = subject.objective if method.heads and subject.objective is not None else subject.backbone
+        check_weights(network, subject.name)
         key = key_of(
             weights_fingerprint(network),
             str(network),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from wordsight.errors import InputError
 from wordsight.evaluation.intervals import paired_test
@@ -16,6 +17,25 @@ from wordsight.evaluation.tasks.task import Task, counted
 
 # Spread of a feature below which it is rounding, not signal, relative to its size.
 _FLAT = 1e-6
+
+
+def check_weights(network: nn.Module, name: str) -> None:
+    """Refuse a network whose weights are no numbers, whatever is to be asked of it.
+
+    Args:
+        network: The network: its parameters and running statistics are looked at.
+        name: What it is called.
+
+    Raises:
+        InputError: When one is NaN.
+    """
+    broken = [part for part, tensor in network.state_dict().items() if bool(tensor.isnan().any())]
+    if broken:
+        raise InputError(
+            f"its weights are no finite numbers: {broken[0]} holds NaN",
+            where=name,
+            mend="training diverged: lower the learning rate, or train in float32",
+        )
 
 
 def check_overlap(task: Task) -> None:

@@ -22,6 +22,7 @@ from wordsight.concepts.applied import concepts_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.evaluation.answers import sample_rows
+from wordsight.evaluation.guesses import no_difference
 from wordsight.evaluation.intervals import bootstrap_interval
 from wordsight.evaluation.metrics import chance_average_precision, mean_of_known
 from wordsight.evaluation.outcomes import Outcomes
@@ -39,6 +40,7 @@ from wordsight.evaluation.tag_scores import (
     tag_scores,
     tells_images_apart,
 )
+from wordsight.evaluation.text_side.side import Held
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tags import TagHeads
 from wordsight.precision import precision_on
@@ -303,7 +305,8 @@ def _result(
 ) -> Result:
     assert subject.objective is not None, "heads are an objective's"
     known = ~np.isnan(found.value_K)
-    concepts, notes = asked.learned.concepts, []
+    concepts, notes = asked.learned.concepts, list[str]()
+    notes += no_difference(Held(asked.scores.hidden_ND))
     if asked.learned.train_K is None:
         notes.append("the corpus that the run was trained on is not at hand: no baseline of its frequencies")
     return Result(

@@ -129,6 +129,15 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}"
 
 
+def say(line: str) -> None:
+    """Print a line about what is being done; names and cells in it are shown as they are.
+
+    Args:
+        line: The line.
+    """
+    console.print(line, markup=False, soft_wrap=True)
+
+
 def progress_bar() -> Progress:
     """A bar with count, share, rate, elapsed time and time left; a line a minute where there is no terminal."""
     if not console.is_terminal:

@@ -12,7 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -32,7 +32,7 @@ _LARGEST_CELL = 256 << 20
 # So many lines tell what stands between the cells, and are looked at in a cell that runs over line ends.
 _LOOKED_AT = 50
 _NUMBERED = re.compile(r"(.+)#\d+")
-_FILE = re.compile(r"\S+(\.\w{1,5})")
+_FILE = re.compile(r"\S+(\s.*)?(\.\w{1,5})")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,21 @@ class Broken:
     """A row that can't be read, and why."""
 
     why: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of a file.
+
+    Args:
+        line: The number of the line that it begins in.
+        lines: How many lines it has.
+        cells: Its cells, as many as there are columns.
+    """
+
+    line: int
+    lines: int
+    cells: list[str] | Broken
 
 
 @dataclass(frozen=True)
@@ -84,37 +99,39 @@ class Separated:
             InputError: When there is none.
         """
         with self._opened() as file:
-            for _, cells in self._records(_Lines(file)):
-                if isinstance(cells, list):
-                    return [cell.strip() for cell in cells]
+            for record in self._records(_Lines(file)):
+                if isinstance(record.cells, list):
+                    return [cell.strip() for cell in record.cells]
                 break
         raise InputError("is empty", where=self.path, expected="a first line with the names of the columns")
 
-    def rows(self) -> Iterator[tuple[int, list[str] | Broken]]:
-        """Yield the number of the line that each row begins in, and its cells, as many as there are columns."""
+    def rows(self) -> Iterator[Record]:
+        """Yield every row but that of the columns' names."""
         width = len(self.columns)
         skipped = not self.has_names
         with self._opened() as file:
-            for number, cells in self._records(_Lines(file)):
+            for record in self._records(_Lines(file)):
+                cells = record.cells
                 if not skipped:
                     skipped = True
                 elif isinstance(cells, list) and len(cells) != width:
                     opens = not self._form.quotes and any(cell.startswith('"') for cell in cells)
                     mend = "; --quotes true if double quotes hold cells together" if opens else ""
-                    yield number, Broken(f"{len(cells)} cells, the first line has {width}{mend}")
+                    why = f"{len(cells)} cells, the first line has {width}{mend}"
+                    yield replace(record, cells=Broken(why))
                 else:
-                    yield number, cells
+                    yield record
 
     def _opened(self) -> AbstractContextManager[TextIO]:
         return opened_text(self.path, self.encoding, "a table", _MEND)
 
-    def _records(self, lines: _Lines) -> Iterator[tuple[int, list[str] | Broken]]:
+    def _records(self, lines: _Lines) -> Iterator[Record]:
         """Every row that holds something, by the rule of the separator."""
         if not self._form.quotes:
             for line in lines:
                 lines.taken.clear()
                 if line.strip(" \r\n"):
-                    yield lines.number, line.rstrip("\r\n").split(self._form.separator)
+                    yield Record(lines.number, 1, line.rstrip("\r\n").split(self._form.separator))
             return
         csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
         reader, width = self._form.reader(lines), 0
@@ -126,8 +143,8 @@ class Separated:
                 return
             except csv.Error as error:
                 cells = self._why(error, lines, width)
-            number, several = lines.number - len(lines.taken) + 1, len(lines.taken) > 1
-            if several and isinstance(cells, list) and width and self._form.swallowed(lines.taken, width):
+            number, taken = lines.number - len(lines.taken) + 1, len(lines.taken)
+            if taken > 1 and isinstance(cells, list) and width and self._form.swallowed(lines.taken, width):
                 cells = Broken(f"a quote opens in line {number}, and the cell runs on over rows that follow")
             if isinstance(cells, Broken):
                 # Only the row in which it began is lost: those after it are read for what they are.
@@ -137,7 +154,7 @@ class Separated:
                 continue
             else:
                 width = width or len(cells)
-            yield number, cells
+            yield Record(number, taken, cells)
 
     def _why(self, error: csv.Error, lines: _Lines, width: int) -> Broken:
         """What is wrong with a row.
@@ -214,8 +231,8 @@ class _Form:
     def swallowed(self, lines: list[str], width: int) -> bool:
         """Whether a cell that runs over line ends has rows in it: two of its lines are rows of one form by themselves.
 
-        An article of several lines is none: its lines have another number of cells, or nothing in the form of a file's
-        name or a number where the first line has one.
+        An article of several lines is none: its lines have fewer cells, or nothing in the form of a file's name or a
+        number where the first line has one.
         """
         seen: set[tuple[int, str]] = set()
         for line in lines[:_LOOKED_AT]:
@@ -223,8 +240,9 @@ class _Form:
                 (column, form)
                 for quoted in (True, False)
                 for cells in _Form(self.separator, quoted, self.blanks, strict=False).reader([line])
-                if len(cells) == width
-                for column, cell in enumerate(cells)
+                # Commas in its texts may have made more of them.
+                if len(cells) >= width
+                for column, cell in enumerate(cells[:width])
                 if (form := _form_of(cell))
             }
             if own & seen:
@@ -245,7 +263,8 @@ def _form_of(cell: str) -> str:
     """What the names or numbers of a column have in common: a file's ending, or all but the digits; "" of texts."""
     name = cell.strip().strip('"')
     if found := _FILE.fullmatch(name):
-        return found[1].lower()
+        # Names of images may have blanks in them.
+        return found[2].lower() if is_image_name(name) or not found[1] else ""
     return re.sub(r"\d+", "0", name) if not re.search(r"\s", name) and re.search(r"\d", name) else ""
 
 

@@ -29,10 +29,17 @@ _MEND = "save it as UTF-8, or give its --encoding (latin-1, cp1252, utf-16, ...)
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one row, by column, and what to call the row ("row 17", by the line that it begins in)."""
+    """One row of a table.
+
+    Args:
+        name: What to call it: "row 17", by the line that it begins in.
+        cells: By column.
+        lines: How many lines of text it has.
+    """
 
     name: str
     cells: dict[str, Any]
+    lines: int = 1
 
 
 class Tabular(Protocol):
@@ -185,11 +192,12 @@ class TableFile:
 
     def _text_rows(self, columns: Sequence[str]) -> Iterator[Row | Rejected]:
         where = {name: self.columns.index(name) for name in columns}
-        for number, cells in self.text.rows():
+        for record in self.text.rows():
+            name, cells = f"row {record.line}", record.cells
             if isinstance(cells, Broken):
-                yield Rejected(f"row {number}", "example", "broken row", cells.why)
+                yield Rejected(name, "example", "broken row", cells.why)
             else:
-                yield Row(f"row {number}", {name: cells[k] for name, k in where.items()})
+                yield Row(name, {column: cells[k] for column, k in where.items()}, record.lines)
 
     def _jsonl_rows(self, columns: Sequence[str]) -> Iterator[Row | Rejected]:
         with opened_text(self.path, self.encoding, "a table", _MEND) as file:

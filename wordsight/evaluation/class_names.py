@@ -158,7 +158,7 @@ def read_lines_of(
 def _of_text(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
     """Lines of a class, and after a tab, a comma or a blank what is said of it."""
     pairs = []
-    for line in read_lines(file, what="a class and its name a line"):
+    for line in read_lines(file, what="names of classes"):
         parts = (line.strip().split(between, 1) for between in ("\t", ",", None))
         of = next(
             ((part[0].strip(), part[1].strip()) for part in parts if len(part) > 1 and part[0].strip() in wanted), None

@@ -21,7 +21,7 @@ from wordsight.corpus.lines import ending_of, read_lines, read_text
 from wordsight.corpus.store import Corpus
 from wordsight.corpus.tabular import KINDS, TableFile
 from wordsight.errors import InputError, listed, unknown
-from wordsight.progress import console
+from wordsight.progress import say
 
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet", ".arrow")
 _TOKENS = (".txt", ".token")
@@ -82,7 +82,7 @@ class Texts:
             rows = self.corpus.caption_iter(self.corpus.indices(self.split), self.language)
             yield from (text for _, _, text in rows)
         for file in self.files:
-            yield from texts_of_file(file, self.column, None if file in self._said else console.print)
+            yield from texts_of_file(file, self.column, None if file in self._said else say)
             self._said.add(file)
 
 

@@ -15,11 +15,13 @@ from wordsight.corpus.columns import Role
 from wordsight.corpus.duplicates import another_article
 from wordsight.corpus.example import Example, Rejected, Spoken
 from wordsight.corpus.image_files import ImageFiles
+from wordsight.corpus.left_out import counted
 from wordsight.corpus.remaining import Remaining
 from wordsight.corpus.table_files import TablePath, table_paths
 from wordsight.corpus.table_parts import Named, Part, parts_of
 from wordsight.corpus.tabular import Row, TableFile, Tabular
 from wordsight.errors import InputError, listed
+from wordsight.progress import say
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,14 @@ class Table:
             raise InputError("no such folder", where=self.images, expected="the folder of the images")
         remaining = self._counted.again()
         unfinished: dict[str, list[_Held]] = {}
+        several, first = 0, ""
         for part in self._parts:
             for row in part.rows():
                 if isinstance(row, Rejected):
                     yield row
                     continue
+                if row.lines > 1:
+                    several, first = several + 1, first or row.name
                 image = self._image(part, row)
                 if image is None:
                     yield Rejected(row.name, "example", "no file name", _shown(row.cells[part.image]))
@@ -84,6 +89,9 @@ class Table:
         # A column of images themselves was not counted, and may hold names too.
         for image, rows in unfinished.items():
             yield from self._named(image, rows)
+        if several:
+            found = f"{listed(self.sources())}: {counted(several, 'row')} with a cell that runs over a line's end"
+            say(f"{found} (the first is {first}); if that is wrong: --quotes false")
 
     def __length_hint__(self) -> int:
         return len(self._counted)

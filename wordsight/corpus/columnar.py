@@ -50,7 +50,13 @@ class Columnar:
 
     def class_names(self, column: str) -> list[str]:
         """What the classes are called whose numbers stand in a column, by the datasets library; empty where unknown."""
-        return _class_names(self._features.get(column))
+        if column in self._features:
+            return _class_names(self._features[column])
+        first, _, rest = column.partition(".")
+        feature = self._features.get(first)
+        for name in rest.split(".") if rest else ():
+            feature = _inner(feature).get(name)
+        return _class_names(feature)
 
     def rows(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield the cells of each row.
@@ -113,6 +119,15 @@ def _slices(reader: Any, columns: list[str]) -> Iterator[Any]:
         chosen = batch.select(columns)
         for start in range(0, batch.num_rows, _BATCH):
             yield chosen.slice(start, _BATCH)
+
+
+def _inner(feature: Any) -> dict[str, Any]:
+    """The types of a struct's fields, also of one within a list."""
+    if isinstance(feature, list):
+        return _inner(feature[0]) if feature else {}
+    if not isinstance(feature, dict):
+        return {}
+    return _inner(feature["feature"]) if isinstance(feature.get("_type"), str) and "feature" in feature else feature
 
 
 def _class_names(feature: Any) -> list[str]:

@@ -45,13 +45,25 @@ def names_image(name: str) -> bool:
     return name.strip().lower() in _NAMES["image"]
 
 
+def has_column(file: Tabular, name: str) -> bool:
+    """Whether a table has a column, or one with a field of that name in it.
+
+    Args:
+        file: The table.
+        name: A column's name, or that and a field's with a dot between them: ``objects.category``.
+    """
+    if name in file.columns or not any(name.startswith(f"{column}.") for column in file.columns):
+        return name in file.columns
+    return any(isinstance(row, Row) and row.cells[name] is not None for row in islice(file.rows([name]), _SAMPLE))
+
+
 def named_column(file: Tabular, role: Role, name: str) -> str:
-    """The column that a person named, by its name or its number from 1.
+    """The column that a person named, by its name, its number from 1, or its name and that of a field in it.
 
     Raises:
         InputError: When the table has no such column.
     """
-    if name in file.columns:
+    if has_column(file, name):
         return name
     if name.isdecimal() and 1 <= int(name) <= len(file.columns):
         return file.columns[int(name) - 1]
@@ -64,7 +76,7 @@ def named_columns(file: Tabular, role: Role, names: str) -> list[str]:
     Raises:
         InputError: When the table has one of them not.
     """
-    if names in file.columns:
+    if has_column(file, names):
         return [names]
     return list(dict.fromkeys(named_column(file, role, name.strip()) for name in names.split(",") if name.strip()))
 

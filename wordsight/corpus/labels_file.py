@@ -94,6 +94,7 @@ class LabelsFile:
         """What the table says of each image; rows of one image are joined."""
         file = TableFile(self.path)
         image, label, split = self._columns(file)
+        classes = file.class_names(label)
         found: dict[str, _Labels] = {}
         for row in file.rows([each for each in (image, label, split) if each]):
             if isinstance(row, Rejected):
@@ -101,11 +102,10 @@ class LabelsFile:
             name = _plain(row.cells[image])
             if not name:
                 raise InputError(f"{row.name} names no image", where=self.path, expected=_EXPECTED)
-            found[name] = self._joined(found.get(name), name, row, label, split)
+            found[name] = self._joined(found.get(name), name, row, cells.labels(row.cells[label], classes), split)
         return found
 
-    def _joined(self, earlier: _Labels | None, name: str, row: Row, label: str, split: str | None) -> _Labels:
-        read = cells.labels(row.cells[label])
+    def _joined(self, earlier: _Labels | None, name: str, row: Row, read: cells.Texts, split: str | None) -> _Labels:
         if read.refused:
             raise InputError(
                 f"{row.name}: the label is no text ({read.refused[0]})", where=self.path, expected=_EXPECTED

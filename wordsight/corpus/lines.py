@@ -31,6 +31,8 @@ _MARKS = (
 )
 _GZIP = b"\x1f\x8b"
 _BOM = "\ufeff"
+# So many bytes tell the encoding.
+_HEAD = 4
 
 
 def read_lines(path: Path, encoding: str = DEFAULT, what: str = "a text file") -> Iterator[str]:
@@ -64,6 +66,28 @@ def read_text(path: Path, encoding: str = DEFAULT, what: str = "a text file") ->
         return file.read()
 
 
+def decoded(data: bytes, encoding: str = DEFAULT) -> str:
+    """The text in the bytes of a whole file, where a reader has these: a member of a shard, a caption's own file.
+
+    Args:
+        data: The bytes.
+        encoding: Of those without a mark.
+
+    Raises:
+        UnicodeDecodeError: When they are not in their encoding.
+    """
+    return data.decode(_encoding(data[:_HEAD], encoding)).removeprefix(_BOM)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without their ends, by the rule of all files.
+
+    Args:
+        text: As it stands in a file.
+    """
+    return [line.rstrip("\r\n") for line in io.StringIO(text, newline="")]
+
+
 @contextmanager
 def opened_text(
     path: Path, encoding: str = DEFAULT, what: str = "a text file", mend: str = "save it as UTF-8"
@@ -85,7 +109,8 @@ def opened_text(
         raise InputError(f"unknown encoding {encoding!r}", expected="utf-8, latin-1, utf-16, ...") from error
     try:
         with _bytes(path) as raw:
-            found = _encoding(raw, encoding)
+            found = _encoding(raw.read(_HEAD), encoding)
+            raw.seek(0)
             with io.TextIOWrapper(raw, encoding=found, newline="") as file:
                 if file.read(1) != _BOM:
                     file.seek(0)
@@ -94,7 +119,7 @@ def opened_text(
         raise InputError("no such file", where=path, expected=what) from error
     except UnicodeError as error:
         raise InputError(
-            f"{_place(path, found)} is not {_shown(found)}",
+            f"{_place(path, found)} is not {shown(found)}",
             where=path,
             mend=mend,
         ) from error
@@ -118,9 +143,7 @@ def _bytes(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
 
 
-def _encoding(raw: BinaryIO, named: str) -> str:
-    head = raw.read(4)
-    raw.seek(0)
+def _encoding(head: bytes, named: str) -> str:
     found = next((name for mark, name in _MARKS if head.startswith(mark)), named)
     if found == DEFAULT and len(head) > 1 and 0 in head[:2] and head[:2] != b"\0\0":
         # Text without a mark whose every second byte is zero, as some programs of Windows write it.
@@ -143,5 +166,10 @@ def _place(path: Path, encoding: str) -> str:
     return f"line {number}: its end"
 
 
-def _shown(encoding: str) -> str:
+def shown(encoding: str) -> str:
+    """An encoding's name as it stands in a message.
+
+    Args:
+        encoding: Its name in Python.
+    """
     return encoding.removesuffix("-sig").upper()

@@ -11,6 +11,7 @@ from wordsight.corpus import cells
 from wordsight.corpus.columns import (
     Role,
     folder_column,
+    has_column,
     named_column,
     named_columns,
     not_told,
@@ -107,7 +108,7 @@ def parts_of(paths: Sequence[TablePath], named: Named, opened: Callable[[Path], 
     roles = _roles(files[0], named)
     for file in files[1:]:
         for role, names in roles.items():
-            if lacks := [name for name in names if name not in file.columns]:
+            if lacks := [name for name in names if not has_column(file, name)]:
                 found = f"has no column {lacks[0]!r} for the {role}, which {files[0].path.name} has"
                 raise InputError(found, where=file.path, mend="read files of other columns one after another")
     several = len(files) > 1

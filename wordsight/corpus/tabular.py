@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from wordsight.corpus.columnar import Columnar
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.lines import DEFAULT, ending_of, opened_text
+from wordsight.corpus.literals import BrokenLiteral, printed
+from wordsight.corpus.nested import value_at
 from wordsight.corpus.separated import Broken, Separated
 from wordsight.errors import InputError
 
@@ -123,7 +125,7 @@ class TableFile:
 
     def holds_bytes(self, column: str) -> bool:
         """Whether a column holds images themselves, not their names."""
-        return self._kind == "columnar" and self._columnar.holds_bytes(column)
+        return self._kind == "columnar" and column in self.columns and self._columnar.holds_bytes(column)
 
     def class_names(self, column: str) -> list[str]:
         """What the classes are called whose numbers stand in a column; empty where the file does not say."""
@@ -132,9 +134,27 @@ class TableFile:
     def rows(self, columns: Sequence[str]) -> Iterator[Row | Rejected]:
         """Yield the rows with the given columns; a broken line becomes a reject.
 
+        A column's name may go on with a dot and a field of the structs in it: ``objects.category``.
+
         Raises:
             InputError: When the file can't be read, or has two columns of one of these names.
         """
+        whole = {name: self._column_of(name) for name in columns}
+        for row in self._rows(list(dict.fromkeys(whole.values()))):
+            if isinstance(row, Row) and any(name != column for name, column in whole.items()):
+                yield replace(
+                    row, cells={name: _field(row.cells[column], name, column) for name, column in whole.items()}
+                )
+            else:
+                yield row
+
+    def _column_of(self, name: str) -> str:
+        """The column that a name begins with."""
+        if name in self.columns:
+            return name
+        return max((each for each in self.columns if name.startswith(f"{each}.")), key=len, default=name)
+
+    def _rows(self, columns: Sequence[str]) -> Iterator[Row | Rejected]:
         for name in columns:
             if (times := self.columns.count(name)) > 1:
                 raise InputError(
@@ -209,6 +229,18 @@ class TableFile:
                     yield Rejected(f"row {number}", "example", "broken row", f"no JSON object: {line.strip()[:100]}")
                     continue
                 yield Row(f"row {number}", {name: content.get(name) for name in columns})
+
+
+def _field(cell: Any, name: str, column: str) -> Any:
+    """A cell, or the field in it that a name with dots goes on with."""
+    if name == column:
+        return cell
+    if isinstance(cell, str):
+        try:
+            cell = printed(cell)
+        except BrokenLiteral:
+            return None
+    return value_at(cell, name[len(column) + 1 :])
 
 
 def _json_object(line: str) -> dict[str, Any] | None:

@@ -134,7 +134,7 @@ def test_articles_may_stand_in_files(tmp_path: Path) -> None:
     assert [(each.id, each.kind, each.reason) for each in reader if isinstance(each, Rejected)] == [
         ("b.jpg", "article", "no such article file"),
         ("c.jpg", "article", "outside the folder"),
-        ("f.jpg", "article", "article is not utf-8"),
+        ("f.jpg", "article", "article is not UTF-8"),
     ]
     with pytest.raises(InputError, match="none: no such folder; expected the folder of the article files"):
         list(Articles(tmp_path / "t.csv", article_files=tmp_path / "none"))

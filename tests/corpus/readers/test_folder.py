@@ -162,3 +162,10 @@ def test_classes_that_are_numbers_are_classes(photo: Photo, tmp_path: Path) -> N
     assert {each.labels for each in Folder(tmp_path) if isinstance(each, Example)} == {
         ("0",), ("7",), ("00014",), ("00015",),
     }  # fmt: skip
+
+
+def test_captions_are_read_by_the_rule_of_all_text_files(photo: Callable[..., Path], tmp_path: Path) -> None:
+    photo(tmp_path / "a.jpg")
+    (tmp_path / "a.txt").write_bytes("un caf\u00e9\u2028chaud\rdeux".encode("utf-16"))
+    (example,) = [each for each in Folder(tmp_path) if isinstance(each, Example)]
+    assert example.captions == ("un caf\u00e9\u2028chaud", "deux")

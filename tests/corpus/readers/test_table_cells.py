@@ -175,3 +175,24 @@ def test_a_wide_table_is_no_long_message(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         list(Table(path))
     assert len(str(error.value)) < 600
+
+
+def test_a_column_may_go_on_with_a_field_in_it(tmp_path: Path) -> None:
+    row = {"image": "a.jpg", "text": [{"en": "a dog"}, {"en": "a cat"}], "objects": {"category": [1, 0], "box": [1.0]}}
+    feature = {"names": ["cat", "dog"], "_type": "ClassLabel"}
+    for objects in (
+        {"category": {"feature": feature, "_type": "Sequence"}},
+        {"feature": {"category": feature}, "_type": "Sequence"},
+        [{"category": feature}],
+    ):
+        info = json.dumps({"info": {"features": {"objects": objects}}})
+        table = pa.Table.from_pylist([row]).replace_schema_metadata({"huggingface": info})
+        pq.write_table(table, tmp_path / "t.parquet")
+        (example,) = examples(Table(tmp_path / "t.parquet", caption="text.en", label="objects.category"))
+        assert (example.captions, example.labels) == (("a dog", "a cat"), ("dog", "cat"))
+    for kind in ("jsonl", "csv"):
+        table = Table(written(tmp_path / f"t.{kind}", [row]), caption="text.en", label="objects.category")
+        assert examples(table)[0].labels == ("1", "0")
+        assert examples(table)[0].captions == ("a dog", "a cat")
+    with pytest.raises(InputError, match="unknown caption column 'text.fr'"):
+        list(Table(tmp_path / "t.csv", caption="text.fr"))

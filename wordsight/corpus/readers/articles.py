@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wordsight.corpus.columns import named_column, not_told, told_column
 from wordsight.corpus.example import Example, Rejected
+from wordsight.corpus.lines import decoded, shown
 from wordsight.corpus.paths import inside
 from wordsight.corpus.readers.table import Table
 from wordsight.corpus.tabular import TableFile
@@ -33,7 +34,7 @@ class Articles:
         language: The column of the captions' languages; where not given, the one named "language" or "lang".
         images: The folder that the image files are in; where not given, that of the table.
         article_files: The folder of text files with the articles; the column of articles then holds their names.
-        encoding: Of CSV, TSV and JSONL, and of the text files.
+        encoding: Of CSV, TSV and JSONL, and of the text files, those without a byte order mark.
         quotes: Whether double quotes hold a cell together; by default between commas, not between tabs.
     """
 
@@ -118,11 +119,11 @@ class Articles:
                 example.id, "article", "outside the folder", f"{name[:200]} leads out of {self.article_files}"
             )
         try:
-            text = path.read_text(encoding=self.encoding)
+            text = decoded(path.read_bytes(), self.encoding)
         except FileNotFoundError:
             return Rejected(example.id, "article", "no such article file", name)
         except UnicodeError as error:
-            return Rejected(example.id, "article", f"article is not {self.encoding.removesuffix('-sig')}", str(error))
+            return Rejected(example.id, "article", f"article is not {shown(self.encoding)}", str(error))
         except OSError as error:
             return Rejected(example.id, "article", "article can't be read", f"{name[:200]}: {error.strerror or error}")
         return replace(example, article=text if text.strip() else None)

@@ -18,6 +18,7 @@ from wordsight.corpus.boxes import box_within
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.image_files import ImageFiles
 from wordsight.corpus.images import stored_size
+from wordsight.corpus.lines import decoded, lines_of, read_text
 from wordsight.errors import InputError
 
 # [/EN#283585/people A man], [/EN#8/bodyparts/clothing a red hat]: the number of an entity, its types, the phrase.
@@ -108,20 +109,17 @@ class Flickr30kEntities:
 
 
 def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8-sig").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read ({error})", where=file) from error
+    return read_text(file).split()
 
 
 def _marked(file: Path) -> Iterator[tuple[str, list[tuple[str, str]]] | Rejected]:
     """Every caption of a file without its marks, and its phrases, each with the number of its entity."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = decoded(file.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         yield Rejected(file.stem, "caption", "unreadable", f"{file.name}: {error}")
         return
-    for line in filter(str.strip, text.splitlines()):
+    for line in filter(str.strip, lines_of(text)):
         caption = _PHRASE.sub(lambda found: found[2], line)
         if "/EN#" in caption:
             yield Rejected(file.stem, "caption", "broken marks", line)

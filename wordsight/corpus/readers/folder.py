@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.lines import decoded, lines_of
 from wordsight.corpus.paths import is_shown, walk
 from wordsight.corpus.splits import split_of
 from wordsight.errors import InputError
@@ -111,7 +112,7 @@ class Folder:
         captions: list[str] = []
         for file in self._caption_files(name):
             try:
-                lines = file.read_text(encoding="utf-8-sig").splitlines()
+                lines = lines_of(decoded(file.read_bytes()))
             except UnicodeDecodeError as error:
                 yield Rejected(name, "caption", "not UTF-8", f"{file.name}: byte {error.start}")
             except OSError as error:

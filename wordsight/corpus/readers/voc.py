@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.lines import read_lines
 from wordsight.corpus.paths import files_below
 from wordsight.corpus.splits import part_of, split_of
 from wordsight.corpus.voc_xml import BadAnnotation, VocAnnotation, read_annotation
@@ -243,7 +244,4 @@ def _ignored(listed: _Listed) -> tuple[str, ...]:
 
 
 def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read ({error})", where=file) from error
+    return list(read_lines(file))

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from wordsight.corpus import cells
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.lines import decoded, lines_of
 from wordsight.corpus.nested import numbered, value_at
 from wordsight.corpus.shard_files import ShardFile, shard_files
 from wordsight.corpus.shards import Member, Sample, samples
@@ -165,10 +166,10 @@ class WebDataset:
         """Read what a member says; in a member too large for words there is nothing to read."""
         if member.size > _LARGEST_MEMBER:
             raise ValueError(f"a member of {member.size:,} bytes")
-        text = member.read().decode("utf-8-sig")
+        text = decoded(member.read())
         kind = _DECODED[member.ending]
         if kind == "text":
-            lines = [line for line in text.splitlines() if line.strip()]
+            lines = [line for line in lines_of(text) if line.strip()]
             said.captions += lines if self.txt == "lines" else [text]
             said.glued += self.txt == "whole" and len(lines) > 1
         elif kind == "class":

@@ -40,7 +40,7 @@ PLACES = ("on green grass", "near the water", "under a grey sky", "beside an old
 # Of a JSON file, what tells of the clock and the machine.
 _OF_THE_CLOCK = {"seconds", "environment", "versions", "images_per_second", "created"}
 _TRAIN = (
-    "--recipe tp-words-resnet18-small --corpus corpus --concepts.size 20 --concepts.min-count 2 --image-size 32 "
+    "--recipe tp-words-resnet18-small --corpus corpus --concepts.size 15 --concepts.min-count 2 --image-size 32 "
     "--epochs 4 --batch-size 16 --workers 1 --backbone-settings.stages 2 --checkpoint-minutes 0.005 --device cpu"
 )
 _CLUSTERS = "concepts build clusters --corpus corpus --size 8 --language-model language"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -76,4 +77,14 @@ def test_a_lock_ends_with_an_error(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(RuntimeError), sole_writer(tmp_path / "run"):
             raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with sole_writer(tmp_path / "run"):
+        assert (tmp_path / ".run.lock").exists()
     assert list(tmp_path.iterdir()) == []

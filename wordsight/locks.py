@@ -103,8 +103,10 @@ def _taken(resolved: Path, out: Path) -> tuple[Path, int]:
         # A lock that its holder removed at this very moment is made anew.
         for _ in range(100):
             if (descriptor := take(place, make=True)) is not None:
-                os.truncate(descriptor, 0)
-                os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
+                # For people alone: a disk that is full has room for a lock, and none for a word.
+                with suppress(OSError):
+                    os.truncate(descriptor, 0)
+                    os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
                 return place, descriptor
             with suppress(OSError):
                 holder = place.read_text("utf-8", "replace")

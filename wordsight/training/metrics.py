@@ -28,6 +28,10 @@ class MetricsLog:
         self.window: dict[str, float] = dict(window or {})
         kept = [line for line in read_metrics(self.path) if line["step"] <= step]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        if step == 0:
+            # Of a process that was killed before its first checkpoint; its curves would lie over those of this one.
+            for events in (folder / "tensorboard").glob("events.out.tfevents.*"):
+                events.unlink()
         # What TensorBoard could not write in its own thread is raised at one of the next calls.
         with clear_disk_errors(folder / "tensorboard"):
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step if step else None)

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +127,19 @@ def test_it_is_read_like_any_other_language_model_with_its_head(trained: Trained
     with torch.no_grad():
         expected = reference(input_ids=ids).logits
     torch.testing.assert_close(logits, expected, atol=0.1, rtol=0.05)  # features are bf16 where that pays
+
+
+def test_weights_that_are_not_those_that_were_trained_are_one_line(
+    trained: TrainedLanguageModel, tmp_path: Path
+) -> None:
+    shutil.copytree(trained.path, tmp_path / "copy")
+    assert load_language_model(str(tmp_path / "copy")).fingerprint
+    weights = tmp_path / "copy" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged: its weights are not those that were trained"):
+        load_language_model(str(tmp_path / "copy"))
 
 
 def test_words_that_are_one_token_can_be_masked(trained: TrainedLanguageModel, tmp_path: Path) -> None:

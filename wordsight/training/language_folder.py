@@ -21,12 +21,13 @@ from typing import Any
 from wordsight.atomic import atomic_folder, write_json
 from wordsight.disk import unreadable
 from wordsight.errors import InputError
+from wordsight.language.model_folder import TRAINED, weights_checksums
 from wordsight.language.wordpiece import write_vocabulary
 from wordsight.settings import from_mapping
 from wordsight.training.environment import environment
 from wordsight.training.language_settings import LanguageSettings
 
-INFO, VOCABULARY, CHECKPOINT = "language.json", "vocab.txt", "checkpoint.safetensors"
+INFO, VOCABULARY, CHECKPOINT = TRAINED, "vocab.txt", "checkpoint.safetensors"
 _VERSION = 1
 # Settings that change where and how fast it runs, but not its numbers: a resumed run may have others.
 _FREE_ON_RESUME = ("checkpoint_minutes",)
@@ -133,6 +134,8 @@ def _write_info(folder: Path, settings: LanguageSettings, text: Text, info: Trai
         "environment": environment(),
         "result": result,
     }
+    if weights := weights_checksums(folder):
+        content["weights"] = weights
     write_json(folder / INFO, content)
 
 

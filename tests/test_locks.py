@@ -20,7 +20,7 @@ from pathlib import Path
 from wordsight.locks import sole_writer
 with sole_writer(Path(sys.argv[1])):
     if (child := os.fork()) == 0:
-        time.sleep(60)  # a loader process that outlives the training
+        time.sleep(600)  # a loader process that outlives the training
         os._exit(0)
     print(child, flush=True)
     time.sleep(60)
@@ -44,12 +44,14 @@ def test_a_second_writer_is_refused_and_a_killed_one_holds_nothing(
         with refused, sole_writer(tmp_path / "run"):
             pytest.fail("two writers")
         holder.kill()
-        holder.communicate()
+        holder.wait()
         os.kill(child, 0)
         with sole_writer(tmp_path / "run"):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
+        holder.kill()
+        holder.communicate()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,10 +18,10 @@ def test_guesses_that_tie_are_shared() -> None:
 def test_a_few_classes_that_take_most_guesses_are_named_with_their_shares() -> None:
     guesses = np.array([60.0, 37, *[3 / 19] * 19])
     (said,) = few_classes(guesses, np.full(21, 10), NAMES)
-    assert said.startswith("2 of 21 classes take 97 % of the guesses and 10 % of the images")
+    assert said.startswith("2 of 21 classes take 97 % of the predictions and 10 % of the images")
     assert "(class 0 60 %, class 1 37 %)" in said
     (said,) = few_classes(np.array([100.0, 0, 0]), np.array([5, 5, 5]), NAMES[:3])
-    assert said.startswith("1 of 3 classes takes 100 % of the guesses and 33 % of the images (class 0 100 %)")
+    assert said.startswith("1 of 3 classes takes 100 % of the predictions and 33 % of the images (class 0 100 %)")
 
 
 def test_guesses_that_are_as_the_images_are_nothing_to_say() -> None:

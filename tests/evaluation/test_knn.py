@@ -13,7 +13,7 @@ from tests.evaluation.conftest import array_task, settings_of
 from wordsight.errors import InputError
 from wordsight.evaluation import Protocol, Subject, evaluate, neighbours, open_task
 from wordsight.evaluation.knn import KnnSettings, ask_neighbours
-from wordsight.evaluation.neighbours import answers, nearest, unit_length, votes
+from wordsight.evaluation.neighbours import among_first, answers, nearest, unit_length, votes
 from wordsight.evaluation.probe_features import TaskFeatures
 
 KNN: KnnSettings = settings_of("knn")
@@ -162,3 +162,26 @@ def test_a_result_shows_every_number_of_neighbours_beside_random_weights(subject
     assert result.outcomes.value == result.value
     weighted = Protocol("knn-weighted", "knn", replace(KNN, vote="similarity"))
     assert evaluate(subject, task, [weighted])[0].value == 100
+
+
+def test_the_first_five_classes_are_those_with_the_most_votes() -> None:
+    train = np.array([0, 0, 1, 2, 3, 4, 5, 6])
+    similar = torch.ones(3, 6)
+    rows = torch.tensor([[0, 1, 2, 3, 4, 5]] * 2 + [[0, 1, 2, 3, 4, 7]])
+    # Five classes have votes; of class 5 there is no neighbour, and all five places are taken.
+    found = among_first(similar, rows, train, 8, None, np.array([4, 5, 6]))
+    assert found.tolist() == [1, 0, 1]
+    # One neighbour alone: the other seven classes share four places.
+    alone = among_first(similar[:2, :1], rows[:2, :1], train, 8, None, np.array([0, 3]))
+    assert alone.tolist() == [1, pytest.approx(4 / 7)]
+
+
+def test_the_first_five_stand_beside_top_1() -> None:
+    random = np.random.default_rng(0)
+    targets = [random.integers(0, 8, n) for n in (200, 80)]
+    points = [np.eye(8)[t] + 0.8 * random.normal(size=(len(t), 8)) for t in targets]
+    features = TaskFeatures("", points[0].astype(np.float32), points[1].astype(np.float32))
+    found = ask_neighbours(features, array_task(targets[0], targets[1], 8), KNN, CPU, "made")
+    outcomes = found.outcomes[20]
+    assert list(outcomes.more) == ["top-5 accuracy", "mean per class accuracy"]
+    assert outcomes.value < outcomes.more["top-5 accuracy"] < 100

@@ -106,7 +106,7 @@ def test_unknown_classes_are_named_and_never_guessed(seer: Subject, tmp_path: Pa
     assert result.counts["known_classes"] == 2
     assert result.per_class["crimson"] == 0
     (warning,) = result.warnings
-    assert "2 of 4 classes have no word that it knows, and are never guessed: crimson, scarlet" in warning
+    assert "2 of 4 classes have no word that the run learned, and are never predicted: crimson, scarlet" in warning
 
 
 def test_classes_none_of_which_is_known_are_refused(seer: Subject, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_numbers_get_their_names_from_a_file_or_from_beside_the_images(seer: Sub
 
 def test_classes_of_the_same_words_are_said(seer: Subject, tmp_path: Path) -> None:
     result = asked(seer, folder_task(tmp_path / "colours", {"red": "red", "red_fish": "red", "blue": "blue"}))
-    assert "some classes have the same words, and are guessed by lot: red = red fish" in result.warnings
+    assert "some classes have the same words, and are told apart by lot: red = red fish" in result.warnings
     # Two of them share one answer: half of their images are right in expectation.
     assert result.per_class["red"] == pytest.approx(50)
 
@@ -222,7 +222,7 @@ def test_a_class_that_takes_the_guesses_of_most_images_is_named(seer: Subject, t
         head.last.bias[names.index("blue")] += 40
     result = asked(seer, folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"}))
     (warning,) = result.warnings
-    assert warning.startswith("1 of 3 classes takes 100 % of the guesses and 33 % of the images (blue 100 %)")
+    assert warning.startswith("1 of 3 classes takes 100 % of the predictions and 33 % of the images (blue 100 %)")
 
 
 def test_zero_shot_keeps_what_became_of_each_image(seer: Subject, tmp_path: Path) -> None:

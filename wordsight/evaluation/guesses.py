@@ -48,8 +48,8 @@ def few_classes(guesses_K: NDArray[np.float64], images_K: NDArray[np.int64], nam
     more = ", ..." if few > _NAMED else ""
     take = "takes" if few == 1 else "take"
     return [
-        f"{few:,} of {len(names):,} classes {take} {100 * taken:.0f} % of the guesses and {100 * own:.0f} % of the "
-        f"images ({listed}{more}): it hardly tells the images apart"
+        f"{few:,} of {len(names):,} classes {take} {100 * taken:.0f} % of the predictions and {100 * own:.0f} % of "
+        f"the images ({listed}{more}): it hardly tells the images apart"
     ]
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from wordsight.errors import InputError
 from wordsight.evaluation import guards
 from wordsight.evaluation.metrics import accuracies, accuracy, check_average_precision, measured
-from wordsight.evaluation.neighbours import answers, nearest
+from wordsight.evaluation.neighbours import among_first, answers, nearest
 from wordsight.evaluation.outcomes import Outcomes, classified, outcomes_of
 from wordsight.evaluation.probe_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.protocol import Protocol
@@ -185,7 +185,10 @@ def ask_neighbours(
             if task.multilabel:
                 # Of a class that no training image has nothing is known.
                 answered[:, ~(task.train.targets == 1).any(0)] = -np.inf
-            every[k] = _Found(answered, *_metric(answered, targets, classes, settings.average_precision))
+            five = None
+            if side == "test" and not task.multilabel and classes > 5:
+                five = among_first(similar[:, :k], rows[:, :k], task.train.targets, classes, temperature, targets)
+            every[k] = _Found(answered, *_metric(answered, targets, classes, settings.average_precision), five)
         return every
 
     left_out = {k: each.value for k, each in found(features.train, task.train.targets, same, "training").items()}
@@ -195,7 +198,7 @@ def ask_neighbours(
     tested = found(features.test, task.test.targets, None, "test")
     values, outcomes = {}, {}
     for k, each in tested.items():
-        values[k], outcomes[k] = each.value, _outcomes(each.answers, task, settings)
+        values[k], outcomes[k] = each.value, _outcomes(each, task, settings)
     return KnnScore(chosen, values, known_values, tested[chosen].per_class, outcomes)
 
 
@@ -204,6 +207,7 @@ class _Found:
     answers: NDArray[Any]
     per_class: NDArray[np.float64]
     value: float
+    first_five: NDArray[np.float64] | None
 
 
 def _metric(
@@ -214,10 +218,10 @@ def _metric(
     return accuracies(answered, targets, classes), accuracy(answered, targets)
 
 
-def _outcomes(answered: NDArray[Any], task: Task, settings: KnnSettings) -> Outcomes:
+def _outcomes(found: _Found, task: Task, settings: KnnSettings) -> Outcomes:
     if task.multilabel:
-        return outcomes_of(task.test.hashes, answered, task.test.targets, settings.average_precision)
-    return classified(task.test.hashes, answered == task.test.targets, task.test.targets)
+        return outcomes_of(task.test.hashes, found.answers, task.test.targets, settings.average_precision)
+    return classified(task.test.hashes, found.answers == task.test.targets, task.test.targets, found.first_five)
 
 
 def _named(neighbours: int) -> str:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wordsight.evaluation.metrics import within
 from wordsight.evaluation.solvers.matrix import Features, every_row
 from wordsight.progress import track
 
@@ -95,6 +96,36 @@ def answers(
         share_MK = votes(weight_Mk, target, classes)
         found.append(share_MK if targets.ndim == 2 else _most_voted(share_MK, target))
     return np.asarray(torch.cat(found).numpy())
+
+
+def among_first(
+    similar_Mk: Tensor,
+    rows_Mk: Tensor,
+    targets: NDArray[Any],
+    classes: int,
+    temperature: float | None,
+    right_M: NDArray[np.int64],
+    most: int = 5,
+) -> NDArray[np.float64]:
+    """The chance that the right class is among the few with the most votes, equals in random order, ``[M]``.
+
+    Args:
+        similar_Mk: Cosines with the neighbours, falling.
+        rows_Mk: Which training images they are.
+        targets: The one class of each of these.
+        classes: Number K of classes.
+        temperature: As :func:`answers` takes it.
+        right_M: The right classes.
+        most: How many are the first few.
+    """
+    block = max(1, _VOTES // classes)
+    found = []
+    for first in range(0, len(rows_Mk), block):
+        part = slice(first, first + block)
+        share_MK = votes(_weights(similar_Mk[part], temperature), torch.from_numpy(targets)[rows_Mk[part]], classes)
+        # Sums of weights in another order differ in their last digits.
+        found.append(within(share_MK.numpy().round(9), right_M[part], most))
+    return np.concatenate(found)
 
 
 def _weights(similar_Mk: Tensor, temperature: float | None) -> Tensor:

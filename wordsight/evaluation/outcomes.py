@@ -141,7 +141,7 @@ def outcomes_of(
         rule: Which average precision, for several labels.
     """
     if targets.ndim == 1:
-        return classified(hashes, scores.argmax(1) == targets, targets, scores)
+        return classified(hashes, scores.argmax(1) == targets, targets, first_five(scores, targets))
     ids = np.array(list(hashes), dtype=np.str_)
     return Outcomes(ids, scores=scores, targets=targets.astype(np.int8), rule=rule)
 
@@ -150,7 +150,7 @@ def classified(
     hashes: Sequence[str],
     right_n: NDArray[Any],
     targets_n: NDArray[np.int64],
-    scores_nK: NDArray[np.floating] | None = None,
+    five_n: NDArray[np.float64] | None = None,
 ) -> Outcomes:
     """What became of test images with one label each: top-1, and beside it the mean over classes, and top-5.
 
@@ -158,15 +158,24 @@ def classified(
         hashes: Hash of each image, ``[n]``.
         right_n: Whether the first guess was right, or a share in between.
         targets_n: Their classes.
-        scores_nK: Score of each class; None where there are none, and so no top-5. Of five classes or fewer there is
-            none either: it would be 100 for anybody.
+        five_n: The chance that the right class is among the first five; None for no top-5.
     """
     right = right_n.astype(np.float64)
     further = {}
-    if scores_nK is not None and scores_nK.shape[1] > 5:
-        further[TOP5] = within(scores_nK, targets_n, 5)
+    if five_n is not None:
+        further[TOP5] = five_n
     further[PER_CLASS] = parts_of_class_mean(right, targets_n)
     return Outcomes(np.array(list(hashes), dtype=np.str_), correct=right, further=further)
+
+
+def first_five(scores_nK: NDArray[np.floating], targets_n: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """The chance that each image's class is among its five highest; None of five classes or fewer: anybody has 100 %.
+
+    Args:
+        scores_nK: Score of each class.
+        targets_n: The right classes.
+    """
+    return within(scores_nK, targets_n, 5) if scores_nK.shape[1] > 5 else None
 
 
 def averaged(outcomes: Sequence[Outcomes]) -> Outcomes:

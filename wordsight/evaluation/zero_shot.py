@@ -34,7 +34,7 @@ from wordsight.evaluation.metrics import (
     standard_error,
     within,
 )
-from wordsight.evaluation.outcomes import Outcomes, classified, outcomes_of, parts_of_ratio
+from wordsight.evaluation.outcomes import Outcomes, classified, first_five, outcomes_of, parts_of_ratio
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import Subject, weights_fingerprint
@@ -301,7 +301,7 @@ def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]
         baselines = {CHANCE: chance_mean_precision(targets)}
         return Score("mAP", mean_of_known(precision_K), precision_K, baselines, outcomes)
     right_N = within(scores_NK, targets, 1)
-    outcomes = classified(task.test.hashes, right_N, targets, scores_NK)
+    outcomes = classified(task.test.hashes, right_N, targets, first_five(scores_NK, targets))
     baselines = chance_of_classes(len(known_K))
     asked_about = known_K[targets]
     if not known_K.all() and asked_about.any():
@@ -324,7 +324,8 @@ def _unknown(said: ClassTexts, asked: Asked) -> list[str]:
         return []
     named = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
     return [
-        f"{len(unknown):,} of {len(said.names):,} classes have no word that it knows, and are never guessed: {named}"
+        f"{len(unknown):,} of {len(said.names):,} classes have no word that the run learned, and are never predicted: "
+        f"{named}"
     ]
 
 
@@ -339,4 +340,4 @@ def _alike(said: ClassTexts, asked: Asked) -> list[str]:
     if not groups:
         return []
     named = "; ".join(groups[:_NAMED]) + ("; ..." if len(groups) > _NAMED else "")
-    return [f"some classes have the same words, and are guessed by lot: {named}"]
+    return [f"some classes have the same words, and are told apart by lot: {named}"]

@@ -207,7 +207,7 @@ class TagSide:
             return []
         return [
             "the images that the run was trained on can't be read, so the mean of what it says of them is not known: "
-            "words that it finds probable in every photo may take most of the guesses"
+            "words that it finds probable in every photo may take most of the predictions"
         ]
 
 

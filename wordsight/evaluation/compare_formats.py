@@ -119,7 +119,8 @@ def print_compared(compared: Compared, console: Console | None = None) -> None:
     if compared.notes:
         console.print()
     for note in compared.notes:
-        console.print(f"note: {note}", markup=False, style="dim")
+        # What another program reads has a line a note.
+        console.print(f"note: {note}", markup=False, style="dim", soft_wrap=not console.is_terminal)
 
 
 def to_markdown(compared: Compared) -> str:

@@ -51,8 +51,9 @@ def table_paths(given: Sequence[Path]) -> list[TablePath]:
     for path in given:
         for file, split in _meant(path):
             found.setdefault(file, split)
-    top = Path(os.path.commonpath([file.parent for file in found]))
-    return [TablePath(file, _bare(file.relative_to(top).as_posix()), split) for file, split in found.items()]
+    whole = {file: Path(os.path.abspath(file)) for file in found}  # noqa: PTH100 (links are names here, and stay)
+    top = Path(os.path.commonpath([file.parent for file in whole.values()]))
+    return [TablePath(file, _bare(whole[file].relative_to(top).as_posix()), split) for file, split in found.items()]
 
 
 def is_saved(folder: Path) -> bool:

@@ -40,13 +40,15 @@ class Part:
         file: The file.
         roles: The columns that play each role.
         prefix: What comes before the names of rows that have no other, where there are several files; else "".
+        inner: The folder that it is in, from the one that all the files are in; "" for that one.
         split: The split that its name means; "" for none.
-        folder_is_guessed: Whether nobody named the column of folders.
+        folder_is_guessed: Whether there is a column of folders that nobody named.
     """
 
     file: Tabular
     roles: Mapping[Role, Sequence[str]]
     prefix: str
+    inner: str
     split: str
     folder_is_guessed: bool
 
@@ -113,7 +115,14 @@ def parts_of(paths: Sequence[TablePath], named: Named, opened: Callable[[Path], 
                 raise InputError(found, where=file.path, mend="read files of other columns one after another")
     several = len(files) > 1
     return [
-        Part(file, roles, each.name if several else "", each.split, named.get("folder") is None)
+        Part(
+            file,
+            roles,
+            each.name if several else "",
+            each.name.rpartition("/")[0],
+            each.split,
+            "folder" in roles and not named.get("folder"),
+        )
         for file, each in zip(files, paths, strict=True)
     ]
 

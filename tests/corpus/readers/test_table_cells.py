@@ -130,6 +130,10 @@ def test_folder_and_name_may_stand_in_two_columns(photo: Callable[..., Path], tm
     wanted = [tmp_path / "train2014/0.jpg", tmp_path / "val2014/1.jpg"]
     for table in (Table(path), Table(path, image="filename"), Table(path, image="filename", folder="filepath")):
         assert [each.image for each in examples(table)] == wanted
+    # A name's own folder is never left out: that file is another picture.
+    photo(tmp_path / "0.jpg")
+    alone = Table(written(tmp_path / "own.csv", [{"image": "lost/0.jpg", "caption": "a dog"}]))
+    assert examples(alone)[0].image == tmp_path / "lost/0.jpg"
     # A guessed folder that is not there is none.
     photo(tmp_path / "flat" / "0.jpg")
     assert examples(Table(path, images=tmp_path / "flat"))[0].image == tmp_path / "flat/0.jpg"

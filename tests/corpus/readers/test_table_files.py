@@ -73,6 +73,19 @@ def test_folders_of_files_mean_splits_and_hold_their_own_images(tmp_path: Path) 
         list(Table(tmp_path))
 
 
+def test_files_may_be_named_from_here_and_from_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name / "t.jsonl", [{"image": "a.jpg", "caption": f"dog {name}"}])
+    monkeypatch.chdir(tmp_path / "here")
+    for there in (tmp_path / "there" / "t.jsonl", Path("../there/t.jsonl")):
+        found = examples(Table((Path("t.jsonl"), there)))
+        assert [(each.id, each.image) for each in found] == [
+            ("here/a.jpg", Path("a.jpg")),
+            ("there/a.jpg", there.parent / "a.jpg"),
+        ]
+
+
 def test_rows_of_an_image_are_joined_across_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         written(tmp_path / f"{name}.jsonl", [{"image": "a.jpg", "caption": f"dog {name}"}])

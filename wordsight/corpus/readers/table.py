@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -138,15 +137,10 @@ class Table:
         return TableFile(path, self.encoding, self.quotes, self.separator)
 
     @cached_property
-    def _top(self) -> Path:
-        """The folder that image names are relative to."""
-        if self.images is not None:
-            return self.images
-        return Path(os.path.commonpath([part.file.path.parent for part in self._parts]))
-
-    @cached_property
-    def _files(self) -> ImageFiles:
-        return ImageFiles(self._top)
+    def _folders(self) -> dict[Path, ImageFiles]:
+        """The image files of each folder that names are relative to."""
+        folders = [part.file.path.parent if self.images is None else self.images for part in self._parts]
+        return {folder: ImageFiles(folder) for folder in folders}
 
     @cached_property
     def _counted(self) -> Remaining:
@@ -161,12 +155,11 @@ class Table:
                     yield image
 
     def _image(self, part: Part, row: Row) -> str | bytes | None:
-        """An image's bytes, or its name from the folder of the images: each file's own where none was given."""
+        """An image's bytes, or a name that no other image has, also where files of one name lie beside each table."""
         found = part.image_of(row)
         if not isinstance(found, str) or self.images is not None or Path(found).is_absolute() or "://" in found[:12]:
             return found
-        inner = part.file.path.parent.relative_to(self._top).as_posix()
-        return found if inner == "." else f"{inner}/{found}"
+        return f"{part.inner}/{found}" if part.inner else found
 
     def _named(self, image: str, rows: list[_Held]) -> Iterator[Example | Rejected]:
         if "://" in image[:12]:
@@ -175,13 +168,15 @@ class Table:
         if self.images is None and Path(image).is_absolute() and ".." not in Path(image).parts:
             yield from _example(rows, image, Path(image))
             return
-        found = self._files.find(image)
         part = rows[0].part
+        files = self._folders[part.file.path.parent if self.images is None else self.images]
+        name = image.removeprefix(f"{part.inner}/") if part.inner and self.images is None else image
+        found = files.find(name)
         if part.folder_is_guessed and not (isinstance(found, Path) and found.is_file()):
-            alone = self._files.find(image.rpartition("/")[2])
+            alone = files.find(name.rpartition("/")[2])
             found = alone if isinstance(alone, Path) and alone.is_file() else found
         if isinstance(found, Rejected):
-            yield found
+            yield replace(found, id=image)
         else:
             yield from _example(rows, image, found)
 

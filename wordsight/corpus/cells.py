@@ -59,7 +59,7 @@ def texts(cell: Any) -> Texts:
     """
     found: list[str] = []
     refused: list[str] = []
-    for text in _texts(cell):
+    for text in _all(_texts(cell)):
         if isinstance(text, str):
             found.append(text)
         else:
@@ -76,7 +76,7 @@ def labels(cell: Any, names: Sequence[str] = ()) -> Texts:
     """
     found: list[str] = []
     refused: list[str] = []
-    for each in _labels(cell, names):
+    for each in _all(_labels(cell, names)):
         if isinstance(each, str):
             found.extend(part.strip() for part in each.split("|"))
         else:
@@ -86,7 +86,7 @@ def labels(cell: Any, names: Sequence[str] = ()) -> Texts:
 
 def names(cell: Any) -> Texts:
     """The names in a cell, as of a class: one, or a list, each as it is written."""
-    found = list(_labels(cell, ()))
+    found = _all(_labels(cell, ()))
     return Texts(
         tuple(each.strip() for each in found if isinstance(each, str)),
         tuple(each.what for each in found if not isinstance(each, str)),
@@ -139,6 +139,14 @@ def image(cell: Any) -> str | bytes | None:
 @dataclass(frozen=True)
 class _NoText:
     what: str
+
+
+def _all(found: Iterator[str | _NoText]) -> list[str | _NoText]:
+    """What a cell says; lists within lists without end say nothing."""
+    try:
+        return list(found)
+    except RecursionError:
+        return [_NoText("nested too deeply")]
 
 
 def _texts(cell: Any) -> Iterator[str | _NoText]:

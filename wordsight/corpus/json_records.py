@@ -16,6 +16,7 @@ from typing import Any, Literal
 from wordsight.corpus.columns import names_image
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.json_depth import Depth
 from wordsight.corpus.json_items import json_content, json_items
 from wordsight.corpus.nested import value_at
 from wordsight.corpus.packed import unpacked
@@ -135,6 +136,7 @@ class JsonRecords:
                 for number, line in enumerate(iter(file.readline, b""), start=1):
                     text = line.removeprefix(_MARK).strip()
                     if text:
+                        Depth(self.path).follow(text)
                         yield _record(f"line {number:,}", _parsed(text), text=text)
         except OSError as error:
             raise InputError(f"can't be read ({error})", where=self.path, expected=LAYOUT) from error

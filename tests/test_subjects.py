@@ -11,7 +11,6 @@ from wordsight.errors import InputError
 from wordsight.subjects import as_backbone, is_network, module_subject, network_subject
 from wordsight.vision.backbones import Backbone, BackboneSettings
 from wordsight.vision.timm_networks import timm_backbone
-from wordsight.vision.views import MEAN, STD
 
 
 class Tokens(nn.Module):
@@ -78,9 +77,8 @@ def test_published_weights_see_what_they_were_trained_on(tmp_path: Path, monkeyp
     bare = network_subject("timm:vit_tiny_patch16_224", "cpu", image_size=224, out=tmp_path)
     assert subject.image_size == 224
     pixels = torch.rand(1, 3, 224, 224)
-    usual = (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
     with torch.no_grad():
-        seen, wanted = subject.backbone(usual), bare.backbone((pixels - 0.5) / 0.5)
+        seen, wanted = subject.backbone(subject.backbone.prepare(255 * pixels)), bare.backbone((pixels - 0.5) / 0.5)
     torch.testing.assert_close(seen, wanted, rtol=1e-3, atol=1e-4)
 
 

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wordsight.evaluation import LearnedConcepts, Subject
     from wordsight.training.run import Run
     from wordsight.vision.backbones import Backbone
+    from wordsight.vision.preprocessing import Framing, Pixels
 
 Device = Literal["auto", "cpu", "cuda"]
 # Side of the view of a network that was not trained here: what published ones are trained with.
@@ -34,7 +36,15 @@ def is_network(spec: object) -> bool:
     return isinstance(spec, str) and _NETWORK.fullmatch(spec) is not None
 
 
-def network_subject(spec: str, device: Device, *, image_size: int, out: Path) -> Subject:
+def network_subject(
+    spec: str,
+    device: Device,
+    *,
+    image_size: int,
+    out: Path,
+    framing: Framing = "crop",
+    pixels: Pixels = "auto",
+) -> Subject:
     """A network by name, its random twin drawn with seed 0.
 
     Args:
@@ -44,6 +54,9 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
         device: Where to compute.
         image_size: Side of the view in pixels; 0 for that of published weights, or 224.
         out: Where results are written.
+        framing: How an image that is not square becomes one.
+        pixels: Whose mean and spread images are normalised by; ``auto``: those of published weights, those that are
+            written with a file, else ImageNet's.
 
     Raises:
         InputError: When there is no such network or file, or the device is not at hand.
@@ -51,9 +64,8 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
     import torch
 
     from wordsight.evaluation import Subject
-    from wordsight.vision.backbones import BackboneSettings, build_backbone
+    from wordsight.vision.backbones import BackboneSettings, build_backbone, show_as
     from wordsight.vision.timm_networks import published_view
-    from wordsight.vision.views import see_as
     from wordsight.vision.weights import load_weights
 
     match = _NETWORK.fullmatch(spec)
@@ -67,43 +79,60 @@ def network_subject(spec: str, device: Device, *, image_size: int, out: Path) ->
     def build(pretrained: bool) -> Backbone:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            built = build_backbone(name, settings, image_size=side, pretrained=pretrained).eval()
-        if published:
-            see_as(built.network, published.mean, published.std)
-        return built
+            return build_backbone(name, settings, image_size=side, pretrained=pretrained).eval()
 
     backbone = build(weights == "pretrained")
     if weights not in (None, "pretrained"):
-        load_weights(backbone, weights)
+        load_weights(backbone, weights, pixels)
+    elif pixels != "auto" or weights == "pretrained":
+        show_as(backbone, "published" if pixels == "auto" else pixels)
+    backbone.preprocessing = replace(backbone.preprocessing, framing=framing)
     return Subject(
         name=spec,
         backbone=backbone,
-        random_backbone=lambda: build(False),
+        random_backbone=lambda: _shown_alike(build(False), backbone),
         image_size=side,
         results_folder=out,
         device=chosen_device(device),
     )
 
 
-def module_subject(module: nn.Module, device: Device, *, image_size: int, out: Path) -> Subject:
+def _shown_alike(twin: Backbone, trained: Backbone) -> Backbone:
+    """A twin that sees its images as the trained network does."""
+    twin.preprocessing = trained.preprocessing
+    return twin
+
+
+def module_subject(
+    module: nn.Module, device: Device, *, image_size: int, out: Path, framing: Framing | None = None
+) -> Subject:
     """A person's own network; its random twin is a copy whose layers are initialised anew with seed 0.
 
     Args:
-        module: Normalised images ``[B, 3, H, W]`` to a grid ``[B, C, H', W']`` or to vectors ``[B, C]``.
+        module: Normalised images ``[B, 3, H, W]`` to a grid ``[B, C, H', W']`` or to vectors ``[B, C]``. A
+            :class:`~wordsight.vision.backbone.Backbone` is shown its images as its ``preprocessing`` says.
         device: Where to compute.
-        image_size: Side of the view in pixels; 0 for 224.
+        image_size: Side of the view in pixels; 0 for that of a backbone, or 224.
         out: Where results are written.
+        framing: How an image that is not square becomes one; None for what a backbone says, else the centre square.
 
     Raises:
         InputError: When the module gives something else, or the device is not at hand.
     """
     from wordsight.evaluation import Subject
+    from wordsight.vision.backbones import Backbone
 
-    side = image_size or USUAL_SIDE
+    side = image_size or (module.preprocessing.side if isinstance(module, Backbone) else USUAL_SIDE)
+    backbone = as_backbone(module, side)
+    if backbone is module:
+        # What is asked for here is not to change how a person's own backbone preprocesses.
+        backbone = copy.copy(backbone)
+    shown = replace(backbone.preprocessing, side=side)
+    backbone.preprocessing = shown if framing is None else replace(shown, framing=framing)
     return Subject(
         name=type(module).__name__,
-        backbone=as_backbone(module, side),
-        random_backbone=lambda: as_backbone(_initialised(module), side),
+        backbone=backbone,
+        random_backbone=lambda: _shown_alike(as_backbone(_initialised(module), side), backbone),
         image_size=side,
         results_folder=out,
         device=chosen_device(device),
@@ -166,7 +195,7 @@ def chosen_device(device: Device) -> torch.device:
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
 
-def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) -> Subject:
+def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0, framing: Framing = "crop") -> Subject:
     """A run as evaluation sees it.
 
     Args:
@@ -174,6 +203,7 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
         device: Where to compute.
         heads: Whether its heads are asked too, and so its language model and concept sets are wanted.
         image_size: Side of the view in pixels; 0 for what it was trained with.
+        framing: How an image that is not square becomes one.
 
     Raises:
         InputError: When the device is not at hand, or the run has no weights yet.
@@ -183,6 +213,9 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
 
     language = run.language_model() if heads else None
     objective = run.objective(language) if heads else None
+    backbones = [run.backbone(), *([objective.backbone] if objective is not None else [])]
+    for each in backbones:
+        each.preprocessing = replace(each.preprocessing, framing=framing)
 
     @cache
     def log_means() -> Mapping[str, NDArray[np.float64]]:
@@ -190,8 +223,8 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0) ->
 
     return Subject(
         name=run.name,
-        backbone=run.backbone(),
-        random_backbone=lambda: run.backbone("random"),
+        backbone=backbones[0],
+        random_backbone=lambda: _shown_alike(run.backbone("random"), backbones[0]),
         image_size=image_size or run.settings.image_size,
         results_folder=run.results_folder,
         objective=objective,

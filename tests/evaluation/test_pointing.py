@@ -11,6 +11,7 @@ from wordsight.corpus import Box
 from wordsight.errors import InputError
 from wordsight.evaluation import Subject, evaluate
 from wordsight.evaluation.pointing import boxes_in_view, named_boxes, points_inside, share_inside
+from wordsight.vision.preprocessing import Framing
 
 VOCABULARY = 10
 NAMES = ["ball", "on", "Lawn", "all"]
@@ -60,6 +61,33 @@ def test_objects_that_the_view_cuts_away_are_not_asked_about(subject: Subject, m
     (result,) = evaluate(subject_with(subject), split, ["pointing"])
     assert result.counts["masked_words"] == 1
     assert result.value == 100
+
+
+def test_an_image_that_is_shown_whole_has_all_its_objects(subject: Subject, make_split: MakeSplit) -> None:
+    # 96 x 32 pixels: the centre crop shows columns 32 to 64 alone.
+    scenes = []
+    for number, (x, y) in enumerate(((0, 0), (24, 16), (72, 16))):
+        image = picture((20, 20, 150), 96, 32, noise=number)
+        image.paste(picture((220, 20, 20), 24, 16, noise=9), (x, y))
+        scenes.append((image, [Box("ball", x / 96, y / 32, 24 / 96, 16 / 32)]))
+    split = make_split(scenes, [(i, 5, 0) for i in range(3)], ["ball"])
+    looking = subject_with(subject)
+    assert looking.objective is not None
+    (cropped,) = evaluate(looking, split, ["pointing"])
+    assert cropped.counts["masked_words"] == 1 and "framing" not in cropped.settings
+    framings: tuple[Framing, ...] = ("squash", "pad")
+    for framing in framings:
+        for backbone in (looking.backbone, looking.objective.backbone):
+            backbone.preprocessing = replace(backbone.preprocessing, framing=framing)
+        (whole,) = evaluate(looking, split, ["pointing"])
+        assert whole.counts["masked_words"] == 3 and whole.settings["framing"] == framing
+        assert whole.value == 100, "boxes are where the red fields are seen"
+
+
+def test_boxes_are_mapped_through_the_view_of_each_framing() -> None:
+    box = [Box("ball", 0.5, 0.25, 0.25, 0.5)]
+    np.testing.assert_allclose(boxes_in_view(box, 90, 30, framing="squash"), [[0.5, 0.25, 0.75, 0.75]])
+    np.testing.assert_allclose(boxes_in_view(box, 90, 30, framing="pad"), [[0.5, 5 / 12, 0.75, 7 / 12]])
 
 
 def test_boxes_are_mapped_through_the_centre_crop() -> None:

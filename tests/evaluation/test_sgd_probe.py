@@ -20,6 +20,7 @@ from wordsight.evaluation.label_loss import label_loss
 from wordsight.evaluation.layer_heads import Head, window
 from wordsight.evaluation.sgd_probe import SgdProbeSettings, SgdSettings, probe_layers, rate_at
 from wordsight.vision.backbones import Backbone
+from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import ViewSettings
 
 SMALL: SgdProbeSettings = settings_of("linear-sgd-small")
@@ -80,6 +81,19 @@ def test_crops_stand_in_the_corners_and_the_middle() -> None:
         (96, 32, 320, 256),
         (48, 16, 272, 240),
     ]
+
+
+FRAMINGS: tuple[Framing, ...] = ("squash", "pad")
+
+
+def test_crops_of_an_image_shown_whole_are_of_its_square() -> None:
+    # 320 x 160: of the square that it is squashed to, 224 of 256 of both sides; of the padded one, of the longer.
+    squashed, padded = (
+        [list(five_crops(320, 160, 0.875, framing)[place]) for place in (0, 3, 4)] for framing in FRAMINGS
+    )
+    assert squashed == [[0, 0, 280, 140], [40, 20, 320, 160], [20, 10, 300, 150]]
+    assert padded == [[0, -80, 280, 200], [40, -40, 320, 240], [20, -60, 300, 220]]
+    assert len(views_of(encoded(picture((9, 9, 9), width=40, height=20)), 16, 0.875, 10, "pad")) == 10
 
 
 def test_ten_crops_are_those_of_torchvision() -> None:

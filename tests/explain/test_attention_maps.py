@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import wordsight
 from wordsight.errors import InputError
 from wordsight.explain.attention import GUESSES, AttentionMaps, Span, content_words, read_photo
 from wordsight.explain.photo import explain_photo, photo_attention
 from wordsight.training.run import Run
+from wordsight.vision.views import BORDER
 
 MakeRun = Callable[..., Run]
 
@@ -55,6 +58,27 @@ def test_the_view_is_what_evaluation_sees_and_the_drawn_one_its_enlargement(attf
     assert seen.photo_size == (90, 60)
     small = np.asarray(Image.fromarray(seen.drawn).resize((32, 32), Image.Resampling.BOX), dtype=float)
     assert np.abs(small - seen.view).mean() < 4
+
+
+@pytest.mark.parametrize("framing", ["squash", "pad"])
+def test_a_photo_may_be_shown_whole(attfc: Run, tmp_path: Path, framing: Any) -> None:
+    # Red at the left end, blue at the right: the centre crop has neither.
+    pixels = np.full((60, 180, 3), 120, dtype=np.uint8)
+    pixels[:, :30], pixels[:, 150:] = (250, 0, 0), (0, 0, 250)
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    cropped = photo_attention(attfc, tmp_path / "wide.png", "a dog")
+    whole = photo_attention(attfc, tmp_path / "wide.png", "a dog", framing)
+    middle = whole.drawn.shape[0] // 2
+    assert whole.framing == framing and cropped.framing == "crop"
+    assert np.ptp(cropped.drawn.astype(int)) < 20
+    for seen in (whole.view, whole.drawn):
+        row = seen[len(seen) // 2].astype(int)
+        assert row[1, 0] > 200 > 60 > row[1, 2] and row[-2, 2] > 200 > 60 > row[-2, 0]
+    assert (whole.drawn[5, middle] == BORDER).all() == (framing == "pad")
+    assert cropped.words[0].predictions != whole.words[0].predictions, "the network saw another picture"
+    drawn = wordsight.explain_photo(attfc, tmp_path / "wide.png", "a dog", out=tmp_path / "a.png", framing=framing)
+    plain = wordsight.explain_photo(attfc, tmp_path / "wide.png", "a dog", out=tmp_path / "b.png")
+    assert drawn.read_bytes() != plain.read_bytes()
 
 
 def test_hiding_one_word_does_not_change_what_is_seen_for_another(attfc: Run, photo: Path) -> None:

@@ -24,6 +24,8 @@ from wordsight.explain.map.grid import snap
 from wordsight.explain.map.labels import COLOURS, OTHER, colour_labels, colours_of
 from wordsight.explain.map.page import sprite_of, thumbnail_side
 from wordsight.training.run import Run
+from wordsight.vision.preprocessing import Framing
+from wordsight.vision.views import eval_view
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +184,21 @@ def test_a_map_of_a_corpus_is_a_picture_and_one_page(run: Run, corpus: Corpus, t
     again = wordsight.explain_map(run, corpus=corpus, out=tmp_path / "again")
     assert again.picture.read_bytes() == drawn.picture.read_bytes()
     assert again.page.read_bytes() == drawn.page.read_bytes()
+
+
+def test_images_are_shown_whole_on_the_map_and_to_the_network(
+    run: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[int, str]] = []
+
+    def seen(encoded: bytes, size: int, share: float, framing: Framing) -> NDArray[np.uint8]:
+        shown.append((size, framing))
+        return eval_view(encoded, size, share, framing)
+
+    monkeypatch.setattr("wordsight.evaluation.features.eval_view", seen)
+    wordsight.explain_map(run, corpus=corpus, out=tmp_path / "map", framing="pad")
+    assert {framing for _, framing in shown} == {"pad"}
+    assert len({size for size, _ in shown}) == 2, "the network's view, and the thumbnail"
 
 
 def test_labels_are_drawn_as_frames_with_a_legend(run: Run, class_folders: Path) -> None:

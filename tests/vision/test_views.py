@@ -10,16 +10,15 @@ import torch
 from PIL import Image
 
 from wordsight.errors import InputError
+from wordsight.vision.preprocessing import MEAN, STD, Framing
 from wordsight.vision.views import (
-    MEAN,
-    STD,
+    BORDER,
     ViewSettings,
     draw_colours,
     eval_view,
     eval_view_crop,
     prepare,
     random_crop,
-    see_as,
     stack,
     train_view,
 )
@@ -89,11 +88,40 @@ def test_settings_out_of_range_are_refused(values: dict[str, float]) -> None:
         ViewSettings(**values)
 
 
-def test_a_network_trained_on_other_pixels_sees_them_as_it_did() -> None:
+def test_other_means_and_spreads_are_normalised_by_in_their_place() -> None:
     pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
-    network, usual = torch.nn.Identity(), torch.nn.Identity()
-    see_as(network, (0.5, 0.4, 0.3), (0.5, 0.2, 0.1))
-    see_as(usual, MEAN, STD)
-    wanted = (pixels / 255 - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 0.2, 0.1]).view(3, 1, 1)
-    torch.testing.assert_close(network(prepare(pixels)), wanted, rtol=1e-4, atol=1e-5)
-    assert torch.equal(usual(prepare(pixels)), prepare(pixels))
+    mean, std = (0.5, 0.4, 0.3), (0.5, 0.2, 0.1)
+    wanted = (pixels / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    torch.testing.assert_close(prepare(pixels, mean=mean, std=std), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("width", "height"), [(300, 100), (100, 300), (120, 120)])
+def test_the_whole_image_is_squashed_to_a_square(width: int, height: int) -> None:
+    # Red rises to the right and green downwards, from 0 to 255, whatever the sides.
+    view = eval_view(encoded(width, height), 50, framing="squash").astype(int)
+    assert abs(view[25, 0, 0] - 2) < 4 and abs(view[25, -1, 0] - 253) < 4
+    assert abs(view[0, 25, 1] - 2) < 4 and abs(view[-1, 25, 1] - 253) < 4
+    assert eval_view_crop(width, height, framing="squash") == pytest.approx((0, 0, 1, 1))
+
+
+def test_an_image_is_padded_to_a_square_without_distortion() -> None:
+    view = eval_view(encoded(300, 100), 60, framing="pad").astype(int)
+    border = np.array(BORDER)
+    assert (view[:20] == border).all() and (view[40:] == border).all()
+    assert abs(view[30, 0, 0] - 2) < 4 and abs(view[30, -1, 0] - 253) < 4
+    assert abs(view[20, 30, 1] - 6) < 8 and abs(view[39, 30, 1] - 249) < 8
+    assert eval_view_crop(300, 100, framing="pad") == pytest.approx((0, -1, 1, 2))
+    tall = eval_view(encoded(100, 300), 60, framing="pad")
+    assert (tall[:, :20] == border).all() and not (tall[:, 20:40] == border).all(-1).any()
+    # What is a line of pixels is still seen.
+    assert not (eval_view(encoded(500, 1), 16, framing="pad") == border).all()
+
+
+def test_a_share_of_an_image_is_looked_at_in_every_framing() -> None:
+    wanted: dict[Framing, tuple[float, ...]] = {
+        "crop": (0.375, 0.25, 0.625, 0.75),
+        "squash": (0.25, 0.25, 0.75, 0.75),
+        "pad": (0.25, 0, 0.75, 1),
+    }
+    for framing, share in wanted.items():
+        assert eval_view_crop(200, 100, 0.5, framing) == pytest.approx(share), framing

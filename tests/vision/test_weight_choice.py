@@ -204,7 +204,7 @@ def test_timm_s_own_weights_are_read_whole(tmp_path: Path, name: str) -> None:
     state = network.state_dict()
     side = network.pretrained_cfg["input_size"][-1]
     backbone = build_backbone(f"timm:{name}", image_size=side)
-    load_weights(backbone, written(tmp_path / "own.safetensors", state))
+    load_weights(backbone, written(tmp_path / "own.safetensors", state), "published")
     assert backbone.warnings == [] and "missing" not in backbone.origin
     # Whatever a layer is called in the one and in the other, it holds the same numbers.
     held = {key.replace(".", "_"): value for key, value in state.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from wordsight.api.corpora import open_corpus
 from wordsight.api.runs import open_run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from wordsight.evaluation import Protocol, Question, Result, Subject
     from wordsight.training.run import Run
+    from wordsight.vision.preprocessing import Framing, Pixels
 
 # Where results of other networks than runs go by default.
 EVALUATED = Path("evaluated")
@@ -36,6 +38,8 @@ def evaluate(
     protocols: str | Sequence[str] = (),
     device: Literal["auto", "cpu", "cuda"] = "auto",
     image_size: int = 0,
+    framing: Framing | None = None,
+    pixels: Pixels = "auto",
     out: Path | str | None = None,
     again: bool = False,
     jobs: int = 0,
@@ -60,6 +64,11 @@ def evaluate(
         device: Where to compute.
         image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
             224 for other networks.
+        framing: How an image that is not square becomes one: ``crop``, its centre square; ``squash``, all of it scaled
+            to a square; ``pad``, all of it with borders. ``crop`` by default, or as a module's ``preprocessing`` says.
+        pixels: Mean and spread that a named network's images are normalised by: ``imagenet``; ``published``, those of
+            its published weights; ``auto`` for the latter with ``@pretrained``, for those that are written with a file
+            of weights, else ImageNet's. A run and a module have their own.
         out: Folder of the results; by default ``results`` in the run, and ``evaluated/NAME`` for other networks.
         again: Measure also what was measured before.
         jobs: How many tasks are measured at a time, each in a process of its own; 0 for one for every four cores and
@@ -89,13 +98,14 @@ def evaluate(
     _check_names(task_names(named, **flags))
     if spec is not None and processes > 1:
         shared: dict[str, Any] = {"subject": spec, "protocols": wanted, "device": device, "out": out, **flags}
-        shared |= {"image_size": image_size, "again": again, "jobs": 1}
+        shared |= {"image_size": image_size, "framing": framing, "pixels": pixels, "again": again, "jobs": 1}
         return side_by_side(evaluate, [{**shared, "task": one} for one in named], processes)
     opened = None if corpus is None else open_corpus(corpus)
     run = _opened_run(subject, opened)
     asked = opened_protocols(wanted or [_usual(run, task is not None)])
     # What can be measured is, whatever can't.
     subjects, questions = _Once(), _Once()
+    view = _View(image_size, framing, pixels)
     results: list[Result] = []
     failures: list[InputError] = []
     for place in named if opened is None else _splits(opened, split):
@@ -103,7 +113,7 @@ def evaluate(
             method = METHODS[one.method]
             try:
                 check_asked(one, CaptionedSplit if task is None else Task)
-                make = partial(_subject, run, subject, device, heads=method.heads, image_size=image_size, out=out)
+                make = partial(_subject, run, subject, device, view, heads=method.heads, out=out)
                 measured = subjects.get(method.heads, make)
                 question = questions.get(
                     (place, method.asks), partial(_question, run, measured, place, opened, one, flags)
@@ -192,19 +202,31 @@ def _usual(run: Run | None, labelled: bool) -> str:
     return "tags" if run is None or run.info.language is None else "masked-words"
 
 
+class _View(NamedTuple):
+    """How a person asks for images to be shown."""
+
+    image_size: int
+    framing: Framing | None
+    pixels: Pixels
+
+
 def _subject(
     run: Run | None,
     given: Any,
     device: Literal["auto", "cpu", "cuda"],
+    view: _View,
     *,
     heads: bool,
-    image_size: int,
     out: Path | str | None,
 ) -> Subject:
-    from dataclasses import replace
-
+    if view.pixels != "auto" and not is_network(given):
+        raise InputError(
+            f"pixels is {view.pixels}",
+            where="--pixels",
+            expected="auto: a run and a module have a mean and spread of their own",
+        )
     if run is not None:
-        found = subject_of(run, device, heads=heads, image_size=image_size)
+        found = subject_of(run, device, heads=heads, image_size=view.image_size, framing=view.framing or "crop")
         return found if out is None else replace(found, results_folder=Path(out))
     if heads:
         raise InputError(
@@ -212,8 +234,15 @@ def _subject(
         )
     folder = results_folder(given, out)
     if isinstance(given, str):
-        return network_subject(given, device, image_size=image_size, out=folder)
-    return module_subject(given, device, image_size=image_size, out=folder)
+        return network_subject(
+            given,
+            device,
+            image_size=view.image_size,
+            out=folder,
+            framing=view.framing or "crop",
+            pixels=view.pixels,
+        )
+    return module_subject(given, device, image_size=view.image_size, out=folder, framing=view.framing)
 
 
 class _Once:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wordsight.explain.map import ImageMap
     from wordsight.explain.words import WordsExplained
     from wordsight.training.run import Run
+    from wordsight.vision.preprocessing import Framing
 
 
 def explain_map(
@@ -34,6 +35,7 @@ def explain_map(
     label: str | None = None,
     images: Path | str | None = None,
     names: Path | str | None = None,
+    framing: Framing = "crop",
 ) -> ImageMap:
     """Lay out held-out images by their features (t-SNE), as a picture of thumbnails and as a page to walk about in.
 
@@ -52,6 +54,8 @@ def explain_map(
         label: Of a table, the column of labels.
         images: Of a table, the folder that its image files are relative to.
         names: Of a folder, a file with the names of its classes, as in `evaluate`.
+        framing: How an image that is not square becomes one, for the network and on the map: ``crop``, its centre
+            square; ``squash``, all of it scaled to a square; ``pad``, all of it with borders.
 
     Raises:
         InputError: When both task and corpus are given, openTSNE is not installed, or there are too few images.
@@ -74,11 +78,18 @@ def explain_map(
         split = split or opened_corpus.default_split("test")
         shown = images_of_corpus(opened_corpus, split, settings)
         name = f"{opened_corpus.name}-{split.replace(',', '+')}"
-    subject = subject_of(run, device, heads=False)
+    subject = subject_of(run, device, heads=False, framing=framing)
     return draw_map(subject, shown, settings, Path(out or run.path / "map" / name))
 
 
-def explain_photo(run: Run | Path | str, photo: Path | str, caption: str, *, out: Path | str | None = None) -> Path:
+def explain_photo(
+    run: Run | Path | str,
+    photo: Path | str,
+    caption: str,
+    *,
+    out: Path | str | None = None,
+    framing: Framing = "crop",
+) -> Path:
     """Draw where a run looks in a photo for each word of a caption.
 
     Args:
@@ -86,6 +97,8 @@ def explain_photo(run: Run | Path | str, photo: Path | str, caption: str, *, out
         photo: The photo's file.
         caption: A sentence about it.
         out: The picture to write; by default ``attention/<photo>.png`` in the run folder.
+        framing: How a photo that is not square becomes one: ``crop``, its centre square; ``squash``, all of it scaled
+            to a square; ``pad``, all of it with borders.
 
     Returns:
         The picture's file.
@@ -96,7 +109,7 @@ def explain_photo(run: Run | Path | str, photo: Path | str, caption: str, *, out
     from wordsight.explain.photo import explain_photo as draw
 
     run, photo = open_run(run), Path(photo)
-    return draw(run, photo, caption, Path(out or run.path / "attention" / f"{photo.stem}.png"))
+    return draw(run, photo, caption, Path(out or run.path / "attention" / f"{photo.stem}.png"), framing)
 
 
 def explain_words(

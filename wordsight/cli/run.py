@@ -38,7 +38,7 @@ class EvaluateArguments:
 
     Args:
         run: The run folder; or a network: timm:NAME or torchvision:NAME with random weights, NAME@pretrained with
-            published ones, NAME@FILE with those of a file.
+            published ones, NAME@FILE with those of a file, NAME@FILE#student with one of several networks in it.
         task: Labelled images for a probe of the backbone, with commas between several: folder:DIR (train/ and val/ or
             test/ with class folders in them), voc:DIR, table:FILE, multilabel:FILE, coco-labels:FILE, torchvision:NAME,
             corpus:FOLDER.
@@ -58,6 +58,11 @@ class EvaluateArguments:
         download: Fetch a dataset of torchvision that is not there.
         image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
             224 for other networks.
+        framing: How an image that is not square becomes one: crop, its centre square; squash, all of it scaled to a
+            square; pad, all of it with borders.
+        pixels: Mean and spread that the images of a network by name are normalised by: imagenet; published, those that
+            its published weights were trained with; auto for the latter with @pretrained, for those that are written
+            with a file of weights, else ImageNet's.
         out: Folder of the results; by default results in the run folder, and evaluated/NAME for other networks.
         again: Measure also what was measured before on the same weights and data.
         jobs: How many tasks are measured at a time; 0 for one for every four cores and 4 GB of free memory.
@@ -78,6 +83,8 @@ class EvaluateArguments:
     root: Path | None = None
     download: bool | None = None
     image_size: SideOrNetworks = 0
+    framing: Literal["crop", "squash", "pad"] = "crop"
+    pixels: Literal["auto", "imagenet", "published"] = "auto"
     out: Path | None = None
     again: bool = False
     jobs: ProcessesOrAuto = 0
@@ -94,12 +101,15 @@ class ExplainPhotoArguments:
         caption: A sentence about the photo, in quotes.
         out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default it
             goes into attention/ in the run folder.
+        framing: How a photo that is not square becomes one: crop, its centre square; squash, all of it scaled to a
+            square; pad, all of it with borders.
     """
 
     run: Path
     photo: Path
     caption: str
     out: Path | None = None
+    framing: Literal["crop", "squash", "pad"] = "crop"
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,8 @@ class ExplainMapArguments:
         label: Of a table, the column of labels.
         images: Of a table, the folder that its image files are relative to.
         names: Of class folders, a file of the classes' names, as evaluate takes it.
+        framing: How an image that is not square becomes one, for the network and on the map: crop, its centre square;
+            squash, all of it scaled to a square; pad, all of it with borders.
         device: Where to compute the features.
     """
 
@@ -137,6 +149,7 @@ class ExplainMapArguments:
     label: str | None = None
     images: Path | None = None
     names: Path | None = None
+    framing: Literal["crop", "squash", "pad"] = "crop"
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -23,7 +23,6 @@ from wordsight.evaluation.tasks.task import Chosen
 from wordsight.objectives.objective import MaskedWordObjective
 from wordsight.precision import precision_on
 from wordsight.progress import progress_bar
-from wordsight.vision.views import prepare
 
 GUESSES = 5
 # Masked words of one image that are asked together: bounds the memory of the logits, 64 x 8 x 30,522 floats are 60 MB.
@@ -115,9 +114,9 @@ def ask(
     half = torch.autocast(subject.device.type, precision, enabled=precision != torch.float32)
     with ready(objective, subject.device), torch.inference_mode(), progress_bar() as bar:
         progress = bar.add_task("masked words", total=len(rows), note="")
-        for views, rows_per_image in _by_image(question, rows, subject.image_size, crop_share):
+        for views, rows_per_image in _by_image(question, rows, subject, crop_share):
             with half:
-                grid_BCHW = objective.backbone(prepare(views.to(subject.device)))
+                grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(subject.device)))
             if wrong_images:
                 # Each is shown the image before it, across batches too: a last batch may hold one image alone.
                 before, shown = grid_BCHW[-1:], grid_BCHW[:-1]
@@ -136,12 +135,13 @@ def ask(
 
 
 def _by_image(
-    question: CaptionedSplit, rows: NDArray[np.int64], size: int, crop_share: float
+    question: CaptionedSplit, rows: NDArray[np.int64], subject: Subject, crop_share: float
 ) -> Iterator[tuple[Tensor, list[NDArray[np.int64]]]]:
     """Views of a batch of images, and the rows that are asked about each."""
     examples, first = np.unique(question.masked.example_M[rows], return_index=True)
     rows_of = np.split(rows, first[1:])
-    views = view_batches(Chosen(CorpusImages(question.corpus), examples), size, crop_share)
+    images = Chosen(CorpusImages(question.corpus), examples)
+    views = view_batches(images, subject.image_size, crop_share, subject.framing)
     for number, batch in enumerate(views):
         yield batch, rows_of[number * BATCH : number * BATCH + len(batch)]
 

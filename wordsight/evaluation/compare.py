@@ -17,7 +17,17 @@ from wordsight.evaluation.compared_run import ComparedRun, read_run, view_of
 from wordsight.evaluation.metrics import PER_CLASS, TOP5
 
 # What of a result's settings is the network's or the machine's and not the protocol's.
-_NOT_THE_PROTOCOLS = ("view", "precision", "source", "grid", "corpus", "text_side", "similarity", "weights_from")
+_NOT_THE_PROTOCOLS = (
+    "view",
+    "precision",
+    "source",
+    "grid",
+    "corpus",
+    "text_side",
+    "similarity",
+    "weights_from",
+    "pixels",
+)
 _LESS_IS_BETTER = ("rank", "error", "perplexity")
 # Metrics that stand beside the main one, in columns of their own.
 FURTHER = (TOP5, PER_CLASS)

@@ -73,6 +73,8 @@ def read_run(folder: Path) -> ComparedRun | str:
     settings, info = _mapping(config), _mapping(folder / "run.json")
     data = [info.get("corpus_fingerprint"), info.get("split")]
     recipe = {name: value for name, value in settings.items() if name not in _NOT_THE_RECIPES}
+    # Runs made before there was a choice are of the same recipe.
+    recipe.setdefault("pixels", "auto")
     seed = settings.get("seed")
     network = {name: settings.get(name) for name in ("backbone", "backbone_settings", "image_size")}
     return ComparedRun(

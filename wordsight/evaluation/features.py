@@ -22,7 +22,8 @@ from wordsight.evaluation.tasks.task import EncodedImage
 from wordsight.precision import precision_on
 from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
-from wordsight.vision.views import eval_view, prepare, stack
+from wordsight.vision.preprocessing import Framing
+from wordsight.vision.views import eval_view, stack
 
 BATCH = 64
 # Batches of views that wait for the backbone: enough that it never waits, little enough to stay small in memory.
@@ -32,7 +33,12 @@ _MAX_PIXELS = 400_000_000
 
 
 def view_batches(
-    images: Sequence[EncodedImage], size: int, crop_share: float = 1.0, batch: int = BATCH, where: str = "image"
+    images: Sequence[EncodedImage],
+    size: int,
+    crop_share: float = 1.0,
+    framing: Framing = "crop",
+    batch: int = BATCH,
+    where: str = "image",
 ) -> Iterator[Tensor]:
     """Yield the views that evaluation sees, decoded on several threads ahead of their use.
 
@@ -41,6 +47,7 @@ def view_batches(
             corpus, where this has been done.
         size: Side of the view in pixels.
         crop_share: Side of the centre square that is looked at, as a share of the shorter side.
+        framing: How an image that is not square becomes one: its centre square, or the whole of it.
         batch: Images in a batch.
         where: What to call an image that has no file name, in an error.
 
@@ -53,7 +60,7 @@ def view_batches(
 
     def views(first: int) -> Tensor:
         rows = range(first, min(first + batch, len(images)))
-        return stack([_view(images[row], size, crop_share, f"{where} {row}") for row in rows])
+        return stack([_view(images[row], size, crop_share, framing, f"{where} {row}") for row in rows])
 
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
         waiting: deque[Future[Tensor]] = deque()
@@ -69,8 +76,8 @@ def view_batches(
                 future.cancel()
 
 
-def _view(image: EncodedImage, size: int, crop_share: float, name: str) -> NDArray[np.uint8]:
-    return eval_view(checked_image(image, name), size, crop_share)
+def _view(image: EncodedImage, size: int, crop_share: float, framing: Framing, name: str) -> NDArray[np.uint8]:
+    return eval_view(checked_image(image, name), size, crop_share, framing)
 
 
 def checked_image(image: EncodedImage, name: str) -> bytes | memoryview:
@@ -137,8 +144,8 @@ def pooled_layers(
     half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
     with ready(backbone, device), torch.inference_mode(), half, progress_bar() as bar:
         bar_task = bar.add_task(what, total=len(images), note="")
-        for views in view_batches(images, size, crop_share):
-            seen = prepare(views.to(device, non_blocking=True))
+        for views in view_batches(images, size, crop_share, backbone.preprocessing.framing):
+            seen = backbone.prepare(views.to(device, non_blocking=True))
             grids = list(backbone.tap_all(seen, layers).values()) if layers else [backbone(seen)]
             yield [_pooled(grid.float(), pool).flatten(1).cpu() for grid in grids]
             bar.advance(bar_task, len(views))

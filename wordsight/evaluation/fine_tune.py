@@ -48,7 +48,7 @@ from wordsight.ranges import (
     check_ranges,
 )
 from wordsight.vision.backbones import Backbone
-from wordsight.vision.views import ViewSettings, prepare
+from wordsight.vision.views import ViewSettings
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,9 @@ def _learn(
         for step, (views, colours, rows) in enumerate(_endless(images, steps)):
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * group["multiple"] * settings.rate_at(step, steps)
-            seen = prepare(views.to(device, non_blocking=True), None if colours is None else colours.to(device))
+            seen = network.backbone.prepare(
+                views.to(device, non_blocking=True), None if colours is None else colours.to(device)
+            )
             with half:
                 scores_BK = network(seen)
             loss = label_loss(scores_BK, targets[rows].to(device))
@@ -258,12 +260,12 @@ def _groups(network: _Classifier, settings: FineTuneSettings) -> list[dict[str, 
 def _scores(
     network: _Classifier, task: Task, settings: FineTuneSettings, side: int, device: torch.device, what: str
 ) -> NDArray[np.float64]:
-    found = []
+    found, framing = [], network.backbone.preprocessing.framing
     network.eval()
     with progress_bar() as bar, torch.no_grad(), _half(device):
         progress = bar.add_task(what, total=len(task.test), note="")
-        for views in view_batches(task.test.images, side, settings.crop_share):
-            found.append(network(prepare(views.to(device))).double().cpu())
+        for views in view_batches(task.test.images, side, settings.crop_share, framing):
+            found.append(network(network.backbone.prepare(views.to(device))).double().cpu())
             bar.advance(progress, len(views))
     return np.array(torch.cat(found).numpy())
 

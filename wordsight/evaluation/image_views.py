@@ -13,13 +13,13 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.evaluation.features import checked_image
 from wordsight.evaluation.tasks.task import EncodedImage
-from wordsight.vision.views import Crop, ViewSettings, centre_crop, decode, draw_colours, stack, train_view
+from wordsight.vision.preprocessing import Framing
+from wordsight.vision.views import Crop, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
 
 # Batches of views that wait for the network.
 _AHEAD = 3
@@ -66,7 +66,7 @@ class LearnedImages:
         stop = len(order) - len(order) % self._batch if drop_last else len(order)
         parts = [order[first : first + self._batch] for first in range(0, stop, self._batch)]
 
-        def cut(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None, NDArray[np.int64]]:
+        def views_of_rows(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None, NDArray[np.int64]]:
             views, colours = [], []
             for row in rows.tolist():
                 random = np.random.default_rng((self._seed, number, row))
@@ -75,7 +75,7 @@ class LearnedImages:
             drawn = [each for each in colours if each is not None]
             return stack(views), torch.cat(drawn) if drawn else None, rows
 
-        yield from _ahead(cut, parts)
+        yield from _ahead(views_of_rows, parts)
 
     def _encoded(self, row: int) -> bytes | memoryview:
         image = self._images[row]
@@ -94,7 +94,13 @@ class LearnedImages:
 
 
 def crop_batches(
-    images: Sequence[EncodedImage], size: int, crop_share: float, batch: int, *, crops: int = 1
+    images: Sequence[EncodedImage],
+    size: int,
+    crop_share: float,
+    batch: int,
+    *,
+    crops: int = 1,
+    framing: Framing = "crop",
 ) -> Iterator[Tensor]:
     """Views of test images: the centre alone, or ten crops.
 
@@ -104,6 +110,7 @@ def crop_batches(
         crop_share: Side of a crop as a share of the image's shorter side.
         batch: Images in a batch.
         crops: 1 or 10.
+        framing: How an image that is not square becomes one; with another than ``crop``, all crops are of that square.
 
     Yields:
         uint8 ``[B * crops, 3, size, size]``, the crops of an image one after the other.
@@ -112,19 +119,23 @@ def crop_batches(
         InputError: When an image can't be decoded.
     """
 
-    def cut(rows: range) -> Tensor:
+    def views_of_rows(rows: range) -> Tensor:
         return stack(
             [
                 view
                 for row in rows
-                for view in views_of(checked_image(images[row], f"image {row}"), size, crop_share, crops)
+                for view in views_of(checked_image(images[row], f"image {row}"), size, crop_share, crops, framing)
             ]
         )
 
-    yield from _ahead(cut, [range(first, min(first + batch, len(images))) for first in range(0, len(images), batch)])
+    yield from _ahead(
+        views_of_rows, [range(first, min(first + batch, len(images))) for first in range(0, len(images), batch)]
+    )
 
 
-def views_of(encoded: bytes | memoryview, size: int, crop_share: float, crops: int) -> list[NDArray[np.uint8]]:
+def views_of(
+    encoded: bytes | memoryview, size: int, crop_share: float, crops: int, framing: Framing = "crop"
+) -> list[NDArray[np.uint8]]:
     """The views of one test image, uint8 [size, size, 3] each: the centre, or five crops and their mirror images.
 
     Args:
@@ -132,29 +143,34 @@ def views_of(encoded: bytes | memoryview, size: int, crop_share: float, crops: i
         size: Side of the views in pixels.
         crop_share: Side of a crop as a share of the image's shorter side.
         crops: 1 or 10.
+        framing: How an image that is not square becomes one.
     """
     image = decode(encoded, least_side=math.ceil(size / crop_share))
     if crops != TEN:
-        return [_cut(image, centre_crop(*image.size, crop_share), size)]
-    views = [_cut(image, crop, size) for crop in five_crops(*image.size, crop_share)]
+        return [cut(image, frame(*image.size, crop_share, framing), size)]
+    views = [cut(image, crop, size) for crop in five_crops(*image.size, crop_share, framing)]
     return [*views, *(view[:, ::-1] for view in views)]
 
 
-def five_crops(width: int, height: int, share: float) -> list[Crop]:
+def five_crops(width: int, height: int, share: float, framing: Framing = "crop") -> list[Crop]:
     """The squares in the corners and in the middle of an image: top left, top right, bottom left, bottom right, centre.
 
     Args:
         width: Of the image.
         height: Of the image.
         share: Side of a square as a share of the image's shorter side: 224 of 256 is 0.875.
+        framing: How an image that is not square becomes one. What is cropped is the image itself with ``crop``, else
+            all of it squashed or padded to a square.
     """
-    side = min(width, height) * share
-    corners = [Crop(left, top, left + side, top + side) for top in (0.0, height - side) for left in (0.0, width - side)]
-    return [*corners, centre_crop(width, height, share)]
-
-
-def _cut(image: Image.Image, crop: Crop, size: int) -> NDArray[np.uint8]:
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=crop))
+    whole = Crop(0, 0, width, height) if framing == "crop" else frame(width, height, 1.0, framing)
+    middle = frame(width, height, share, framing)
+    across, down = middle.right - middle.left, middle.bottom - middle.top
+    corners = [
+        Crop(left, top, left + across, top + down)
+        for top in (whole.top, whole.bottom - down)
+        for left in (whole.left, whole.right - across)
+    ]
+    return [*corners, middle]
 
 
 def _ahead(cut: Callable[[P], V], parts: Sequence[P]) -> Iterator[V]:

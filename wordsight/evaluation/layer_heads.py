@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from wordsight.precision import precision_on
 from wordsight.vision.backbones import Backbone
-from wordsight.vision.views import prepare
 
 
 def window(side: int, channels: int, numbers: int) -> int:
@@ -69,7 +68,7 @@ class Grids:
         """From views uint8 ``[B, 3, H, W]`` to a grid for each layer."""
         colours_B3 = None if colours_B3 is None else colours_B3.to(self.device)
         with torch.no_grad(), self._half:
-            seen = prepare(views_BCHW.to(self.device, non_blocking=True), colours_B3)
+            seen = self.backbone.prepare(views_BCHW.to(self.device, non_blocking=True), colours_B3)
             if not self.layers:
                 return [self.backbone(seen)]
             return list(self.backbone.tap_all(seen, self.layers).values())

@@ -24,6 +24,7 @@ from wordsight.evaluation.results import Result
 from wordsight.evaluation.subject import CaptionedSplit, Subject, weights_fingerprint
 from wordsight.precision import precision_on
 from wordsight.ranges import AtLeastOne, Share, check_ranges
+from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import eval_view_crop
 
 
@@ -56,7 +57,7 @@ def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> R
     """
     settings: PointingSettings = protocol.settings
     objective = masked_word_objective(subject)
-    rows, edges = named_boxes(question, settings.crop_share)
+    rows, edges = named_boxes(question, settings.crop_share, subject.framing)
     rows = sample_rows(rows, settings.most_words)
     answers = ask(subject, question, rows, settings.crop_share)
     inside = points_inside(_centres(answers.peak, answers.grid), [edges[int(row)] for row in rows])
@@ -89,13 +90,14 @@ def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> R
 
 
 def named_boxes(
-    question: CaptionedSplit, crop_share: float = 1.0
+    question: CaptionedSplit, crop_share: float = 1.0, framing: Framing = "crop"
 ) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
     """The masked words that a box is named by, alone or in a phrase, and where these boxes are in the view.
 
     Args:
         question: Images with boxes, and masked captions.
         crop_share: Side of the view as a share of the image's shorter side.
+        framing: How an image that is not square becomes one.
 
     Returns:
         Rows of the masked captions, ascending, and for each the boxes ``[boxes, 4]`` of :func:`boxes_in_view`.
@@ -113,7 +115,7 @@ def named_boxes(
         for row in masked.of_example(int(example)):
             name = question.concepts[int(masked.concept_M[row])].lower()
             named = [box for box, names in zip(boxes, told, strict=True) if name in names]
-            seen = boxes_in_view(named, *size, crop_share)
+            seen = boxes_in_view(named, *size, crop_share, framing)
             if len(seen):
                 edges[int(row)] = seen
     if not edges:
@@ -125,7 +127,9 @@ def named_boxes(
     return np.array(sorted(edges), dtype=np.int64), edges
 
 
-def boxes_in_view(boxes: Sequence[Box], width: int, height: int, crop_share: float = 1.0) -> NDArray[np.float64]:
+def boxes_in_view(
+    boxes: Sequence[Box], width: int, height: int, crop_share: float = 1.0, framing: Framing = "crop"
+) -> NDArray[np.float64]:
     """Boxes of an image as the view of evaluation shows them; what is cut away is left out.
 
     Args:
@@ -133,11 +137,12 @@ def boxes_in_view(boxes: Sequence[Box], width: int, height: int, crop_share: flo
         width: Of the image, in pixels.
         height: Of the image, in pixels.
         crop_share: Side of the view as a share of the shorter side.
+        framing: How an image that is not square becomes one.
 
     Returns:
         Left, top, right and bottom in fractions of the view ``[boxes, 4]``.
     """
-    crop = eval_view_crop(width, height, crop_share)
+    crop = eval_view_crop(width, height, crop_share, framing)
     across, down = crop.right - crop.left, crop.bottom - crop.top
     corners = np.array([(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes]).reshape(-1, 4)
     offset, scale = (crop.left, crop.top) * 2, (across, down) * 2

@@ -251,14 +251,14 @@ def _learn(grids: Grids, heads: list[Head], task: Task, settings: SgdProbeSettin
 def _test(
     grids: Grids, heads: list[Head], task: Task, settings: SgdProbeSettings, side: int, what: str
 ) -> list[NDArray[np.float64]]:
-    crops = settings.schedule(task).crops
+    crops, framing = settings.schedule(task).crops, grids.backbone.preprocessing.framing
     found: list[list[Tensor]] = [[] for _ in heads]
     batch = 8 if crops == TEN else 64
     for head in heads:
         head.eval()
     with progress_bar() as bar, torch.no_grad():
         progress = bar.add_task(f"{what}, test images", total=len(task.test), note="")
-        for views in crop_batches(task.test.images, side, settings.crop_share, batch, crops=crops):
+        for views in crop_batches(task.test.images, side, settings.crop_share, batch, crops=crops, framing=framing):
             for number, (head, grid) in enumerate(zip(heads, grids.of(views), strict=True)):
                 scores_BK = head(grid).double().unflatten(0, (-1, crops)).mean(1)
                 found[number].append(scores_BK.cpu())

@@ -22,6 +22,7 @@ from wordsight.language.model import LanguageModel
 from wordsight.objectives.objective import Objective
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.modes import evaluating
+from wordsight.vision.preprocessing import Framing
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Subject:
     trained_split: str = ""
     pretrained: KnownImages | None = None
     settings: str = ""
+
+    @property
+    def framing(self) -> Framing:
+        """How an image that is not square becomes one."""
+        return self.backbone.preprocessing.framing
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def behaviour(backbone: Backbone, side: int, layers: Sequence[str] = ()) -> str:
 
     Returns:
         The sizes of the layers' grids, and numbers that change when a value does; rounded, as sums differ in their last
-        digits from machine to machine.
+        digits from machine to machine. And how it is shown its images, where that is not as usual.
     """
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     with ready(backbone, torch.device("cpu")), torch.inference_mode():
@@ -191,4 +197,10 @@ def behaviour(backbone: Backbone, side: int, layers: Sequence[str] = ()) -> str:
             f"{float(number):.3g}" for number in (size.mean(), size.square().mean(), (slope * size).mean())
         )
         traits.append(f"{layer} {tuple(grid.shape)} {numbers}")
+    shown = backbone.preprocessing
+    # What is usual goes unsaid: it was before there was anything else.
+    if not shown.usual:
+        traits.append(f"mean {tuple(shown.mean)} std {tuple(shown.std)}")
+    if shown.framing != "crop":
+        traits.append(shown.framing)
     return "; ".join(traits)

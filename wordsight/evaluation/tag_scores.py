@@ -26,7 +26,6 @@ from wordsight.objectives.objective import Objective
 from wordsight.objectives.tags import TagHeads
 from wordsight.precision import precision_on
 from wordsight.progress import progress_bar
-from wordsight.vision.views import prepare
 
 # Scores that are held at once: 64 MB of float32.
 BLOCK = 1 << 24
@@ -102,9 +101,9 @@ def hidden_features(
     kept: dict[str, list[Tensor]] = {name: [] for name in named}
     with ready(objective, device), torch.inference_mode(), progress_bar() as bar:
         progress = bar.add_task(what, total=len(images), note="")
-        for views in view_batches(images, size, crop_share):
+        for views in view_batches(images, size, crop_share, objective.backbone.preprocessing.framing):
             with half:
-                grid_BCHW = objective.backbone(prepare(views.to(device)))
+                grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(device)))
             for name, head in named.items():
                 kept[name].append(head.hidden(grid_BCHW.float()))
             bar.advance(progress, len(views))

@@ -21,7 +21,8 @@ from wordsight.batching.batch import MaskedWords
 from wordsight.corpus.images import BadImage, PackedImage, pack_image
 from wordsight.errors import InputError
 from wordsight.objectives import OBJECTIVES, MaskedWordObjective
-from wordsight.vision.views import eval_view, prepare, stack
+from wordsight.vision.preprocessing import Framing
+from wordsight.vision.views import eval_view, stack
 
 if TYPE_CHECKING:
     from wordsight.training.run import Run
@@ -80,9 +81,10 @@ class PhotoAttention:
     Args:
         caption: The caption.
         view: The photo as the network sees it, [size, size, 3], 0 to 255.
-        drawn: The same square of the photo, large enough to draw on.
+        drawn: The same view of the photo, large enough to draw on.
         photo_size: Width and height of the whole photo, in pixels.
         words: One entry for each word that was hidden.
+        framing: How a photo that is not square became one.
     """
 
     caption: str
@@ -90,6 +92,7 @@ class PhotoAttention:
     drawn: NDArray[np.uint8]
     photo_size: tuple[int, int]
     words: tuple[WordAttention, ...]
+    framing: Framing = "crop"
 
 
 class AttentionMaps:
@@ -97,19 +100,20 @@ class AttentionMaps:
 
     Args:
         run: A run whose objective predicts masked words through attention (the ICMLM objectives).
+        framing: How a photo that is not square becomes one.
 
     Raises:
         InputError: When the run's objective has no attention.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, framing: Framing = "crop") -> None:
         if not has_attention(run):
             raise no_attention(run)
         model = run.language_model()
         objective = run.objective(model)
         assert isinstance(objective, MaskedWordObjective) and model is not None, "objectives on words have both"
         self.objective, self.model = objective, model
-        self.size = run.settings.image_size
+        self.size, self.framing = run.settings.image_size, framing
         self.concepts: frozenset[str] = frozenset(run.maskable_set().names)
 
     def spans(self, caption: str) -> list[Span]:
@@ -136,7 +140,9 @@ class AttentionMaps:
             InputError: When the photo can't be read, or no word of the caption can be hidden.
         """
         packed = read_photo(photo)
-        view, drawn = eval_view(packed.data, self.size), eval_view(packed.data, max(self.size, DRAWN_SIZE))
+        view, drawn = (
+            eval_view(packed.data, side, framing=self.framing) for side in (self.size, max(self.size, DRAWN_SIZE))
+        )
         ids, pieces = self._pieces(caption)
         wanted = self.spans(caption) if spans is None else [span for span in spans if span in pieces]
         if not wanted:
@@ -144,7 +150,9 @@ class AttentionMaps:
         words = self._masked(ids, [pieces[span] for span in wanted])
         with torch.no_grad():
             words = words.with_tokens(self.model.features(words.ids_BmT[0], words.present_BmT[0])[None])
-            seen = self.objective.predict_masked(self.objective.backbone(prepare(stack([view]))), words)
+            seen = self.objective.predict_masked(
+                self.objective.backbone(self.objective.backbone.prepare(stack([view]))), words
+            )
             probability_MV = seen.logits_BmV[0].float().softmax(-1)
         attention_MHW = seen.attention_BmL[0].float().unflatten(-1, seen.grid).numpy()
         found = tuple(
@@ -157,7 +165,7 @@ class AttentionMaps:
             )
             for m, span in enumerate(wanted)
         )
-        return PhotoAttention(caption, view, drawn, (packed.width, packed.height), found)
+        return PhotoAttention(caption, view, drawn, (packed.width, packed.height), found, self.framing)
 
     def _masked(self, ids: list[int], positions: list[int]) -> MaskedWords:
         """The caption once for each of its words, that word hidden: a batch of one image and m words."""

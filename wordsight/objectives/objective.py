@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch, Field, MaskedWords
 from wordsight.vision.backbones import Backbone
-from wordsight.vision.views import prepare
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Objective(nn.Module, ABC):
 
     def grid(self, batch: Batch) -> Tensor:
         """The backbone's grid of the batch's images, [B, C, H, W]."""
-        grid: Tensor = self.backbone(prepare(batch.images_BCHW, batch.colours_B3))
+        grid: Tensor = self.backbone(self.backbone.prepare(batch.images_BCHW, batch.colours_B3))
         return grid
 
     def head_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:

@@ -30,7 +30,6 @@ from wordsight.tensors import read_tensors, save_tensors
 from wordsight.training.looking import PlainViews
 from wordsight.training.run import Run
 from wordsight.vision.modes import evaluating
-from wordsight.vision.views import prepare
 
 # Images that a mean is taken over at most, always the same ones: of a concept that one in a hundred of them has, a mean
 # over so many is known to about a tenth.
@@ -67,7 +66,7 @@ def concept_means(
     with torch.inference_mode(), evaluating(objective):
         for some in track(loader, "means of concepts", total=len(views)):
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                grid_BCHW = objective.backbone(prepare(some.to(device)))
+                grid_BCHW = objective.backbone(objective.backbone.prepare(some.to(device)))
             for name, head in heads.named.items():
                 log_BK = log_probabilities(head(grid_BCHW.float()), heads.losses[name]).double()
                 sums_K[name] = torch.logaddexp(sums_K[name], log_BK.logsumexp(0).cpu())

@@ -19,7 +19,7 @@ from wordsight.progress import track
 from wordsight.training.processes import deaf
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.modes import evaluating
-from wordsight.vision.views import eval_view, prepare, stack
+from wordsight.vision.views import eval_view, stack
 
 # Images that go through the backbone together: always the same ones, whoever computes them, for the same features.
 _TOGETHER = 64
@@ -66,7 +66,7 @@ def look_at_all(fabric: Fabric, backbone: Backbone, views: PlainViews, workers: 
             own = cast(Tensor, next(shares)) if first + rank < len(views) else None
             round_nC = torch.zeros(world * _TOGETHER, backbone.out_channels, device=device)
             if own is not None:
-                grid_BCHW = backbone(prepare(own.to(device, non_blocking=True)))
+                grid_BCHW = backbone(backbone.prepare(own.to(device, non_blocking=True)))
                 place = rank * _TOGETHER
                 round_nC[place : place + len(own)] = grid_BCHW.float().mean((2, 3))
             if world > 1:

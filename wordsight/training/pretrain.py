@@ -106,9 +106,13 @@ def _worker(
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
     objective.backbone.to(memory_format=torch.channels_last)
     steps = steps_of(settings, data, examples, objective.needs, fabric.global_rank, fabric.world_size)
-    info = info_of(data, len(examples), len(steps)).begun_with(objective.backbone)
+    info = info_of(data, len(examples), len(steps))
     path = Run(out, settings, info).checkpoint_path
     resumes = path.exists()
+    if resumes:
+        # It goes on seeing what it has seen, also where its settings meant other pixels to an older version.
+        objective.backbone.preprocessing = Run.open(out).info.preprocessing(settings.image_size)
+    info = info.begun_with(objective.backbone)
     if fabric.is_global_zero:
         write_start(out, settings, info)
         KnownImages.of(data.corpus, examples).write(out)

@@ -40,7 +40,7 @@ from wordsight.training.kept_concepts import FOLDER, KeptConcepts, counted_in, o
 from wordsight.training.metrics import read_metrics
 from wordsight.training.run_info import RunConcepts, RunInfo
 from wordsight.training.settings import PretrainSettings
-from wordsight.vision.backbones import Backbone, build_backbone
+from wordsight.vision.backbones import Backbone, build_backbone, show_as
 from wordsight.vision.weights import load_weights
 
 _MASKABLE = "facts.maskable"
@@ -288,6 +288,7 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.seed)
             backbone = new_backbone(self.settings, fresh=True)
+        backbone.preprocessing = self.info.preprocessing(self.settings.image_size)
         if weights == "trained":
             _load(backbone.network, self.path / "backbone.safetensors")
             backbone.origin, backbone.warnings = self.info.weights, list(self.info.warnings)
@@ -334,7 +335,9 @@ def new_backbone(settings: PretrainSettings, *, fresh: bool = False) -> Backbone
         pretrained=settings.pretrained and not fresh,
     )
     if settings.weights and not fresh:
-        load_weights(backbone, settings.weights)
+        load_weights(backbone, settings.weights, settings.pixels)
+    elif settings.pixels != "auto":
+        show_as(backbone, settings.pixels)
     return backbone
 
 

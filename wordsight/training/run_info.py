@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from wordsight.vision.backbones import Backbone
+from wordsight.vision.preprocessing import MEAN, STD, Preprocessing
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class RunInfo:
         warnings: What a reader of any of its numbers should know of these weights.
         corpus_from_run: The folder of the corpus as a path from the run folder: both may be moved together.
         language_fingerprint: That of the language model; "" where none was read, or by earlier versions.
+        mean: Mean of each colour that its images were normalised by; None for ImageNet's.
+        std: Spread of each colour; None for ImageNet's.
     """
 
     corpus: str
@@ -65,7 +68,14 @@ class RunInfo:
     warnings: list[str] = field(default_factory=list)
     corpus_from_run: str = ""
     language_fingerprint: str = ""
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
     def begun_with(self, backbone: Backbone) -> RunInfo:
-        """The same with what the run's record keeps of the weights that it begins with."""
-        return replace(self, weights=backbone.origin, warnings=list(backbone.warnings))
+        """The same with what the run's record keeps of the weights that it begins with, and of how they see."""
+        found, shown = replace(self, weights=backbone.origin, warnings=list(backbone.warnings)), backbone.preprocessing
+        return found if shown.usual else replace(found, mean=tuple(shown.mean), std=tuple(shown.std))
+
+    def preprocessing(self, side: int) -> Preprocessing:
+        """How its images were shown, at a side in pixels."""
+        return Preprocessing(side, self.mean or MEAN, self.std or STD)

@@ -26,6 +26,7 @@ from wordsight.ranges import (
     check_ranges,
 )
 from wordsight.vision.backbones import BackboneSettings
+from wordsight.vision.preprocessing import Pixels
 from wordsight.vision.views import ViewSettings
 
 
@@ -79,6 +80,9 @@ class PretrainSettings:
         backbone_settings: Strides and input of the backbone.
         pretrained: Start from published weights instead of from scratch.
         weights: Start from the weights in this file (.safetensors, .pth), such as another run's backbone.safetensors.
+        pixels: Mean and spread that pixels are normalised by: ``imagenet``, ``published`` for those of the network's
+            published weights; ``auto`` for the latter where the run begins with them, for those that are written with a
+            file of weights, else ImageNet's.
         image_size: Side of the square view, in pixels.
         view: Augmentation.
         epochs: Passes over the images; 0 for the objective ``random``.
@@ -106,6 +110,7 @@ class PretrainSettings:
     backbone_settings: BackboneSettings = field(default_factory=BackboneSettings)
     pretrained: bool = False
     weights: str = ""
+    pixels: Pixels = "auto"
     image_size: Side = 112
     view: ViewSettings = field(default_factory=ViewSettings)
     epochs: Epochs = 20

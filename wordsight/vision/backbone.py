@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from wordsight.errors import InputError, unknown
 from wordsight.ranges import Stages, Stride, check_ranges
 from wordsight.vision.preprocessing import Preprocessing
+from wordsight.vision.views import prepare
+
+if TYPE_CHECKING:
+    from wordsight.vision.any_image import AnyImage
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,40 @@ class Backbone(nn.Module):
         """Normalised images [B, 3, H, W] to the last layer's grid [B, C, H', W']."""
         grid: Tensor = self.network(images_BCHW)
         return grid
+
+    def preprocess(self, images: AnyImage | Sequence[AnyImage]) -> Tensor:
+        """Images to what the backbone reads: framed, scaled, normalised as :attr:`preprocessing` says.
+
+        The same numbers as evaluation sees. To frame otherwise, or at another side::
+
+            backbone.preprocessing = dataclasses.replace(backbone.preprocessing, side=224, framing="pad")
+
+        Args:
+            images: A PIL image; a tensor ``[3, H, W]`` or ``[B, 3, H, W]`` of pixels, uint8 from 0 to 255 or floats
+                from 0 to 1; or a list of these, whose sizes may differ.
+
+        Returns:
+            float32 ``[B, 3, side, side]`` on the backbone's device, without gradients; one image is a batch of one.
+
+        Raises:
+            InputError: When it is none of these, or its values are no pixels.
+        """
+        from wordsight.vision.any_image import as_views
+
+        home = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
+        return self.prepare(as_views(images, self.preprocessing).to(home))
+
+    def prepare(self, views_BCHW: Tensor, colours_B3: Tensor | None = None) -> Tensor:
+        """Views to what the backbone reads: coloured, and normalised by its own mean and spread.
+
+        Args:
+            views_BCHW: Square views of pixels from 0 to 255, uint8 or float [B, 3, H, W].
+            colours_B3: Factors of brightness, contrast and saturation; None where there is no jitter.
+
+        Returns:
+            float32 [B, 3, H, W].
+        """
+        return prepare(views_BCHW, colours_B3, self.preprocessing.mean, self.preprocessing.std)
 
     def tap(self, images_BCHW: Tensor, layer: str) -> Tensor:
         """The grid of one named layer.

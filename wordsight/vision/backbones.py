@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -18,9 +18,17 @@ from wordsight.errors import InputError, unknown
 from wordsight.vision.backbone import Backbone, BackboneSettings
 from wordsight.vision.fully_connected import FullyConnected
 from wordsight.vision.modes import evaluating
+from wordsight.vision.preprocessing import MEAN, STD
 from wordsight.vision.sobel import see_edges
 
-__all__ = ["Backbone", "BackboneSettings", "build_backbone", "names_of_whole"]
+__all__ = [
+    "Backbone",
+    "BackboneSettings",
+    "build_backbone",
+    "names_of_whole",
+    "published_pixels",
+    "show_as",
+]
 
 
 def build_backbone(
@@ -33,7 +41,8 @@ def build_backbone(
             bare name that torchvision lacks is looked up in timm.
         settings: Strides, for ResNets.
         image_size: Side of the images it will see, for networks that fix it (vision transformers).
-        pretrained: Whether to load published weights.
+        pretrained: Whether to load published weights. Images are then shown with the mean and spread that these were
+            trained with.
 
     Raises:
         InputError: When the name is unknown, the strides can't be changed in this network, or its published weights are
@@ -45,6 +54,8 @@ def build_backbone(
     try:
         backbone = _named(name, settings, image_size, pretrained)
         backbone.preprocessing = replace(backbone.preprocessing, side=image_size)
+        if pretrained:
+            show_as(backbone, "published")
         return backbone
     except (OSError, RuntimeError) as error:
         if not pretrained:
@@ -82,6 +93,35 @@ def _named(name: str, settings: BackboneSettings, image_size: int, pretrained: b
     from wordsight.vision.timm_networks import timm_backbone
 
     return timm_backbone(bare, settings, image_size, pretrained)
+
+
+def show_as(backbone: Backbone, pixels: Literal["imagenet", "published"]) -> None:
+    """Show a backbone its images normalised by ImageNet's mean and spread, or as its published weights see them.
+
+    Args:
+        backbone: The backbone.
+        pixels: Whose mean and spread.
+    """
+    if pixels not in ("imagenet", "published"):
+        raise unknown("value", str(pixels), ["auto", "imagenet", "published"], where="pixels")
+    mean, std = published_pixels(backbone.source) if pixels == "published" else (MEAN, STD)
+    backbone.preprocessing = replace(backbone.preprocessing, mean=mean, std=std)
+
+
+def published_pixels(source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and spread that the published weights of a network were trained with; ImageNet's where no others are known.
+
+    Args:
+        source: ``timm:NAME`` or ``torchvision:NAME``.
+    """
+    library, _, name = source.partition(":")
+    if library == "timm":
+        from wordsight.vision.timm_networks import published_view
+
+        known = published_view(name)
+        if known is not None:
+            return known.mean, known.std
+    return MEAN, STD
 
 
 def names_of_whole(source: str) -> frozenset[str]:

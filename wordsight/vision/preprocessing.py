@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, unknown
 
 # Mean and spread of ImageNet's pixels: what most published weights expect, and near enough to zero mean and unit spread
 # for any photographs.
@@ -14,6 +14,8 @@ STD = (0.229, 0.224, 0.225)
 
 # How an image that is not square becomes one: by its centre alone, whole and distorted, or whole with borders.
 Framing = Literal["crop", "squash", "pad"]
+# Whose mean and spread pixels are normalised by: ImageNet's, or those that published weights were trained with.
+Pixels = Literal["auto", "imagenet", "published"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.side < 1:
             raise InputError(f"side is {self.side}", where="preprocessing", expected="1 pixel or more")
+        if self.framing not in get_args(Framing):
+            raise unknown("framing", str(self.framing), get_args(Framing))
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise InputError(
                 f"mean is {self.mean} and std {self.std}",

@@ -10,20 +10,19 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from wordsight.ranges import AspectRatio, Probability, Share, ShareBelowOne, check_ranges
+from wordsight.vision.preprocessing import MEAN, STD, Framing
 
-# Mean and spread of ImageNet's pixels: what published weights expect, and near enough to zero mean and unit spread for
-# any photographs.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+# What stands around an image that is padded to a square: ImageNet's mean colour, which most networks see as zero.
+BORDER = (124, 116, 104)
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class ViewSettings:
 
 
 class Crop(NamedTuple):
-    """A rectangle of an image, in its pixels: left, top, right, bottom."""
+    """A rectangle of an image, in its pixels: left, top, right, bottom. What lies outside the image is border."""
 
     left: float
     top: float
@@ -93,9 +92,46 @@ def centre_crop(width: int, height: int, share: float) -> Crop:
     return Crop((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
 
 
-def _cut(image: Image.Image, crop: Crop, size: int) -> NDArray[np.uint8]:
-    # One call cuts, scales and filters against aliasing; reducing_gap is off as the store is near the view's size.
-    view = image.resize((size, size), Image.Resampling.BILINEAR, box=crop)
+def frame(width: int, height: int, share: float, framing: Framing) -> Crop:
+    """What of an image a square view shows.
+
+    Args:
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        share: Side of the view as a share: with ``crop`` of the image's shorter side, with ``squash`` of both of its
+            sides, with ``pad`` of its longer side; 1 with either of these shows all of it.
+        framing: How an image that is not square becomes one.
+    """
+    if framing == "crop":
+        return centre_crop(width, height, share)
+    longer = max(width, height)
+    across, down = (longer * share, longer * share) if framing == "pad" else (width * share, height * share)
+    return Crop((width - across) / 2, (height - down) / 2, (width + across) / 2, (height + down) / 2)
+
+
+def cut(image: Image.Image, crop: Crop, size: int, border: int | tuple[int, int, int] = BORDER) -> NDArray[Any]:
+    """A rectangle of an image as a square view.
+
+    Args:
+        image: The image, RGB, or one colour of it as floats.
+        crop: The rectangle; where it goes beyond the image, the view has borders.
+        size: Side of the view in pixels.
+        border: Colour of the borders.
+
+    Returns:
+        Pixels, uint8 [size, size, 3], or float32 [size, size] of one colour.
+    """
+    inside = Crop(max(crop.left, 0), max(crop.top, 0), min(crop.right, image.width), min(crop.bottom, image.height))
+    if inside == crop:
+        # One call cuts, scales and filters against aliasing; reducing_gap is off as the store is near the view's size.
+        return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=crop))
+    scale_x, scale_y = size / (crop.right - crop.left), size / (crop.bottom - crop.top)
+    left, top = round((inside.left - crop.left) * scale_x), round((inside.top - crop.top) * scale_y)
+    right, bottom = round((inside.right - crop.left) * scale_x), round((inside.bottom - crop.top) * scale_y)
+    # Of an image that is a line, a row of pixels is left.
+    shown = (max(1, right - left), max(1, bottom - top))
+    view = Image.new(image.mode, (size, size), border)
+    view.paste(image.resize(shown, Image.Resampling.BILINEAR, box=inside), (min(left, size - 1), min(top, size - 1)))
     return np.asarray(view)
 
 
@@ -115,28 +151,32 @@ def train_view(
     """
     # The smallest crop still has to cover the view without being magnified.
     image = decode(encoded, least_side=math.ceil(size / math.sqrt(settings.crop_scale)))
-    pixels = _cut(image, random_crop(*image.size, settings, random), size)
+    pixels = cut(image, random_crop(*image.size, settings, random), size)
     return pixels[:, ::-1] if random.random() < settings.flip else pixels
 
 
-def eval_view(encoded: bytes | memoryview, size: int, crop_share: float = 1.0) -> NDArray[np.uint8]:
-    """The view that evaluation sees: the centre square, scaled.
+def eval_view(
+    encoded: bytes | memoryview, size: int, crop_share: float = 1.0, framing: Framing = "crop"
+) -> NDArray[np.uint8]:
+    """The view that evaluation sees: the centre square, or the whole image, scaled.
 
     Args:
         encoded: The encoded image.
         size: Side of the view in pixels.
-        crop_share: Side of the square as a share of the image's shorter side (0.875 is the classic 224 of 256).
+        crop_share: Side of the square as a share of the image's shorter side (0.875 is the classic 224 of 256); with
+            another framing see :func:`frame`.
+        framing: How an image that is not square becomes one.
 
     Returns:
         Pixels, uint8 [size, size, 3].
     """
     image = decode(encoded, least_side=math.ceil(size / crop_share))
-    return _cut(image, centre_crop(*image.size, crop_share), size)
+    return cut(image, frame(*image.size, crop_share, framing), size)
 
 
-def eval_view_crop(width: int, height: int, crop_share: float = 1.0) -> Crop:
-    """Where :func:`eval_view` looks, as fractions of the image's width and height."""
-    crop = centre_crop(width, height, crop_share)
+def eval_view_crop(width: int, height: int, crop_share: float = 1.0, framing: Framing = "crop") -> Crop:
+    """Where :func:`eval_view` looks, as fractions of the image's width and height; below 0 and above 1 is border."""
+    crop = frame(width, height, crop_share, framing)
     return Crop(crop.left / width, crop.top / height, crop.right / width, crop.bottom / height)
 
 
@@ -152,12 +192,21 @@ def draw_colours(count: int, jitter: float, random: np.random.Generator) -> Tens
     return torch.from_numpy(random.uniform(1 - jitter, 1 + jitter, size=(count, 3)).astype(np.float32))
 
 
-def prepare(images_BCHW: Tensor, colours_B3: Tensor | None = None) -> Tensor:
+def prepare(
+    images_BCHW: Tensor,
+    colours_B3: Tensor | None = None,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+) -> Tensor:
     """Pixels to what a backbone reads: float, coloured, normalised, channels last.
 
+    A backbone knows its own mean and spread: :meth:`~wordsight.vision.backbone.Backbone.prepare`.
+
     Args:
-        images_BCHW: Pixels, uint8 [B, 3, H, W].
+        images_BCHW: Pixels from 0 to 255, uint8 or float [B, 3, H, W].
         colours_B3: Factors from :func:`draw_colours`.
+        mean: Mean of each colour, of pixels from 0 to 1.
+        std: Spread of each colour.
 
     Returns:
         float32 [B, 3, H, W].
@@ -168,31 +217,8 @@ def prepare(images_BCHW: Tensor, colours_B3: Tensor | None = None) -> Tensor:
         pixels = pixels * brightness
         pixels = torch.lerp(_grey(pixels).mean((2, 3), keepdim=True), pixels, contrast)
         pixels = torch.lerp(_grey(pixels), pixels, saturation).clamp(0, 255)
-    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1) * 255
-    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def see_as(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-    """Let a network trained on pixels of another mean and spread see what :func:`prepare` gives as it did then.
-
-    Args:
-        network: The network; it takes images as its first argument.
-        mean: Mean of each colour, of pixels from 0 to 1, that its images were normalised by.
-        std: Spread of each colour.
-    """
-    if tuple(mean) == MEAN and tuple(std) == STD:
-        return
-
-    def renormalise(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        images_BCHW = inputs[0]
-        own, other = (
-            [torch.tensor(values, device=images_BCHW.device).view(1, 3, 1, 1) for values in pair]
-            for pair in ((MEAN, STD), (mean, std))
-        )
-        return ((images_BCHW * own[1] + own[0] - other[0]) / other[1], *inputs[1:])
-
-    network.register_forward_pre_hook(renormalise)
+    means, stds = (torch.tensor(values, device=pixels.device).view(1, 3, 1, 1) * 255 for values in (mean, std))
+    return ((pixels - means) / stds).contiguous(memory_format=torch.channels_last)
 
 
 def _grey(pixels_BCHW: Tensor) -> Tensor:

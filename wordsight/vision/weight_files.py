@@ -7,6 +7,7 @@ checkpoint is a box here, and a tensor's name begins with the boxes around it (`
 from __future__ import annotations
 
 import argparse
+import json
 import pickle
 import struct
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from torch import Tensor
 from wordsight.disk import check_readable
 from wordsight.errors import InputError
 from wordsight.tensors import read_tensors
+from wordsight.vision.preprocessing import MEAN, STD, Preprocessing
 
 # Left by DataParallel, DistributedDataParallel, torch.compile and weight averaging, at the start of a name or within.
 _WRAPPERS = frozenset({"module", "_orig_mod"})
@@ -80,6 +82,38 @@ def read_weights(file: Path) -> WeightFile:
     if not tensors:
         raise InputError("holds no tensors by name", where=file, expected="the weights of a network")
     return WeightFile(tensors, boxes)
+
+
+def pixels_beside(file: Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and spread of pixels that are written with a file of weights; None where nothing is.
+
+    A run has them in its ``run.json``, a folder of timm's from a hub in its ``config.json``.
+
+    Args:
+        file: The file of weights.
+    """
+    run, hub = _mapping_in(file.parent / "run.json"), _mapping_in(file.parent / "config.json")
+    if file.name == "backbone.safetensors" and run:
+        # What a run does not name is ImageNet's.
+        return _pair(run) or (MEAN, STD)
+    published = hub.get("pretrained_cfg")
+    return _pair(published) if isinstance(published, dict) else None
+
+
+def _mapping_in(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _pair(known: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    try:
+        shown = Preprocessing(mean=tuple(map(float, known["mean"])), std=tuple(map(float, known["std"])))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return shown.mean, shown.std
 
 
 def bare_name(name: str) -> str:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.vision.backbones import Backbone, names_of_whole
+from wordsight.vision.backbones import Backbone, names_of_whole, published_pixels, show_as
+from wordsight.vision.preprocessing import MEAN, STD, Pixels
 from wordsight.vision.sobel import SobelConv2d
 from wordsight.vision.weight_choice import Found, choose, flattened, matches
-from wordsight.vision.weight_files import WeightFile, read_weights
+from wordsight.vision.weight_files import WeightFile, pixels_beside, read_weights
 
 __all__ = ["load_weights", "read_weights"]
 
@@ -28,7 +30,7 @@ _COUNTER = "num_batches_tracked"
 _STATISTICS = ("running_mean", "running_var")
 
 
-def load_weights(backbone: Backbone, file: Path | str) -> str:
+def load_weights(backbone: Backbone, file: Path | str, pixels: Pixels = "auto") -> str:
     """Put weights from a file into a backbone.
 
     Where a file holds several networks that fit, averaged weights are taken before plain ones (as timm does), a
@@ -40,6 +42,8 @@ def load_weights(backbone: Backbone, file: Path | str) -> str:
         file: A ``.safetensors`` file, or one that ``torch.save`` wrote (``.pth``, ``.pt``, ``.pth.tar``), of which
             nothing but tensors and plain values is read. ``FILE#NAME`` takes the network of that name in it:
             ``checkpoint.pth#student``, ``moco.pth#encoder_k``.
+        pixels: Whose mean and spread images are shown with from now on; ``auto`` for those that are written with the
+            file (a run's ``run.json``, the ``config.json`` of a folder of timm's), else ImageNet's.
 
     Returns:
         A line that says what was read, where in the file it lay, what was missing and what was left out.
@@ -78,6 +82,19 @@ def load_weights(backbone: Backbone, file: Path | str) -> str:
         line += f"; missing: {_listed(missing)}"
     backbone.origin = line + _left_out(found, held, others)
     backbone.warnings = [*_choice(found, others, path), *_gaps(backbone, missing, path)]
+    if pixels != "auto":
+        show_as(backbone, pixels)
+    elif told := pixels_beside(path):
+        backbone.preprocessing = replace(backbone.preprocessing, mean=told[0], std=told[1])
+    else:
+        show_as(backbone, "imagenet")
+        mean, std = published_pixels(backbone.source)
+        if (mean, std) != (MEAN, STD):
+            backbone.warnings.append(
+                f"images are shown with ImageNet's mean and spread, and {backbone.source} is published for mean "
+                f"{_numbers(mean)} and spread {_numbers(std)}: if the file's weights were trained so, give "
+                "--pixels published; if not, --pixels imagenet"
+            )
     return backbone.origin
 
 
@@ -88,6 +105,10 @@ def _file_and_part(file: Path | str) -> tuple[Path, str]:
         return path, ""
     name, _, part = str(file).rpartition("#")
     return Path(name), part
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in values) + ")"
 
 
 def _choice(found: Found, others: Sequence[str], path: Path) -> list[str]:

@@ -27,7 +27,6 @@ from wordsight.objectives.objective import MaskedWordObjective
 from wordsight.objectives.tags import tag_heads_of
 from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
-from wordsight.vision.views import prepare
 
 __all__ = [
     "AUTO",
@@ -172,8 +171,8 @@ def see_images(
     parts: list[Tensor] = []
     with progress_bar() as bar:
         progress = bar.add_task(what, total=len(images), note="")
-        for views in view_batches(images, subject.image_size, crop_share):
-            parts.append(asked.see(prepare(views.to(subject.device))).float())
+        for views in view_batches(images, subject.image_size, crop_share, subject.framing):
+            parts.append(asked.see(subject.backbone.prepare(views.to(subject.device))).float())
             bar.advance(progress, len(views))
     kept_ND = torch.cat(parts)
     if not torch.isfinite(kept_ND).all():

@@ -65,7 +65,9 @@ def draw_map(subject: Subject, images: MapImages, settings: MapSettings, out: Pa
     features_NC = extract_features(subject.backbone, images.images, subject.image_size, device=subject.device)
     check_features(features_NC, subject.name)
     grid = snap(embed(features_NC, settings.perplexity, settings.seed))
-    views = [batch.numpy() for batch in view_batches(images.images, thumbnail_side(len(images)))]
+    views = [
+        batch.numpy() for batch in view_batches(images.images, thumbnail_side(len(images)), framing=subject.framing)
+    ]
     thumbnails_NHW3 = np.concatenate(views).transpose(0, 2, 3, 1)
     keys = colour_labels(images.labels)
     title = f"{subject.name}: {images.name}"

@@ -126,7 +126,7 @@ def _guesses(word: WordAttention) -> list[Bar]:
 
 def _in_view(box: Box, seen: PhotoAttention) -> BoxDrawn | None:
     """A box in percent of the view; None when the view has cut it away."""
-    crop = eval_view_crop(*seen.photo_size)
+    crop = eval_view_crop(*seen.photo_size, framing=seen.framing)
     across, down = crop.right - crop.left, crop.bottom - crop.top
     left, top = max(0.0, (box.x - crop.left) / across), max(0.0, (box.y - crop.top) / down)
     right, bottom = min(1.0, (box.x + box.width - crop.left) / across), min(1.0, (box.y + box.height - crop.top) / down)

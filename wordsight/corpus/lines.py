@@ -30,7 +30,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _GZIP = b"\x1f\x8b"
-_BOM = "\ufeff"
 # So many bytes tell the encoding.
 _HEAD = 4
 
@@ -76,7 +75,7 @@ def decoded(data: bytes, encoding: str = DEFAULT) -> str:
     Raises:
         UnicodeDecodeError: When they are not in their encoding.
     """
-    return data.decode(_encoding(data[:_HEAD], encoding)).removeprefix(_BOM)
+    return data.decode(_encoding(data[:_HEAD], encoding))
 
 
 def lines_of(text: str) -> list[str]:
@@ -112,8 +111,6 @@ def opened_text(
             found = _encoding(raw.read(_HEAD), encoding)
             raw.seek(0)
             with io.TextIOWrapper(raw, encoding=found, newline="") as file:
-                if file.read(1) != _BOM:
-                    file.seek(0)
                 yield file
     except FileNotFoundError as error:
         raise InputError("no such file", where=path, expected=what) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from wordsight import locks
 from wordsight.errors import InputError
 from wordsight.locks import let_go, sole_writer, take
 
@@ -73,6 +74,21 @@ def test_a_lock_that_its_holder_removed_is_not_taken_for_the_new_one(tmp_path: P
     let_go(first)
     assert take(place) is None
     let_go(second)
+
+
+def test_a_lock_that_goes_away_while_it_is_taken_is_not_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its holder ends between the two moments in which another one opens the file and locks it."""
+    place, lock = tmp_path / ".run.lock", locks._lock
+
+    def removed(descriptor: int) -> bool:
+        place.unlink()
+        return lock(descriptor)
+
+    monkeypatch.setattr(locks, "_lock", removed)
+    assert take(place, make=True) is None
+    monkeypatch.undo()
+    with sole_writer(tmp_path / "run"):
+        assert place.exists()
 
 
 def test_a_lock_ends_with_an_error(tmp_path: Path) -> None:

@@ -66,9 +66,8 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
 def test_what_may_not_be_read_is_said_to_be_that(what: str, tmp_path: Path) -> None:
     make(tmp_path)
     name, read = READERS[what]
-    for above in tmp_path.parents:
-        if above.name.startswith("pytest"):
-            above.chmod(0o755)
+    for above in (tmp_path, *(each for each in tmp_path.parents if each.name.startswith("pytest"))):
+        above.chmod(0o755)
     (tmp_path / name).chmod(0)
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from wordsight import atomic
-from wordsight.atomic import atomic_file, atomic_folder, write_text
+from wordsight.atomic import atomic_file, atomic_folder, remove_folder, write_text
 from wordsight.errors import InputError
 
 
@@ -203,3 +204,19 @@ def test_a_full_disk_within_a_folder_is_told_of_the_folder_that_a_person_knows(t
 
     with pytest.raises(InputError, match=r"^[^ ]*/model/language\.json: the disk is full"):
         build()
+
+
+def test_a_folder_that_is_removed_goes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rmtree that is killed on the way leaves half a run, which nothing goes on with."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").touch()
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_folder(tmp_path / "run")
+    monkeypatch.undo()
+    assert not (tmp_path / "run").exists()
+    write_text(tmp_path / "run" / "config.yaml", "new")

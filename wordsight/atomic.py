@@ -154,6 +154,12 @@ def refuse_existing(target: Path, *, overwrite: bool = False, holds: str | None 
         raise InputError(f"holds something else (no {holds})", where=target, mend="give another --out")
 
 
+def remove_folder(target: Path) -> None:
+    """Remove a folder; a kill on the way leaves all of it or none of it under its name."""
+    with clear_disk_errors(target), _part(target) as part:
+        target.rename(part / target.name)
+
+
 def write_text(target: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_file(target) as beside:

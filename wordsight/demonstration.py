@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 from wordsight import api
+from wordsight.atomic import refuse_existing, remove_folder, sweep_within
 from wordsight.corpus import Corpus
 from wordsight.corpus.pictures.catalogue import ATTRIBUTION
-from wordsight.errors import InputError
 from wordsight.evaluation import Result, print_results
+from wordsight.locks import sole_writer
 from wordsight.progress import console
 from wordsight.training.run import Run
 
@@ -56,13 +56,11 @@ def demo(
 
 def _make_room(out: Path, overwrite: bool) -> None:
     """Remove an earlier demonstration; never a folder that is none."""
-    if not out.exists() or not any(out.iterdir()):
-        return
-    if not overwrite:
-        raise InputError("exists already", where=out, mend="give another --out, or --overwrite true to replace it")
-    if not (out / "config.yaml").is_file():
-        raise InputError("holds something that is no run", where=out, mend="give another --out")
-    shutil.rmtree(out)
+    with sole_writer(out):
+        sweep_within(out)
+        refuse_existing(out, overwrite=overwrite, holds="config.yaml")
+        if out.exists():
+            remove_folder(out)
 
 
 def _corpora(out: Path, scenes: int, held_out: int) -> tuple[Corpus, Corpus]:

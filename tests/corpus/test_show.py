@@ -96,3 +96,12 @@ def test_rejects_are_read_as_they_were_and_are_no_formulas_in_the_file(
     (corpus.path / "rejected.csv").unlink()
     with pytest.raises(InputError, match=r"rejected\.csv: is not there; build the corpus again"):
         rejects(corpus)
+
+
+def test_the_line_at_the_close_names_a_dozen_splits_at_most(
+    encoded: Callable[..., bytes], listed: Callable[..., Any], tmp_path: Path
+) -> None:
+    examples = [Example(f"{k}", encoded(k), ("a dog runs",), split=f"s{k}") for k in range(20)]
+    line = describe(build_corpus(listed(*examples), tmp_path / "corpus")).counted()
+    assert "1 s11, ... (20 in all)), 20 captions" in line
+    assert "s12" not in line

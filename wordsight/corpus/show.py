@@ -89,9 +89,9 @@ class CorpusSummary:
 
     def counted(self) -> str:
         """One line: how many examples and captions there are, and what was left out."""
-        splits = ", ".join(f"{count:,} {name}{_read_as(name)}" for name, count in self.splits.items())
+        splits = listed(f"{count:,} {name}{_read_as(name)}" for name, count in self.splits.items())
         what = f"{self.examples:,} examples" + (f" ({splits})" if splits else "")
-        languages = ", ".join(f"{count:,} {name}" for name, count in self.languages.items())
+        languages = listed(f"{count:,} {name}" for name, count in self.languages.items())
         what += f", {self.captions:,} captions" if self.captions else ""
         what += f" ({languages})" if languages else ""
         what += f", {len(self.labels):,} labels" if self.labels else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.vision.backbones import Backbone, names_of_whole, published_pixels, show_as
 from wordsight.vision.preprocessing import MEAN, STD, Pixels
 from wordsight.vision.sobel import SobelConv2d
@@ -75,7 +75,7 @@ def load_weights(backbone: Backbone, file: Path | str, pixels: Pixels = "auto") 
     if found.root:
         line += f" ({found.root})"
     if others:
-        line += f"; not taken: {', '.join(others)}"
+        line += f"; not taken: {listed(others)}"
     if resized:
         line += f"; resized: {_listed(resized)}"
     if missing:
@@ -154,7 +154,7 @@ def _left_out(found: Found, held: WeightFile, others: Sequence[str]) -> str:
         if name in taken or any(name.startswith(f"{other}.") for other in others):
             continue
         left[name.removeprefix(box).partition(".")[0]] += 1
-    return f"; left out: {', '.join(f'{name} ({count})' for name, count in left.items())}" if left else ""
+    return f"; left out: {listed(f'{name} ({count})' for name, count in left.items())}" if left else ""
 
 
 def _refuse_larger(backbone: Backbone, found: Found, held: WeightFile, path: Path) -> None:

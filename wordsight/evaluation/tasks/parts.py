@@ -85,7 +85,7 @@ def _check_splits(where: str, splits: NDArray[np.str_], parts: NDArray[np.str_],
         raise InputError(
             f"{have} of {split} has {'no' if count == 1 else 'a'} label",
             where=where,
-            expected=f"labels in {split} as in {', '.join(named) or 'the rest'}{layout}",
+            expected=f"labels in {split} as in {listed(named) or 'the rest'}{layout}",
             mend=f"to test on a fifth of {named[0] if named else 'the rest'} instead, {alone}",
         )
     others = [split for split in named if not part_of(split)]

@@ -17,7 +17,7 @@ from wordsight.corpus.example import CountsUnread, Example, Rejected
 from wordsight.corpus.image_formats import decoder_packages
 from wordsight.corpus.left_out import unread_in_words
 from wordsight.corpus.splits import part_of
-from wordsight.errors import InputError
+from wordsight.errors import InputError, listed
 from wordsight.evaluation.tasks.parts import parts_of
 from wordsight.progress import track
 
@@ -268,7 +268,7 @@ def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], m
     without = f"{counted(sum(empty), 'image')} without a label"
     if any(empty) and not multilabel:
         of = Counter(split for split, is_empty in zip(source.splits, empty, strict=True) if is_empty and split)
-        whose = f" ({', '.join(f'{count:,} of {split}' for split, count in sorted(of.items()))})" if of else ""
+        whose = f" ({listed(f'{count:,} of {split}' for split, count in sorted(of.items()))})" if of else ""
         notes.append(f"{without}{whose} {_were(sum(empty))} left out")
     elif any(empty) and source.multilabel is None:
         # A cell of labels that is empty; where each class has a column, that says itself what does not hold.

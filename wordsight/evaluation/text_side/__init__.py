@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wordsight.concepts.applied import can_be_masked
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.features import view_batches
 from wordsight.evaluation.subject import Subject, ready
 from wordsight.evaluation.tasks.task import EncodedImage
@@ -126,7 +126,7 @@ def chosen_similarity(side: TextSide, wanted: str) -> str:
         raise InputError(
             f"{wanted!r} can't be asked of the {side.name}",
             where="similarity",
-            expected=f"one of: {', '.join([AUTO, *side.similarities])}",
+            expected=f"one of: {listed([AUTO, *side.similarities])}",
         )
     return wanted
 

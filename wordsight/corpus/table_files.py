@@ -27,7 +27,7 @@ class TablePath:
     Args:
         path: The file.
         name: What tells it from the others: its path without the ending, from the folder that they all are in.
-        split: The split that its name or its folder means; "" where they mean none.
+        split: The split that its name means, or the folder it is in where that tells files apart; "" for none.
     """
 
     path: Path
@@ -52,8 +52,17 @@ def table_paths(given: Sequence[Path]) -> list[TablePath]:
         for file, split in _meant(path):
             found.setdefault(file, split)
     whole = {file: Path(os.path.abspath(file)) for file in found}  # noqa: PTH100 (links are names here, and stay)
-    top = Path(os.path.commonpath([file.parent for file in whole.values()]))
-    return [TablePath(file, _bare(whole[file].relative_to(top).as_posix()), split) for file, split in found.items()]
+    folders = {file.parent for file in whole.values()}
+    top = Path(os.path.commonpath(folders))
+    # A folder that all files are in tells nothing of them: a person called dev keeps no validation data at home.
+    return [
+        TablePath(
+            file,
+            _bare(whole[file].relative_to(top).as_posix()),
+            split or (split_of(file.parent.name) if len(folders) > 1 else ""),
+        )
+        for file, split in found.items()
+    ]
 
 
 def is_saved(folder: Path) -> bool:
@@ -64,7 +73,7 @@ def is_saved(folder: Path) -> bool:
 def _meant(given: Path) -> Iterator[tuple[Path, str]]:
     """The files of one path that was given, each with its split."""
     if given.is_file():
-        yield given, split_in(_bare(given.name)) or (split_of(given.parent.name) if _columnar(given) else "")
+        yield given, split_in(_bare(given.name))
     elif given.is_dir():
         for file, inner in _saved(given) if is_saved(given) else _in_folder(given):
             yield file, inner
@@ -73,7 +82,7 @@ def _meant(given: Path) -> Iterator[tuple[Path, str]]:
         if not files:
             raise InputError("no file has such a name", where=given, expected="a table, or a pattern of names")
         for file in files:
-            yield file, split_in(_bare(file.name)) or split_of(file.parent.name)
+            yield file, split_in(_bare(file.name))
     elif "," in str(given):
         for part in str(given).split(","):
             yield from _meant(Path(part.strip()))
@@ -133,10 +142,6 @@ def _json(path: Path) -> dict[str, Any]:
             f"can't be read ({error})", where=path, expected="a dataset as save_to_disk wrote it"
         ) from error
     return content if isinstance(content, dict) else {}
-
-
-def _columnar(file: Path) -> bool:
-    return KINDS.get(ending_of(file)) == "columnar"
 
 
 def _bare(name: str) -> str:

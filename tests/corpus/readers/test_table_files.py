@@ -73,6 +73,17 @@ def test_folders_of_files_mean_splits_and_hold_their_own_images(tmp_path: Path) 
         list(Table(tmp_path))
 
 
+def test_a_folder_that_all_files_are_in_means_no_split(encoded: Callable[..., bytes], tmp_path: Path) -> None:
+    for home in ("dev", "prod"):
+        (tmp_path / home).mkdir()
+        written(tmp_path / home / "photos.parquet", [{"image": {"bytes": encoded(0)}, "text": "a picture"}])
+    alone = tmp_path / "dev" / "photos.parquet"
+    for path in (alone, tmp_path / "dev" / "*.parquet"):
+        assert [each.split for each in examples(Table(path))] == [""]
+    both = examples(Table((alone, tmp_path / "prod" / "photos.parquet")))
+    assert [each.split for each in both] == ["dev", ""]
+
+
 def test_files_may_be_named_from_here_and_from_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()

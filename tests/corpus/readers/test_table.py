@@ -1,44 +1,17 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from tests.corpus.readers.tables import ROWS, examples, written
 from wordsight.corpus.build import build_corpus
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.readers.table import Table
 from wordsight.errors import InputError
-
-ROWS = [
-    {"image": "a.jpg", "caption": "a dog runs", "label": "dog|beach", "split": "train"},
-    {"image": "b.jpg", "caption": 'a "big", red cat', "label": "cat", "split": "test"},
-    {"image": "a.jpg", "caption": "two dogs run", "label": "dog", "split": "train"},
-]
-
-
-def examples(table: Table) -> list[Example]:
-    found = list(table)
-    assert all(isinstance(each, Example) for each in found), found
-    return [each for each in found if isinstance(each, Example)]
-
-
-def written(path: Path, rows: list[dict[str, Any]]) -> Path:
-    if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(rows), path)
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    else:
-        between = "\t" if path.suffix == ".tsv" else ","
-        cells = [list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
-        quoted = [['"' + cell.replace('"', '""') + '"' for cell in line] for line in cells]
-        path.write_text("".join(between.join(line) + "\r\n" for line in quoted))
-    return path
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])

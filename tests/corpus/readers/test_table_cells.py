@@ -11,28 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.corpus.readers.tables import examples, written
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.readers.table import Table
 from wordsight.errors import InputError
-
-
-def examples(table: Table) -> list[Example]:
-    found = list(table)
-    assert all(isinstance(each, Example) for each in found), found
-    return [each for each in found if isinstance(each, Example)]
-
-
-def written(path: Path, rows: list[dict[str, Any]]) -> Path:
-    if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(rows), path)
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    else:
-        between = "\t" if path.suffix == ".tsv" else ","
-        cells = [list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
-        quoted = [['"' + cell.replace('"', '""') + '"' for cell in line] for line in cells]
-        path.write_text("".join(between.join(line) + "\r\n" for line in quoted))
-    return path
 
 
 def test_a_list_as_numpy_prints_it_is_several(tmp_path: Path) -> None:

@@ -1,35 +1,13 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from tests.corpus.readers.tables import examples
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.readers.table import Table
 from wordsight.errors import InputError
-
-
-def examples(table: Table) -> list[Example]:
-    found = list(table)
-    assert all(isinstance(each, Example) for each in found), found
-    return [each for each in found if isinstance(each, Example)]
-
-
-def written(path: Path, rows: list[dict[str, Any]]) -> Path:
-    if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(rows), path)
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    else:
-        between = "\t" if path.suffix == ".tsv" else ","
-        cells = [list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
-        quoted = [['"' + cell.replace('"', '""') + '"' for cell in line] for line in cells]
-        path.write_text("".join(between.join(line) + "\r\n" for line in quoted))
-    return path
 
 
 def test_a_cell_that_swallows_rows_is_told_and_they_are_read(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from wordsight.errors import listed, unknown
+from wordsight.errors import InputError, listed, unknown
 
 
 def test_a_message_names_a_dozen_keys_at_most() -> None:
@@ -14,6 +14,15 @@ def test_a_message_stays_short_however_long_the_keys_are() -> None:
     assert len(listed(["x" * 5_000])) < 150
     assert len(listed(["x" * 5_000] * 5_000)) < 450
     assert len(str(unknown("column", "y", ["x" * 5_000] * 5_000))) < 600
+
+
+def test_a_message_stays_short_whatever_value_or_path_it_holds() -> None:
+    long = "dog " * 20_000
+    line = str(InputError(f"found {long!r} where", where=long, expected=long, mend=long))
+    assert len(line) < 2_000
+    assert line.count(" ... ") == 4
+    assert str(InputError(f"found {long!r} at the end")).endswith("at the end")
+    assert str(InputError("x" * 400, where="y" * 400)) == f"{'y' * 400}: {'x' * 400}"
 
 
 def test_the_nearest_name_is_suggested_wherever_it_stands() -> None:

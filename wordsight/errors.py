@@ -13,6 +13,8 @@ T = TypeVar("T")
 _MOST_NAMES = 12
 _LONGEST_NAME = 100
 _LONGEST_LIST = 400
+# What, where, what was expected, how to mend it: of each so many characters.
+_LONGEST_PART = 450
 
 
 class Terminated(KeyboardInterrupt):
@@ -33,13 +35,22 @@ class InputError(ValueError):
         self, what: str, *, where: str | Path | None = None, expected: str | None = None, mend: str | None = None
     ) -> None:
         self.what, self.where, self.expected, self.mend = what, where, expected, mend
-        line = f"{where}: {what}" if where is not None else what
+        line = f"{_cut(where)}: {_cut(what)}" if where is not None else _cut(what)
         if expected is not None:
-            line += f"; expected {expected}"
+            line += f"; expected {_cut(expected)}"
         if mend is not None:
-            line += f"; {mend}"
+            line += f"; {_cut(mend)}"
         # File names and cells may hold line breaks; the promise is one line.
         super().__init__(" ".join(line.split()))
+
+
+def _cut(part: object) -> str:
+    """A part of a message; of one that holds a whole cell, value or path the beginning and the end."""
+    text = str(part)
+    if len(text) <= _LONGEST_PART:
+        return text
+    half = _LONGEST_PART // 2
+    return f"{text[:half]} ... {text[-half:]}"
 
 
 class SomeFailedError(InputError):

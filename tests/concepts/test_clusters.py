@@ -167,7 +167,7 @@ def test_bad_input_has_a_line(make_corpus: MakeCorpus) -> None:
         build_clusters(corpus, ClustersSettings(size=3), "all")
     with pytest.raises(InputError, match="'all' holds no captions"):
         build_clusters(make_corpus([[], []], name="empty"), TWO, "all")
-    with pytest.raises(InputError, match="--size: 0 is given; expected at least 1"):
+    with pytest.raises(InputError, match="size is 0; expected a number from 1 to 1,000,000,000"):
         build_clusters(corpus, ClustersSettings(size=0), "all")
     with pytest.raises(InputError, match="pool.*one of: cls, mean"):
         concept_set_for(corpus, "clusters", {"pool": "average"}, "all")

@@ -95,7 +95,7 @@ def test_an_unknown_split_or_setting_or_kind_suggests_the_nearest(make_corpus: M
         concept_set_for(corpus, "postag", {"parts": "noun"}, "train")
     with pytest.raises(InputError, match="expected a value of type int"):
         concept_set_for(corpus, "postag", {"size": "2"}, "train")
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="size is 0; expected a number from 1 to 1,000,000,000"):
         concept_set_for(corpus, "postag", {"size": 0}, "train")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from wordsight.atomic import write_text
-from wordsight.disk import clear_disk_errors
+from wordsight.disk import clear_disk_errors, unreadable
+from wordsight.errors import InputError
 
 
 class MetricsLog:
@@ -66,13 +67,37 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a ``metrics.jsonl``; a last line cut short by a kill is left out."""
-    if not path.exists():
+    """The lines of a ``metrics.jsonl``; a last line cut short by a kill is left out.
+
+    Args:
+        path: The file; where it is absent there are no lines.
+
+    Raises:
+        InputError: When it can't be read, or a line is not an object of numbers with a step.
+    """
+    try:
+        written = path.read_bytes()
+    except FileNotFoundError:
         return []
-    lines = []
-    for text in path.read_text("utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    return lines
+    except OSError as error:
+        raise unreadable(error, path) from error
+    # What follows the last line's end was being written when its process was killed.
+    *whole, _ = written.split(b"\n")
+    return [_figures(line, f"{path}, line {number}") for number, line in enumerate(whole, 1) if line.strip()]
+
+
+def _figures(line: bytes, where: str) -> dict[str, Any]:
+    """One line: a step, and figures by name."""
+    try:
+        figures = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        figures = None
+    if not isinstance(figures, dict) or not all(map(_is_figure, figures.values())) or "step" not in figures:
+        expected = 'an object of numbers, such as {"step": 10, ...}'
+        raise InputError("is damaged", where=where, expected=expected, mend="remove that line")
+    return figures
+
+
+def _is_figure(value: Any) -> bool:
+    """Whether this is a number that a chart can show; a whole number may be longer than any float."""
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)

@@ -71,7 +71,10 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         except ValueError:
             pass
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise InputError("found a whole number beyond any float", where=where) from error
     return _of_type(hint, value, where)
 
 

@@ -216,6 +216,17 @@ def test_two_measurements_under_one_name_are_refused_in_one_column(
     assert len(compare_runs([a, b], tasks=["birds"]).rows) == 2
 
 
+def test_images_shown_whole_and_cropped_are_no_one_column(make_run: MakeRun) -> None:
+    earlier, now, whole = (
+        make_run(name, [replace(RESULT, settings={"pool": 1} | framing)])
+        for name, framing in (("a", {}), ("b", {"framing": "crop"}), ("c", {"framing": "squash"}))
+    )
+    assert len(compare_runs([earlier, now]).columns) == 1
+    for cropped in (earlier, now):
+        with pytest.raises(InputError, match=r"another protocol \(framing: crop and squash\)"):
+            compare_runs([cropped, whole])
+
+
 def test_what_is_the_machines_or_the_networks_is_no_other_protocol(make_run: MakeRun) -> None:
     runs = [
         make_run(name, [replace(RESULT, settings={"pool": 1, "precision": each, "source": each})])

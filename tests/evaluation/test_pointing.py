@@ -74,7 +74,7 @@ def test_an_image_that_is_shown_whole_has_all_its_objects(subject: Subject, make
     looking = subject_with(subject)
     assert looking.objective is not None
     (cropped,) = evaluate(looking, split, ["pointing"])
-    assert cropped.counts["masked_words"] == 1 and "framing" not in cropped.settings
+    assert cropped.counts["masked_words"] == 1 and cropped.settings["framing"] == "crop"
     framings: tuple[Framing, ...] = ("squash", "pad")
     for framing in framings:
         for backbone in (looking.backbone, looking.objective.backbone):

@@ -27,6 +27,7 @@ from wordsight.training.optimizer import rate_at
 from wordsight.training.pretrain import train
 from wordsight.training.run import Run, new_backbone, write_start
 from wordsight.training.settings import OptimizerSettings, PretrainSettings
+from wordsight.vision.preprocessing import MEAN
 
 SMALL = PretrainSettings(
     objective="icmlm-tfm",
@@ -267,3 +268,29 @@ def test_two_processes_train_as_one(data: TrainingData, tmp_path: Path) -> None:
     first, second = one.backbone().state_dict(), two.backbone().state_dict()
     for name in first:
         assert torch.allclose(first[name], second[name], atol=2e-5), name
+
+
+def test_a_run_that_is_resumed_goes_on_seeing_what_it_saw(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wordsight.training import pretrain
+
+    settings = dataclasses.replace(SMALL, epochs=2)
+    step = pretrain._Trainer._step
+    seen: list[tuple[float, ...]] = []
+
+    def stop_within(trainer: pretrain._Trainer, number: int, batch: object) -> dict[str, torch.Tensor]:
+        seen.append(trainer.objective.backbone.preprocessing.mean)
+        if len(seen) == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(trainer, number, batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pretrain._Trainer, "_step", stop_within)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, data, tmp_path / "run")
+    # As if it had begun with weights of another mean.
+    info = dataclasses.replace(Run.open(tmp_path / "run").info, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    write_start(tmp_path / "run", settings, info)
+    run = train(settings, data, tmp_path / "run", resume=True)
+    assert set(seen[8:]) == {(0.5, 0.5, 0.5)} and set(seen[:8]) == {MEAN}
+    assert run.backbone().preprocessing.mean == run.objective().backbone.preprocessing.mean == (0.5, 0.5, 0.5)

@@ -244,10 +244,9 @@ def _measured(subject: Subject, question: Question, protocol: Protocol, key: str
 def _with_origin(result: Result, subject: Subject) -> Result:
     """A result with how images were shown, where a file's weights lay, and what a reader should know of these."""
     backbone = subject.backbone
-    settings = result.settings | ({"weights_from": backbone.origin} if backbone.origin else {})
-    # Results that name no framing were measured on the centre square, as all were before there was a choice.
-    if subject.framing != "crop":
-        settings["framing"] = subject.framing
+    settings = result.settings | {"framing": subject.framing}
+    if backbone.origin:
+        settings["weights_from"] = backbone.origin
     if not backbone.preprocessing.usual:
         settings["pixels"] = {"mean": list(backbone.preprocessing.mean), "std": list(backbone.preprocessing.std)}
     return replace(result, settings=settings, warnings=[*backbone.warnings, *result.warnings])

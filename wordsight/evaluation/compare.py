@@ -166,7 +166,8 @@ def _difference(first: Column, second: Column) -> str:
         return f"of other data ({first.data} and {second.data})"
     if first.metric != second.metric:
         return f"another metric ({first.metric} and {second.metric})"
-    mine, theirs = _flat(first.settings), _flat(second.settings)
+    # Results of earlier versions name no framing: all saw the centre square.
+    mine, theirs = ({"framing": "crop", **_flat(each.settings)} for each in (first, second))
     for name in sorted(mine.keys() | theirs.keys()):
         if mine.get(name) != theirs.get(name):
             said = [str(each.get(name, "absent"))[:60] for each in (mine, theirs)]

@@ -20,6 +20,7 @@ from wordsight.objectives.tags import TagSettings
 from wordsight.progress import console
 from wordsight.training.run_info import RunInfo
 from wordsight.training.settings import PretrainSettings
+from wordsight.vision.preprocessing import Preprocessing
 
 
 def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInfo) -> list[str]:
@@ -36,10 +37,18 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
         f"objective  {settings.objective}{words}",
         f"data       {info.examples:,} images of {info.corpus} ({info.split}){_sets(info)}",
         f"backbone   {settings.backbone}, {backbone:.1f}M parameters, {settings.image_size} px; heads {heads:.1f}M",
-        f"weights    {source}",
+        f"weights    {source}{_pixels(objective.backbone.preprocessing)}",
         *(f"note       {note}" for note in (*objective.backbone.notes, *objective.backbone.warnings)),
         f"schedule   {schedule if objective.learns else 'nothing is trained'}",
     ]
+
+
+def _pixels(shown: Preprocessing) -> str:
+    """Whose mean and spread images are normalised by, where they are not ImageNet's."""
+    if shown.usual:
+        return ""
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (shown.mean, shown.std))
+    return f"; images shown with mean ({mean}) and spread ({std})"
 
 
 def _sets(info: RunInfo) -> str:

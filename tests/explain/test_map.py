@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import wordsight
+from tests.explain.browser import document, needs_browser, screenshot
 from tests.explain.conftest import MakeRun
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 from wordsight.evaluation import open_task
-from wordsight.explain.map import MapSettings, images_of_corpus, images_of_task
+from wordsight.explain.map import MapImages, MapSettings, images_of_corpus, images_of_task
 from wordsight.explain.map.embedding import embed
-from wordsight.explain.map.grid import snap
+from wordsight.explain.map.grid import Grid, snap
 from wordsight.explain.map.labels import COLOURS, OTHER, colour_labels, colours_of
-from wordsight.explain.map.page import sprite_of, thumbnail_side
+from wordsight.explain.map.page import sprite_of, thumbnail_side, write_page
 from wordsight.training.run import Run
 from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import eval_view
@@ -199,6 +200,42 @@ def test_images_are_shown_whole_on_the_map_and_to_the_network(
     wordsight.explain_map(run, corpus=corpus, out=tmp_path / "map", framing="pad")
     assert {framing for _, framing in shown} == {"pad"}
     assert len({size for size, _ in shown}) == 2, "the network's view, and the thumbnail"
+
+
+def test_the_page_draws_as_soon_as_its_picture_is_loaded_and_waits_for_no_decoder(
+    run: Run, corpus: Corpus, tmp_path: Path
+) -> None:
+    page = wordsight.explain_map(run, corpus=corpus, out=tmp_path / "map").page.read_text("utf-8")
+    script = re.sub(r"^\s*//.*$", "", page[page.rindex("<script>") :], flags=re.M)
+    assert ".decode()" not in script, "browsers put off the decoding of hidden pictures, some for ever"
+    assert 'for (const ending of ["load", "error"]) sprite.addEventListener(ending, start);' in script
+    assert "if (sprite.complete) start()" in script, "the picture may be loaded before the script runs"
+    start = script[script.index("function start()") :]
+    assert "  draw();" in start[: start.index("\n}")], "windows without a screen may have no animation frames"
+
+
+@needs_browser
+def test_a_browser_draws_the_page(tmp_path: Path) -> None:
+    # As large as the maps of most corpora: small pictures were drawn even by pages that waited for a decoder.
+    count = 144
+    thumbnails = np.random.default_rng(0).integers(0, 256, (count, 224, 224, 3), dtype=np.uint8)
+    places = np.stack(np.divmod(np.arange(count), 12), axis=1)
+    words = [["cat"] if k % 2 else ["dog"] for k in range(count)]
+    shown = MapImages("things", [b""] * count, [str(k) for k in range(count)], words, [[]] * count)
+    keys = colour_labels(words)
+    page = write_page(tmp_path / "map.html", "a map", thumbnails, Grid(places, places.astype(float)), keys, shown)
+    pixels = screenshot(page)[80:-60]
+    for key in keys:
+        wanted = [int(key.colour[k : k + 2], 16) for k in (1, 3, 5)]
+        assert (pixels == wanted).all(-1).sum() > 500, "frames of the thumbnails"
+
+
+@needs_browser
+def test_a_page_whose_picture_is_damaged_says_so(run: Run, corpus: Corpus, tmp_path: Path) -> None:
+    page = wordsight.explain_map(run, corpus=corpus, out=tmp_path / "map").page
+    text = page.read_text("utf-8")
+    page.write_text(re.sub(r"data:image/jpeg;base64,[^\"]*", "data:image/jpeg;base64,AAAA", text), "utf-8")
+    assert '<p id="broken">' in document(page, 800)
 
 
 def test_labels_are_drawn_as_frames_with_a_legend(run: Run, class_folders: Path) -> None:

@@ -44,8 +44,8 @@ def explain_map(
         corpus: Whose images are laid out; the run's own corpus by default.
         split: The split of the corpus; ``test`` where there are splits, else all.
         task: Labelled images in place of a corpus, as in `evaluate`; those of its test are laid out.
-        count: With more images than this, so many are drawn by lot.
-        seed: Of the lot and of t-SNE.
+        count: The most images; of more, a random sample is shown.
+        seed: Of the sample and of t-SNE.
         perplexity: How many neighbours each image is held close to; at most a third of the images.
         out: The folder to write ``map.png`` and ``map.html`` into; by default ``map/<corpus>-<split>`` or
             ``map/<task>`` in the run folder.

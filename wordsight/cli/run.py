@@ -123,8 +123,8 @@ class ExplainMapArguments:
             else all.
         task: Labelled images in place of a corpus, framed in the colours of their labels: folder:DIR, voc:DIR,
             table:FILE or corpus:FOLDER. Those of its test are laid out.
-        count: With more images than this, so many are drawn by lot.
-        seed: Of the lot and of t-SNE.
+        count: The most images; of more, a random sample is shown.
+        seed: Of the sample and of t-SNE.
         perplexity: How many neighbours each image is held close to; at most a third of the images.
         out: The folder to write map.png and map.html into; by default map/ in the run folder, in it a folder named
             after the corpus and split or the task.

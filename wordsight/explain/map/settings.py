@@ -12,8 +12,8 @@ class MapSettings:
     """Settings of a map.
 
     Args:
-        count: With more images than this, so many are drawn by lot.
-        seed: Of the lot and of t-SNE.
+        count: The most images; of more, a random sample is shown.
+        seed: Of the sample and of t-SNE.
         perplexity: How many neighbours each image is held close to; at most a third of the images.
     """
 

@@ -235,7 +235,17 @@ for (const button of document.querySelectorAll(".legend button")) {
     look();
   });
 }
-sprite.decode().then(() => {
+// Not `decode()`: browsers put off decoding what is not on the page, some of them for ever. The image may be there
+// already, or load after this line; where it is damaged, that is said.
+let started = false;
+function start() {
+  document.getElementById("broken").hidden = sprite.naturalWidth > 0;
+  if (started || !sprite.naturalWidth) return;
+  started = true;
   shrink();
+  whole();
+  draw();
   new ResizeObserver(whole).observe(canvas);
-});
+}
+for (const ending of ["load", "error"]) sprite.addEventListener(ending, start);
+if (sprite.complete) start();

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from PIL import Image
 import wordsight
 from wordsight.errors import InputError
 from wordsight.explain.attention import GUESSES, AttentionMaps, Span, content_words, read_photo
-from wordsight.explain.photo import explain_photo, photo_attention
+from wordsight.explain.figure import MOST_WORDS, notes
+from wordsight.explain.photo import explain_photo, photo_attention, picture_name
 from wordsight.training.run import Run
+from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import BORDER
 
 MakeRun = Callable[..., Run]
+Jpeg = Callable[..., bytes]
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +130,93 @@ def test_explain_photo_writes_a_picture(attfc: Run, photo: Path, tmp_path: Path)
 def test_an_unknown_picture_format_is_told(attfc: Run, photo: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown picture format '\.pgn'.*did you mean '\.png'"):
         explain_photo(attfc, photo, "a dog", tmp_path / "seen.pgn")
+
+
+def test_a_caption_of_any_length_gives_a_picture_that_can_be_looked_at(
+    attfc: Run, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caption = ("a dog runs on the beach with a red ball. " * 1000)[:40_000]
+    out = explain_photo(attfc, photo, caption, tmp_path / "long.png")
+    with Image.open(out) as picture:
+        assert picture.height < 3500 and picture.width < 2500
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    left = re.search(r"left out of the picture: ([\d,]+) of ([\d,]+) words .* reads the first (\d+) tokens", said)
+    assert left is not None, said
+    unread, every, tokens = (int(number.replace(",", "")) for number in left.groups())
+    assert every == len(caption.split())
+    # Ten words and a full stop are eleven tokens; two more stand at the ends.
+    assert abs((every - unread) - (tokens - 2) * 10 / 11) < 2
+    assert f"all but the first {MOST_WORDS} of the" in said
+    assert photo_attention(attfc, photo, caption).words[-1].span.end <= len(caption) * (every - unread + 1) / every
+
+
+def test_of_a_caption_that_is_read_and_drawn_whole_nothing_is_left_out(attfc: Run, photo: Path) -> None:
+    seen = photo_attention(attfc, photo, "a dog on the beach")
+    assert seen.read == len(seen.caption)
+    assert not [note for note in notes(seen) if "left out" in note]
+
+
+def test_a_long_caption_without_blanks_is_counted_in_characters(attfc: Run, photo: Path) -> None:
+    seen = photo_attention(attfc, photo, "a dog " + "\u6d77" * 3000)
+    (note,) = [note for note in notes(seen) if "left out" in note]
+    assert re.search(r"2,\d{3} of 3,006 characters of the caption", note)
+
+
+def test_an_error_quotes_the_beginning_of_a_long_caption(attfc: Run, photo: Path) -> None:
+    with pytest.raises(InputError) as told:
+        photo_attention(attfc, photo, "colourless ideas " * 2000)
+    assert len(str(told.value)) < 500 and " ...' can be hidden" in str(told.value)
+
+
+def test_every_photo_and_caption_has_a_picture_of_its_own(attfc: Run, photo: Path, tmp_path: Path, jpeg: Jpeg) -> None:
+    elsewhere = tmp_path / "other" / photo.name
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes(jpeg(5))
+    long = "a dog runs on the beach with a red ball and another red ball on"
+    asked = [
+        (photo, "a dog"),
+        (photo, "A dog!"),
+        (photo, "dog a"),
+        (elsewhere, "a dog"),
+        (photo, long),
+        (photo, long + "e"),
+    ]
+    names = [picture_name(*each) for each in asked]
+    assert len(set(names)) == len(asked)
+    assert names[0].startswith("photo-a-dog-") and all("/" not in name and len(name) < 160 for name in names)
+    assert picture_name(photo, "a dog") == names[0]
+    framed = {picture_name(photo, "a dog", framing) for framing in get_args(Framing)}
+    assert len(framed) == 3 and names[0] in framed
+    first, again, other = (explain_photo(attfc, photo, caption) for caption in ("a dog", "a dog", "a ball"))
+    assert first == again != other and first.parent == attfc.path / "attention"
+    assert first.is_file() and other.is_file()
+
+
+def test_names_of_pictures_fit_into_file_systems_whatever_the_caption(photo: Path, tmp_path: Path) -> None:
+    long = photo.rename(tmp_path / ("\u5b57" * 80 + ".jpg"))
+    for caption in ("\u6d77" * 300, "../../etc", "?*", "a" * 500):
+        name = picture_name(long, caption)
+        assert len(name.encode()) < 200 and Path(name).name == name
+        (tmp_path / name).write_bytes(b"")
+
+
+def test_a_picture_that_a_person_named_is_never_replaced_unsaid(
+    attfc: Run, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explain_photo(attfc, photo, "a dog", tmp_path / "seen.png")
+    assert "replaced" not in capsys.readouterr().err
+    explain_photo(attfc, photo, "a ball", tmp_path / "seen.png")
+    assert "seen.png was there before and is replaced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("objective", ["icmlm-attfc", "icmlm-tfm"])
+def test_a_run_that_has_not_learned_is_told_in_the_terminal_and_in_the_picture(
+    make_run: MakeRun, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], objective: str
+) -> None:
+    out = explain_photo(make_run(objective), photo, "a dog runs on the beach with a red ball", tmp_path / "seen.svg")
+    (said,) = capsys.readouterr().err.splitlines()
+    assert re.search("the run looks (at one place whatever is hidden|nowhere in particular)", said)
+    assert out.read_text("utf-8").count("#8a4b00") > 0, "the colour of what stands below the panels"
 
 
 def test_guesses_are_as_many_as_stated(make_run: MakeRun, photo: Path) -> None:

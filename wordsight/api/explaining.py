@@ -96,7 +96,8 @@ def explain_photo(
         run: A run of an ICMLM objective, or its folder.
         photo: The photo's file.
         caption: A sentence about it.
-        out: The picture to write; by default ``attention/<photo>.png`` in the run folder.
+        out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default a PNG in
+            ``attention/`` in the run folder, named after the photo and the caption.
         framing: How a photo that is not square becomes one: ``crop``, its centre square; ``squash``, all of it scaled
             to a square; ``pad``, all of it with borders.
 
@@ -108,8 +109,7 @@ def explain_photo(
     """
     from wordsight.explain.photo import explain_photo as draw
 
-    run, photo = open_run(run), Path(photo)
-    return draw(run, photo, caption, Path(out or run.path / "attention" / f"{photo.stem}.png"), framing)
+    return draw(open_run(run), Path(photo), caption, None if out is None else Path(out), framing)
 
 
 def explain_words(

@@ -99,8 +99,8 @@ class ExplainPhotoArguments:
         run: The run folder.
         photo: The photo's file.
         caption: A sentence about the photo, in quotes.
-        out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default it
-            goes into attention/ in the run folder.
+        out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default a PNG in
+            attention/ in the run folder, named after the photo and the caption.
         framing: How a photo that is not square becomes one: crop, its centre square; squash, all of it scaled to a
             square; pad, all of it with borders.
     """

@@ -32,6 +32,8 @@ GUESSES = 3
 DRAWN_SIZE = 384
 # More pixels than any camera makes; a file that claims more is made to do harm.
 MOST_PIXELS = 400_000_000
+# Of a caption, in an error.
+_QUOTED = 120
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class PhotoAttention:
         drawn: The same view of the photo, large enough to draw on.
         photo_size: Width and height of the whole photo, in pixels.
         words: One entry for each word that was hidden.
+        read: How many characters of the caption the language model reads: all, but of very long ones.
+        most_tokens: The most tokens that it reads.
         framing: How a photo that is not square became one.
     """
 
@@ -92,6 +96,8 @@ class PhotoAttention:
     drawn: NDArray[np.uint8]
     photo_size: tuple[int, int]
     words: tuple[WordAttention, ...]
+    read: int
+    most_tokens: int
     framing: Framing = "crop"
 
 
@@ -121,8 +127,8 @@ class AttentionMaps:
 
         Nouns, adjectives and verbs where the tagger is installed, else whatever word is a concept.
         """
-        pieces = self._pieces(caption)[1]
-        return [span for span in content_words(caption, self.concepts) if span in pieces]
+        _, pieces, read = self._pieces(caption)
+        return [span for span in content_words(caption[:read], self.concepts) if span in pieces]
 
     def can_hide(self, caption: str, span: Span) -> bool:
         """Whether a stretch of a caption is one wordpiece."""
@@ -143,7 +149,7 @@ class AttentionMaps:
         view, drawn = (
             eval_view(packed.data, side, framing=self.framing) for side in (self.size, max(self.size, DRAWN_SIZE))
         )
-        ids, pieces = self._pieces(caption)
+        ids, pieces, read = self._pieces(caption)
         wanted = self.spans(caption) if spans is None else [span for span in spans if span in pieces]
         if not wanted:
             raise self._nothing_to_hide(caption)
@@ -165,7 +171,8 @@ class AttentionMaps:
             )
             for m, span in enumerate(wanted)
         )
-        return PhotoAttention(caption, view, drawn, (packed.width, packed.height), found, self.framing)
+        size = (packed.width, packed.height)
+        return PhotoAttention(caption, view, drawn, size, found, read, self.model.max_tokens, self.framing)
 
     def _masked(self, ids: list[int], positions: list[int]) -> MaskedWords:
         """The caption once for each of its words, that word hidden: a batch of one image and m words."""
@@ -187,8 +194,11 @@ class AttentionMaps:
         entries = self.objective.candidates[best.indices].tolist()
         return tuple(Guess(self._spelled(e), p) for e, p in zip(entries, best.values.tolist(), strict=True))
 
-    def _pieces(self, caption: str) -> tuple[list[int], dict[Span, int]]:
-        """The caption's vocabulary ids, and for each stretch of text that is one wordpiece its place among them."""
+    def _pieces(self, caption: str) -> tuple[list[int], dict[Span, int], int]:
+        """The caption's vocabulary ids, where each stretch that is one wordpiece is among them, and how far they go.
+
+        Longer captions than the language model can take end where it stops reading, in characters.
+        """
         coded = self.model.tokenizer(
             caption, return_offsets_mapping=True, truncation=True, max_length=self.model.max_tokens
         )
@@ -198,7 +208,9 @@ class AttentionMaps:
             start += len(caption[start:end]) - len(caption[start:end].lstrip())
             if end > start:
                 pieces[Span(start, end)] = place
-        return list(coded["input_ids"]), pieces
+        ids = list(coded["input_ids"])
+        read = max((span.end for span in pieces), default=0) if len(ids) >= self.model.max_tokens else len(caption)
+        return ids, pieces, read
 
     def _spelled(self, entry: int) -> str:
         """A vocabulary entry as a person reads it; pieces that continue a word begin with a hyphen."""
@@ -209,8 +221,9 @@ class AttentionMaps:
 
     def _nothing_to_hide(self, caption: str) -> InputError:
         known = ", ".join(sorted(self.concepts)[:8])
+        said = caption if len(caption) <= _QUOTED else caption[:_QUOTED].rstrip() + " ..."
         return InputError(
-            f"no word of {caption!r} can be hidden",
+            f"no word of {said!r} can be hidden",
             where="caption",
             expected="a noun, adjective or verb that the run was trained on",
             mend=f"the run knows {len(self.concepts)} words, among them {known}",

@@ -19,6 +19,7 @@ from PIL import Image
 from wordsight.corpus.build import build_corpus
 from wordsight.corpus.example import Example
 from wordsight.corpus.readers.coco import Coco
+from wordsight.corpus.show import describe
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 
@@ -153,6 +154,27 @@ def test_a_strange_corpus_json_is_one_line(text: str, what: str, corpus: Corpus)
     (corpus.path / "corpus.json").write_text(text)
     with pytest.raises(InputError, match=what):
         Corpus.open(corpus.path)
+
+
+_TOP = ["fingerprint", "sources", "settings", "splits", "languages", "label_names", "shards", "captions", "counts"]
+_COUNTS = [f"counts.{name}" for name in ("captions", "boxes", "rejected", "rejected_units", "unread")]
+_FILES = [f"captions.{name}" for name in ("file", "rows", "bytes", "checksums")]
+
+
+@pytest.mark.parametrize("place", [*_TOP, *_COUNTS, *_FILES])
+def test_a_corpus_json_with_values_of_other_types_is_one_line_or_can_be_shown(place: str, corpus: Corpus) -> None:
+    file = corpus.path / "corpus.json"
+    whole = file.read_text()
+    *above, name = place.split(".")
+    for value in (7, -1, 0.5, "text", None, True, [], {}, [7], {"a": "b"}, {"file": "../x", "rows": 1, "bytes": 1}):
+        info, said = json.loads(whole), ""
+        (info[above[0]] if above else info)[name] = value
+        file.write_text(json.dumps(info))
+        try:
+            str(describe(Corpus.open(corpus.path)))
+        except InputError as error:
+            said = str(error)
+        assert not said or (str(corpus.path) in said and len(said) < 1_000)
 
 
 def test_a_corpus_json_with_parts_missing_is_damaged(corpus: Corpus) -> None:

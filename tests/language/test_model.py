@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -195,6 +196,28 @@ def test_what_is_no_model_is_refused_in_one_line(tiny: Path, tmp_path: Path) -> 
             load_language_model(str(folder))
         assert str(folder) in str(error.value)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("config.json", {"pad_token_id": False}),
+        ("config.json", {"hidden_act": 7}),
+        ("config.json", []),
+        ("tokenizer.json", {"post_processor": {"type": "nothing"}}),
+        ("tokenizer.json", {"model": None}),
+        ("tokenizer_config.json", {"model_max_length": math.inf}),
+        ("tokenizer_config.json", {"model_max_length": "many"}),
+        ("tokenizer_config.json", {"model_max_length": 0}),
+    ],
+)
+def test_files_of_a_model_with_values_of_other_kinds_are_one_line(file: str, changed: Any, tiny: Path) -> None:
+    before = json.loads((tiny / file).read_text())
+    (tiny / file).write_text(json.dumps({**before, **changed} if isinstance(changed, dict) else changed))
+    with pytest.raises(InputError) as error:
+        load_language_model(str(tiny))
+    assert str(tiny) in str(error.value)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 1_500
 
 
 def test_a_model_without_a_mask_token_is_refused(tmp_path: Path, minilm: LanguageModel) -> None:

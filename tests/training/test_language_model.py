@@ -140,6 +140,10 @@ def test_weights_that_are_not_those_that_were_trained_are_one_line(
     weights.write_bytes(content)
     with pytest.raises(InputError, match="is damaged: its weights are not those that were trained"):
         load_language_model(str(tmp_path / "copy"))
+    weights.unlink()
+    weights.mkdir()
+    with pytest.raises(InputError, match="is damaged: its weights are not those that were trained"):
+        load_language_model(str(tmp_path / "copy"))
 
 
 def test_words_that_are_one_token_can_be_masked(trained: TrainedLanguageModel, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wordsight.corpus.example import Box
+from wordsight.corpus.info import check_info
 from wordsight.corpus.rows import Rows, row_checksum
 from wordsight.corpus.splits import ALL, UnknownSplit, chosen_splits
 from wordsight.errors import InputError, unknown
@@ -109,6 +110,7 @@ class Corpus:
                 mend="build it again with this wordsight",
             )
         try:
+            check_info(info, folder / "corpus.json")
             _check_files(folder, info)
             return cls(folder, info)
         except InputError:

@@ -7,6 +7,7 @@ Any Hugging Face encoder of the BERT family (BERT, DistilBERT, RoBERTa, MiniLM) 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -64,7 +65,11 @@ class LanguageModel:
         # RoBERTa and its kin count positions from pad_id + 1, so two position embeddings hold no token.
         positions = int(getattr(encoder.config, "max_position_embeddings", 512))
         offset = self.pad_id + 1 if encoder.config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0
-        self.max_tokens = min(int(tokenizer.model_max_length), positions - offset)
+        longest = tokenizer.model_max_length
+        if not isinstance(longest, int | float) or not 3 <= longest < math.inf:
+            found = f"its tokenizer's model_max_length is {longest!r}"
+            raise InputError(found, where=name, expected="how many tokens it reads at most")
+        self.max_tokens = min(int(longest), positions - offset)
 
     @property
     def device(self) -> torch.device:
@@ -185,7 +190,6 @@ def load_language_model(name: str) -> LanguageModel:
 
 def _read(folder: Path) -> tuple[Any, Any]:
     """The encoder and its fast tokenizer."""
-    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
     for file in sorted(folder.glob("*")):
@@ -197,8 +201,9 @@ def _read(folder: Path) -> tuple[Any, Any]:
             encoder, loading = AutoModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
-    # What transformers raises on a file that is cut, garbled or of another shape is any of these.
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    # On files that are cut, garbled or of other types transformers and huggingface_hub raise errors of many kinds, and
+    # tokenizers a plain Exception.
+    except Exception as error:
         raise InputError(
             f"can't be read as a language model ({error})", where=folder, expected="config, tokenizer and safetensors"
         ) from error

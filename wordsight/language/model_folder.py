@@ -80,6 +80,7 @@ def weights_checksums(folder: Path) -> dict[str, str]:
     return {
         file.name: _digest(file, file.stat().st_size, file.stat().st_mtime_ns).hex()
         for file in sorted(folder.glob("*.safetensors"))
+        if file.is_file()
     }
 
 

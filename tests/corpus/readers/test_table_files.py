@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.corpus.readers.tables import ROWS, examples, written
@@ -73,3 +75,17 @@ def test_rows_of_an_image_are_joined_across_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         written(tmp_path / f"{name}.jsonl", [{"image": "a.jpg", "caption": f"dog {name}"}])
     assert examples(Table((tmp_path / "one.jsonl", tmp_path / "two.jsonl")))[0].captions == ("dog one", "dog two")
+
+
+@pytest.mark.parametrize("ending", ["arrow", "parquet"])
+def test_text_that_is_not_utf8_is_one_line(ending: str, tmp_path: Path) -> None:
+    text = pa.array([b"a dog", b"a \xff\xfe dog"], pa.binary()).view(pa.string())
+    table = pa.table({"image": ["a.jpg", "b.jpg"], "caption": text})
+    file = tmp_path / f"t.{ending}"
+    if ending == "parquet":
+        pq.write_table(table, file)
+    else:
+        with pa.ipc.new_file(str(file), table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(InputError, match=rf"t.{ending}: can't be read \(.*UTF8"):
+        list(Table(file))

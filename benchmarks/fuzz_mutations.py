@@ -128,9 +128,11 @@ def damage_rows(path: Path, draw: random.Random) -> None:
 def damage_columns(path: Path, draw: random.Random) -> None:
     """Of a Parquet or Arrow file: other values, other types."""
     if path.suffix == ".parquet":
-        rows = pq.read_table(path).to_pylist()
+        table = pq.read_table(path)
     else:
-        rows = pa.ipc.open_file(path).read_all().to_pylist()
+        table = pa.ipc.open_file(path).read_all()
+    table.validate(full=True)  # it may have been damaged before
+    rows = table.to_pylist()
     if draw.random() < 0.4 and rows:
         name = draw.choice(list(rows[0]))
         value = odd_value(draw)

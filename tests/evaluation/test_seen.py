@@ -14,7 +14,7 @@ from wordsight.corpus.build import BuildSettings
 from wordsight.corpus.known_images import KnownImages
 from wordsight.evaluation import CorpusSplit, Result, Subject, evaluate, open_task
 from wordsight.evaluation.seen import PRETRAINED_ON, Seen, seen_in_pretraining, with_seen
-from wordsight.explain.report.results import result_rows
+from wordsight.explain.report.results import warnings
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_test_images_that_were_pretrained_on_are_counted(
         assert result.counts[PRETRAINED_ON] == 3
         file = subject.results_folder / "colours" / f"{result.protocol}.json"
         assert said in Result.read(file).warnings
-        assert any(said in row.note for row in result_rows([result]))
+        assert any(said in line for line in warnings([result]))
 
 
 def test_what_is_known_of_training_images_is_brought_up_to_date(

@@ -251,7 +251,7 @@ def test_words_may_stand_on_both_sides_of_a_flag(two: Run, capsys: pytest.Captur
 def test_photos_that_are_gone_are_not_needed_without_a_look_at_them(two: Run, spoken: Corpus, tmp_path: Path) -> None:
     (spoken.path / "corpus.json").rename(tmp_path / "corpus.json")
     try:
-        with pytest.raises(InputError, match="give --images 0 to compare the words without a look at photos"):
+        with pytest.raises(InputError, match="give --images 0 to compare the words without using photos"):
             explain_words(two, ["dog"])
         assert explain_words(two, ["dog"], images=0).nearest[0].near["german"][0].word == "hund"
     finally:

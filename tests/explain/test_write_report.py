@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from tests.explain.browser import needs_browser, printed_pages
 from wordsight.concepts import ConceptSet
 from wordsight.corpus import Corpus
 from wordsight.evaluation.results import Group, Result, SweepPoint
 from wordsight.explain.report import gather, write_report
-from wordsight.explain.report.results import protocol_says, telling
+from wordsight.explain.report.results import headlines, protocol_says, result_tables, warnings
 from wordsight.training.run import Run
 
 MakeRun = Callable[..., Run]
@@ -75,7 +77,17 @@ def add_results(run: Run) -> None:
     results = [
         Result("scenes-test", "masked-words", "top-1 accuracy", 61.25, baselines=text, more={"top-5": 82.5}),
         Result("scenes-test", "pointing", "peak in box", 81.75, baselines={"chance": 11.5}, standard_error=1.5),
-        Result("<b>birds</b>", "logistic", "top-1 accuracy", 64.5, 37.5, penalty=0.01, sweep=[SweepPoint(0.01, 60.0)]),
+        Result(
+            "<b>birds</b>",
+            "logistic",
+            "top-1 accuracy",
+            64.5,
+            37.5,
+            interval=(60.1, 68.9),
+            penalty=0.01,
+            sweep=[SweepPoint(0.01, 60.0)],
+            warnings=["few images"],
+        ),
     ]
     for result in results[:2]:
         result.write(run.results_folder)
@@ -110,16 +122,68 @@ def test_whatever_comes_from_outside_is_escaped(report: Path) -> None:
     assert "<b>birds</b>" in document.text and "run-<icmlm-attfc>" in document.text
 
 
+def test_the_first_table_holds_the_main_number_of_every_task_and_protocol_beside_its_baselines(report: Path) -> None:
+    html = report.read_text("utf-8")
+    body = html[html.index("<tbody>") : html.index("</tbody>")]
+    rows = [Document("<table><tr>" + row.split("</tr>")[0] + "</tr></table>").text for row in body.split("<tr>")[1:]]
+    told = [re.sub(r"\s+", " ", row).strip() for row in rows]
+    assert told == [
+        "<b>birds</b> top-1 accuracy logistic 64.5 % 60.1 to 68.9 37.5 % \u2013 \u2013",
+        "scenes-test top-1 accuracy masked-words 61.2 % \u2013 \u2013 25.2 % 0.8 %",
+        "scenes-test peak in box pointing 81.8 % \u00b1 1.5 (standard error) \u2013 \u2013 11.5 %",
+    ]
+
+
+def test_numbers_come_first_then_what_was_trained_on_then_warnings(report: Path) -> None:
+    html = report.read_text("utf-8")
+    order = [
+        'class="results headlines"',
+        "learned to see from",
+        "Read this with the numbers",
+        'id="data"',
+        'id="results"',
+    ]
+    places = [html.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_a_warning_stands_once_in_a_paragraph_with_all_that_it_is_of() -> None:
+    said = "the whole of a long sentence that no narrow column of a table could hold"
+    results = [Result("cifar", "few-shot", "top-1", 1.0, part=f"{n}-shot", warnings=[said]) for n in (1, 2)]
+    assert warnings(results) == [f"cifar, few-shot (1-shot), few-shot (2-shot): {said}"]
+    assert all(said not in row.note for table in result_tables(results) for row in table.rows)
+
+
 def test_every_number_stands_beside_its_protocol_and_its_baselines(report: Path) -> None:
     html, document = report.read_text("utf-8"), read(report)
-    rows = html[html.index("<tbody>") : html.index("</tbody>")].split("<tr>")[1:]
-    assert len(rows) == 4
+    blocks = html[html.index('id="results"') :].split("<tbody>")[1:]
+    assert len(blocks) == 3
     measured = {"61.2": "masked-words", "82.5": "masked-words", "81.8": "pointing", "64.5": "logistic"}
     for value, protocol in measured.items():
-        row = next(row for row in rows if f"<b>{value}" in row)
-        assert f"<code>{protocol}</code>" in row
+        (block,) = [block for block in blocks if f"<b>{value}" in block]
+        assert f"<code>{protocol}</code>" in block
     for number in ("37.5", "25.2", "41.5", "11.5", "17.5", "± 1.5"):
         assert number in document.text, number
+
+
+def test_random_weights_of_a_further_metric_have_the_column_of_random_weights() -> None:
+    baselines = {"random weights, top-5": 12.5, "CCA, top-5": 7.5}
+    (table,) = result_tables([Result("x", "logistic", "top-1", 4.0, 2.0, baselines=baselines, more={"top-5": 20.0})])
+    assert [row.random for row in table.rows] == ["2.0\u202f%", "12.5\u202f%"]
+    assert table.rows[1].note == "CCA 7.5\u202f%"
+
+
+def test_of_ranks_the_report_says_that_lower_is_better(make_run: MakeRun) -> None:
+    run = make_run("tag-prediction")
+    Result("scenes-test", "retrieval", "R@1", 4.0, more={"median rank": 12.0}).write(run.results_folder)
+    text = read(write_report(run)).text
+    assert "median rank (lower is better)" in text and "R@1 (lower" not in text
+    assert "more is better" not in text
+
+
+@needs_browser
+def test_a_report_prints_on_few_pages(report: Path) -> None:
+    assert printed_pages(report) <= 4
 
 
 def test_every_protocol_that_was_used_is_explained(report: Path) -> None:
@@ -144,7 +208,7 @@ def test_the_report_says_what_went_in(report: Path) -> None:
 
 def test_training_is_drawn_as_curves(report: Path) -> None:
     text = read(report).text
-    for chart in ("Loss", "Named right in training", "Learning rate", "Speed"):
+    for chart in ("Loss", "Training accuracy", "Learning rate", "Speed"):
         assert chart in text
     assert "whole loss from 8 to 6" in text
 
@@ -251,14 +315,22 @@ def test_attention_is_shown_of_the_set_whose_words_were_hidden(
 
 def test_what_stands_first_is_of_every_task_by_the_best_known_protocol() -> None:
     results = [
-        *(Result("cifar", "few-shot", "top-1 accuracy", 20.0, part=f"{n}-shot", place=n) for n in range(5)),
+        *(Result("cifar", "few-shot", "top-1 accuracy", 20.0, part=f"{n}-shot", place=n) for n in range(2)),
         Result("cifar", "logistic", "top-1 accuracy", 50.0),
-        Result("flickr-test", "masked-words", "top-1 accuracy", 30.0),
         Result("flickr-test", "retrieval", "R@1", 3.0),
+        Result("flickr-test", "masked-words", "top-1 accuracy", 30.0),
     ]
-    assert [(one.task, one.protocol) for one in telling(results, 3)] == [
+    assert [(one.task, one.protocol) for one in headlines(results)] == [
         ("cifar", "logistic"),
+        ("cifar", "few-shot (0-shot)"),
+        ("cifar", "few-shot (1-shot)"),
         ("flickr-test", "masked-words"),
         ("flickr-test", "retrieval"),
     ]
-    assert telling(results[:1], 3) == results[:1]
+
+
+def test_attention_that_is_the_same_for_all_words_is_a_warning(
+    make_run: MakeRun, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wordsight.explain.report.attention.sameness", lambda *_, **__: "always the same corner")
+    assert "where it looks: always the same corner" in gather(make_run("icmlm-attfc"), corpus, 2).warnings

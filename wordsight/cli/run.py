@@ -166,7 +166,7 @@ class ExplainWordsArguments:
         concepts: The concept set to look at, by name; by default all of the run's.
         centre: Take the mean of all words from each word first.
         images: How many photos that the run learned from tell which directions of the words count: those along which
-            photos differ. 0 compares the words without a look at photos.
+            photos differ. 0 compares the words without using photos.
         corpus: The folder of the corpus that the run learned from, where that was moved or copied.
         out: A JSON file to write what was found to.
         device: Where the photos are looked at.

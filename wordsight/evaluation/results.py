@@ -28,6 +28,8 @@ from wordsight.settings import from_mapping
 DRAW = "draw"
 # Metrics that are numbers of their own, not percentages.
 NO_PERCENT = frozenset({"median rank"})
+# Metrics that are better the smaller they are.
+LESS_IS_BETTER = frozenset({"median rank"})
 _PACKAGES = ("wordsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 
 

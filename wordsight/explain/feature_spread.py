@@ -34,7 +34,7 @@ IMAGES = 1000
 # With fewer, those that happen to be looked at decide which words are near.
 ENOUGH = 100
 _POWER = 0.25
-_WITHOUT = "give --images 0 to compare the words without a look at photos"
+_WITHOUT = "give --images 0 to compare the words without using photos"
 
 
 def photos(run: Run, images: int = IMAGES) -> Chosen:

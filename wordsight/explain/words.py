@@ -74,7 +74,7 @@ class WordsExplained:
         images: How many photos told which directions count; 0 for none.
         nearest: Of each word that was asked for, once for each space that has it.
         similarity: Against a list of scores, where one was given.
-        translations: Against a dictionary, where one was given: there and back.
+        translations: Against a dictionary, where one was given: in both directions.
     """
 
     run: str
@@ -244,9 +244,7 @@ def print_words(found: WordsExplained, console: Console | None = None, translate
         line = f"similarity: Spearman {one.spearman:.3f} over {one.known:,} of {one.pairs:,} pairs ({one.space})"
         console.print(line, soft_wrap=True, markup=False)
     if 0 < found.images < ENOUGH:
-        say = (
-            f"note: {found.images} photos say little about which directions count: look at {ENOUGH} or more, or at none"
-        )
+        say = f"note: {found.images} photos say little about which directions count: use {ENOUGH} or more, or none"
         console.print(f"{say} (--images 0)", soft_wrap=True, markup=False, style="dim")
 
 

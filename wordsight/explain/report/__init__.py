@@ -6,7 +6,7 @@ moved, an objective without attention, nothing measured yet) is said in its plac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,13 +17,13 @@ from wordsight.concepts import CONCEPT_SETS
 from wordsight.concepts.applied import can_be_masked
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
-from wordsight.evaluation.results import read_results
+from wordsight.evaluation.results import Result, read_results
 from wordsight.explain.attention import has_attention, objectives_with_attention
 from wordsight.explain.formats import SPACE, count, duration, plain
 from wordsight.explain.report.attention import describe_attention
 from wordsight.explain.report.contents import AttentionPart, Report
 from wordsight.explain.report.data import describe_concepts, describe_data, listed
-from wordsight.explain.report.results import groups_tables, headlines, protocols, result_rows
+from wordsight.explain.report.results import groups_tables, headlines, protocols, result_tables, warnings
 from wordsight.explain.report.training import training_charts
 from wordsight.objectives import objective_kind
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 MAPS = 12
 TEMPLATES = Path(__file__).parent / "templates"
 _ASKED = {
-    "masked": "to name a word hidden in a caption by looking for it in the picture",
-    "tags": "which concepts a picture has",
+    "masked": "to predict a word hidden in a caption by looking for it in the picture",
+    "tags": "to predict which concepts a picture has",
 }
 
 
@@ -79,6 +79,7 @@ def gather(run: Run, corpus: Corpus | None, maps: int) -> Report:
         version=_version(),
         sentence=_sentence(run, corpus, concepts),
         headlines=headlines(results),
+        warnings=_warnings(run, results, attention),
         data=None if corpus is None else describe_data(corpus),
         data_notes=[*data_notes, *concept_notes],
         concepts=[
@@ -86,7 +87,7 @@ def gather(run: Run, corpus: Corpus | None, maps: int) -> Report:
             for name, found in concepts.items()
         ],
         charts=training_charts(run.metrics(), run.settings.batch_size),
-        results=result_rows(results),
+        results=result_tables(results),
         groups=groups_tables(results),
         protocols=protocols(results),
         attention=attention,
@@ -126,7 +127,7 @@ def _attention_of(
         having = " and ".join(objectives_with_attention())
         return None, (
             f"The objective {run.settings.objective} looks at a picture as a whole: it has no attention that could be "
-            f"shown. Those that hide words have: {having}."
+            f"shown. {having} have it."
         )
     words = next((found.concepts for found in concepts.values() if can_be_masked(found.concepts)), None)
     if corpus is None or words is None:
@@ -138,6 +139,13 @@ def _attention_of(
     return attention, "" if attention is not None else "No captions are at hand whose words could be hidden."
 
 
+def _warnings(run: Run, results: Sequence[Result], attention: AttentionPart | None) -> list[str]:
+    """What a reader should know before anything else, a sentence each."""
+    unfinished = [] if run.info.finished else ["training has not finished"]
+    blind = [f"where it looks: {attention.warning}"] if attention is not None and attention.warning else []
+    return [*unfinished, *warnings(results), *blind]
+
+
 def _not_shown(error: InputError) -> str:
     return f"Not shown: {error}."
 
@@ -146,7 +154,7 @@ def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, KeptConcep
     settings, info = run.settings, run.info
     needs = objective_kind(settings.objective).build.needs
     asked = next(
-        (f"It was asked {phrase}: the" for need, phrase in _ASKED.items() if need in needs), "It was given the"
+        (f"It was trained {phrase}: the" for need, phrase in _ASKED.items() if need in needs), "It was trained with the"
     )
     name = Path(info.corpus).name if corpus is None else corpus.name
     start = "published weights" if settings.pretrained else "random weights"
@@ -156,7 +164,7 @@ def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, KeptConcep
     ended = f" Training took {duration(info.seconds)}." if info.finished else " Training has not finished."
     return (
         f"A {settings.backbone} network learned to see from {_texts(concepts) if needs else ''}{count(info.examples)} "
-        f"pictures (corpus {name}{split}). {asked} objective {settings.objective}. From {start} on, it saw "
+        f"pictures (corpus {name}{split}). {asked} objective {settings.objective}. Starting from {start}, it saw "
         f"each picture {times}, at {size} pixels.{ended}"
     )
 

@@ -1,4 +1,4 @@
-"""The grid of attention maps: held-out examples drawn by lot, a hidden word in each, and where the network looked."""
+"""The grid of attention maps: random held-out examples, a hidden word in each, and where the network looked."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from wordsight.explain.attention import AttentionMaps, PhotoAttention, Span, Wor
 from wordsight.explain.formats import chance
 from wordsight.explain.heat import common_top, data_uri, overlay, scale_colours
 from wordsight.explain.report.contents import AttentionMap, AttentionPart, Bar, BoxDrawn
+from wordsight.explain.sameness import sameness
 from wordsight.progress import track
 from wordsight.vision.views import eval_view_crop
 
@@ -32,7 +33,7 @@ COVERED = 0.6
 
 
 def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: int) -> AttentionPart | None:
-    """Attention maps of examples that were not trained on, drawn by lot.
+    """Attention maps of random examples that were not trained on.
 
     Args:
         run: A run of an ICMLM objective.
@@ -61,11 +62,16 @@ def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: i
     boxed = " The frame is the known place of the object." if any(boxes for _, boxes in shown) else ""
     return AttentionPart(
         sentence="One word of each caption is hidden. On the left the picture; on the right, in colour, where the "
-        "network looked for the word; below, its three likeliest guesses. The examples, "
-        f"{origin}, are drawn by lot, not picked.{boxed}",
+        "network looked for the word; below, its three likeliest words. The examples, "
+        f"{origin}, are a random sample, not picked.{boxed}",
         colours=scale_colours(),
         top=chance(top),
         maps=[_map(seen, boxes, top) for seen, boxes in shown],
+        warning=sameness(
+            [seen.words[0].attention_HW for seen, _ in shown],
+            [seen.words[0].target for seen, _ in shown],
+            one_photo=False,
+        ),
     )
 
 

@@ -9,12 +9,16 @@ from wordsight.explain.report.charts import Chart
 
 @dataclass(frozen=True)
 class Headline:
-    """One of the figures at the top: what was measured, its value, and what to hold it against."""
+    """A row of the table at the top: the main number of a protocol on a task, and what it is to be read beside."""
 
-    label: str
-    value: str
-    beside: str
+    task: str
     protocol: str
+    metric: str
+    value: str
+    interval: str
+    random: str
+    text: str
+    chance: str
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,8 @@ class ConceptsPart:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One measured number with its protocol and its baselines, each as written and as a bar."""
+    """One measured number with its baselines, each as written and as a bar; further baselines in the note."""
 
-    task: str
-    protocol: str
     metric: str
     value: str
     error: str
@@ -85,6 +87,15 @@ class ResultRow:
     note: str
     bars: list[Bar]
     alt: str
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """All numbers of a protocol on a task, the main one first."""
+
+    task: str
+    protocol: str
+    rows: list[ResultRow]
 
 
 @dataclass(frozen=True)
@@ -132,12 +143,13 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class AttentionPart:
-    """The grid of attention maps and the colour scale that they share."""
+    """The grid of attention maps, the colour scale that they share, and a warning where they tell nothing."""
 
     sentence: str
     colours: list[str]
     top: str
     maps: list[AttentionMap]
+    warning: str
 
 
 @dataclass(frozen=True)
@@ -148,11 +160,12 @@ class Report:
     version: str
     sentence: str
     headlines: list[Headline] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     data: DataPart | None = None
     data_notes: list[str] = field(default_factory=list)
     concepts: list[ConceptsPart] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
-    results: list[ResultRow] = field(default_factory=list)
+    results: list[ResultTable] = field(default_factory=list)
     groups: list[GroupsTable] = field(default_factory=list)
     protocols: list[Protocol] = field(default_factory=list)
     attention: AttentionPart | None = None

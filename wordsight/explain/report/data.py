@@ -46,7 +46,7 @@ def bars(rows: Sequence[tuple[str, float]], longest: float | None = None, kind: 
     return [Bar(name, count(value), 100 * value / top, kind) for name, value in rows]
 
 
-def drawn_by_lot(indices: NDArray[np.int64], wanted: int) -> list[int]:
+def random_examples(indices: NDArray[np.int64], wanted: int) -> list[int]:
     """Some of the examples, the same ones every time."""
     return sorted(np.random.default_rng(0).permutation(indices)[:wanted].tolist())
 
@@ -67,7 +67,7 @@ def describe_data(corpus: Corpus) -> DataPart:
         rejects_sentence=_rejects_sentence(counts, sum(number for _, number in rejected)),
         rejects=bars(rejected),
         words=_caption_lengths(corpus),
-        examples=[_picture(corpus, i) for i in drawn_by_lot(corpus.indices(ALL), EXAMPLES)],
+        examples=[_picture(corpus, i) for i in random_examples(corpus.indices(ALL), EXAMPLES)],
     )
 
 
@@ -83,7 +83,7 @@ def _rejects_sentence(counts: dict[str, int], rejected: int) -> str:
 
 
 def _caption_lengths(corpus: Corpus) -> str:
-    lengths = [len(text.split()) for _, _, text in corpus.caption_iter(drawn_by_lot(corpus.indices(ALL), MEASURED))]
+    lengths = [len(text.split()) for _, _, text in corpus.caption_iter(random_examples(corpus.indices(ALL), MEASURED))]
     if not lengths:
         return ""
     low, middle, high = np.percentile(lengths, [5, 50, 95])
@@ -124,7 +124,7 @@ def describe_concepts(concepts: ConceptSet, frequency_K: NDArray[np.float64], na
     counted = "the number of training pictures that have them" if labels else "the training pictures' shares in them"
     return ConceptsPart(
         name,
-        f"Concepts are what the network is asked about: here {count(len(concepts))} {what}. "
+        f"Concepts are what the network learns to predict: here {count(len(concepts))} {what}. "
         f"Of these {shown_words}, with {counted}.",
         groups,
     )

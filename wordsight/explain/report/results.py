@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from wordsight.evaluation import open_protocol, protocol_names
-from wordsight.evaluation.results import DRAW, NO_PERCENT, GroupColumn, Result, group_columns
-from wordsight.explain.formats import count, percent, plain
-from wordsight.explain.report.contents import Bar, GroupsTable, Headline, Protocol, ResultRow
+from wordsight.evaluation.results import DRAW, LESS_IS_BETTER, NO_PERCENT, GroupColumn, Result, group_columns
+from wordsight.explain.formats import MINUS, count, percent, plain
+from wordsight.explain.report.contents import Bar, GroupsTable, Headline, Protocol, ResultRow, ResultTable
 
-HEADLINES = 4
 TEXT = "text only"
+RANDOM = "random weights"
 # Guessing without looking is called by either name.
 BLIND = ("chance", "most frequent")
 # What a person looks for first; other protocols follow.
 _FIRST = ("masked-words", "pointing", "logistic", "zero-shot", "retrieval")
 
 
-def result_rows(results: Sequence[Result]) -> list[ResultRow]:
-    """A row for every value of every result, the result's main value first."""
-    return [row for result in results for row in _rows(result)]
+def result_tables(results: Sequence[Result]) -> list[ResultTable]:
+    """A table for each result: a row for every value, the result's main value first."""
+    return [
+        ResultTable(
+            result.task,
+            result.title,
+            [
+                _row(result, result.metric, result.value, result.random_weights),
+                *(_row(result, metric, value, None) for metric, value in result.more.items()),
+            ],
+        )
+        for result in results
+    ]
 
 
-def _rows(result: Result) -> list[ResultRow]:
-    rows = [_row(result, result.metric, result.value, result.random_weights, _note(result))]
-    rows += [_row(result, metric, value, None, "") for metric, value in result.more.items()]
-    return rows
-
-
-def _row(result: Result, metric: str, value: float, random: float | None, note: str) -> ResultRow:
+def _row(result: Result, metric: str, value: float, random: float | None) -> ResultRow:
     main = metric == result.metric
     beside = result.beside(metric)
+    random = beside.pop(RANDOM, random)
     text, blind = beside.pop(TEXT, None), next((beside.pop(name) for name in BLIND if name in beside), None)
     compared = [
         ("this run", value, "trained"),
-        ("random weights", random, "random"),
+        (RANDOM, random, "random"),
         ("text alone", text, "text"),
         ("chance", blind, "chance"),
     ]
@@ -43,16 +47,15 @@ def _row(result: Result, metric: str, value: float, random: float | None, note: 
     written = plain if metric in NO_PERCENT else percent
     # A bar shows a share of a hundred.
     barred = [] if metric in NO_PERCENT else known
+    others = [f"{name} {written(number)}" for name, number in beside.items()]
     return ResultRow(
-        task=result.task,
-        protocol=result.title,
-        metric=metric,
+        metric=f"{metric} (lower is better)" if metric in LESS_IS_BETTER else metric,
         value=written(value),
         error=_error(result) if main else "",
         random="" if random is None else written(random),
         text="" if text is None else written(text),
         chance="" if blind is None else written(blind),
-        note="; ".join(filter(None, [*(f"{name} {written(number)}" for name, number in beside.items()), note])),
+        note="; ".join([*others, *(_penalty(result) if main else [])]),
         bars=[Bar(name, written(number), max(0.0, min(100.0, number)), kind) for name, number, kind in barred],
         alt="; ".join(f"{name} {written(number)}" for name, number, _ in known),
     )
@@ -64,12 +67,11 @@ def _error(result: Result) -> str:
     return "" if result.standard_error is None else f"± {result.standard_error:.1f}"
 
 
-def _note(result: Result) -> str:
-    parts = []
-    if result.penalty is not None:
-        tried = f", the best of {len(result.sweep)}" if result.sweep else ""
-        parts.append(f"penalty {plain(result.penalty)}{tried}")
-    return "; ".join([*parts, *result.warnings])
+def _penalty(result: Result) -> list[str]:
+    if result.penalty is None:
+        return []
+    tried = f", the best of {len(result.sweep)}" if result.sweep else ""
+    return [f"penalty {plain(result.penalty)}{tried}"]
 
 
 def groups_tables(results: Sequence[Result]) -> list[GroupsTable]:
@@ -99,27 +101,39 @@ def _percent_or_none(value: float | None) -> str:
 
 
 def headlines(results: Sequence[Result]) -> list[Headline]:
-    """The main values of a few results, each beside what it has to be held against."""
+    """The main number of every result: task by task, the best known protocols first."""
+    tasks = list(dict.fromkeys(result.task for result in results))
+
+    def place(result: Result) -> tuple[int, int]:
+        known = result.protocol in _FIRST
+        return tasks.index(result.task), _FIRST.index(result.protocol) if known else len(_FIRST)
+
     found = []
-    for result in telling(results, HEADLINES):
-        row = _rows(result)[0]
-        beside = [f"{bar.name} {bar.value}" for bar in row.bars[1:]]
-        found.append(Headline(f"{result.task}: {result.metric}", row.value, " · ".join(beside), result.title))
+    for result in sorted(results, key=place):
+        row = _row(result, result.metric, result.value, result.random_weights)
+        found.append(
+            Headline(
+                result.task, result.title, row.metric, row.value, _interval(result), row.random, row.text, row.chance
+            )
+        )
     return found
 
 
-def telling(results: Sequence[Result], count: int) -> list[Result]:
-    """Those few results that say most, in the order that they came in: of every task, by the best known protocols."""
-    best_first = sorted(
-        results, key=lambda result: _FIRST.index(result.protocol) if result.protocol in _FIRST else len(_FIRST)
-    )
-    times: Counter[str] = Counter()
-    ranked = []
-    for result in best_first:
-        ranked.append((times[result.task], result))
-        times[result.task] += 1
-    chosen = [id(result) for _, result in sorted(ranked, key=lambda each: each[0])[:count]]
-    return [result for result in results if id(result) in chosen]
+def _interval(result: Result) -> str:
+    """The 95 % interval; where there is none the standard error, by its name."""
+    if result.interval is not None:
+        low, high = result.interval
+        return f"{low:.1f} to {high:.1f}".replace("-", MINUS)
+    return "" if result.standard_error is None else f"± {result.standard_error:.1f} (standard error)"
+
+
+def warnings(results: Sequence[Result]) -> list[str]:
+    """What a reader should know of the results, each warning once with all that it is said of."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for warning in result.warnings:
+            said.setdefault((result.task, warning), []).append(result.title)
+    return [f"{task}, {', '.join(dict.fromkeys(titles))}: {warning}" for (task, warning), titles in said.items()]
 
 
 def protocols(results: Sequence[Result]) -> list[Protocol]:

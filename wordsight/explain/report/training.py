@@ -31,8 +31,8 @@ def training_charts(lines: Sequence[Mapping[str, Any]], batch_size: int) -> list
     charts = [
         line_chart("Loss", f"what training makes smaller{parts}", losses, X_NAME),
         line_chart(
-            "Named right in training",
-            "share of hidden words whose likeliest guess is right, in percent",
+            "Training accuracy",
+            "share of hidden words whose top prediction is right, in percent",
             {key: _series(lines, key, 100) for key in shares},
             X_NAME,
             zero=True,
@@ -47,7 +47,7 @@ def training_charts(lines: Sequence[Mapping[str, Any]], batch_size: int) -> list
         line_chart("Speed", "pictures a second", {"pictures a second": _speed(lines, batch_size)}, X_NAME, zero=True),
         line_chart(
             "Gradient norm",
-            "length of the gradient before it is clipped; peaks mean rough ground",
+            "length of the gradient before it is clipped; spikes mean unstable training",
             {"norm": _series(lines, "gradient_norm")},
             X_NAME,
             zero=True,

@@ -191,7 +191,7 @@ def chosen_device(device: Device) -> torch.device:
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
+        raise InputError("no CUDA device found", where="--device cuda", mend="give --device cpu or auto")
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
 

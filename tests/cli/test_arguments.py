@@ -136,7 +136,7 @@ def test_a_yaml_file_gives_values_and_flags_go_before_it(tmp_path: Path) -> None
         (["--parts", "noun"], "--parts: unknown parts 'noun'; expected one of: nouns, verbs; did you mean 'nouns'?"),
         (["--shares", "a,b"], "expected values with commas between them"),
         (["--lr"], "--lr: a value is missing; expected a number"),
-        (["b.jpg"], "'b.jpg' is one word too many; see wordsight try --help"),
+        (["b.jpg"], "unexpected argument 'b.jpg'; see wordsight try --help"),
     ],
 )
 def test_a_mistake_is_one_line_that_helps(words: Sequence[str], said: str) -> None:
@@ -190,6 +190,33 @@ def test_help_holds_every_argument_with_its_meaning_and_default(capsys: pytest.C
     assert "--inner.clip X Where gradients are cut; 5 % more is fine. Default: 5." in text
     assert "--layer TEXT A layer's name. Default: last." in text
     assert "example: wordsight try a.jpg --out b" in text
+
+
+@dataclass(frozen=True)
+class Unset:
+    """Words.
+
+    Args:
+        language: Of the captions.
+        weights: A file of weights.
+        images: The folder of the images; by default that of the table.
+        caption: The column of captions; guessed from the column name.
+    """
+
+    language: str | None = None
+    weights: str = ""
+    images: Path | None = None
+    caption: str | None = None
+
+
+def test_help_says_what_happens_without_a_flag_and_says_it_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        VerbParser("wordsight try", [Source(Unset)], "Try it.", "example", ("--config", "Values.")).read(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--language TEXT Of the captions. Unset by default. --weights" in text
+    assert "--weights TEXT A file of weights. Unset by default. --images" in text
+    assert "by default that of the table. --caption" in text
+    assert "guessed from the column name. example" in text
 
 
 def test_two_sources_are_told_apart() -> None:

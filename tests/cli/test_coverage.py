@@ -27,4 +27,4 @@ def test_coverage_prints_a_table_and_draws(
 def test_a_corpus_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "names.txt").write_text("dog\n")
     assert main(["coverage", str(tmp_path / "nowhere"), "--classes", str(tmp_path / "names.txt")]) == 2
-    assert "is no corpus" in capsys.readouterr().err
+    assert "is not a corpus" in capsys.readouterr().err

@@ -95,9 +95,9 @@ def test_every_command_in_the_documentation_can_be_read(
         ("pretrain --corpus c --out o --epoch 3", "did you mean '--epochs'?"),
         ("pretrain --recipe icmlm-atfc-resnet50 --corpus c --out o", "did you mean 'icmlm-attfc-resnet50'?"),
         ("pretrain --recipe my/own.yaml --corpus c --out o", "my/own.yaml: no such file"),
-        ("corpus show nowhere", "nowhere: is no corpus"),
-        ("evaluate nowhere --task folder:x", "nowhere: is no run"),
-        ("report nowhere", "nowhere: is no run"),
+        ("corpus show nowhere", "nowhere: is not a corpus"),
+        ("evaluate nowhere --task folder:x", "nowhere: is not a run"),
+        ("report nowhere", "nowhere: is not a run"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(

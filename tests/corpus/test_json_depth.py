@@ -45,5 +45,5 @@ def test_a_file_that_nests_without_end_is_one_line(text: str, tmp_path: Path) ->
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match="is nested too deeply"):
         json_content(tmp_path / "a.json", "a list")
-    with pytest.raises(InputError, match="is nested too deeply|is no JSON list"):
+    with pytest.raises(InputError, match="is nested too deeply|is not a JSON list"):
         list(json_items(tmp_path / "a.json", "a list"))

@@ -133,12 +133,12 @@ def test_opening_takes_milliseconds(corpus: Corpus) -> None:
 
 
 def test_what_is_no_corpus_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is no corpus .*wordsight corpus build"):
+    with pytest.raises(InputError, match=r"is not a corpus .*wordsight corpus build"):
         Corpus.open(tmp_path)
-    with pytest.raises(InputError, match="is no corpus"):
+    with pytest.raises(InputError, match="is not a corpus"):
         Corpus.open(tmp_path / "none")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is no corpus"):
+    with pytest.raises(InputError, match="is not a corpus"):
         Corpus.open(tmp_path / "file")
 
 

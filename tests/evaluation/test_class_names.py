@@ -87,7 +87,7 @@ def test_a_table_beside_the_images_counts_only_where_it_has_all_classes(tmp_path
             "id,a,b\nn01440764,1,2\n",
             "no column is plainly the text of the classes; expected a column called",
         ),
-        ("x.json", "[1, 2]", "is no JSON object"),
+        ("x.json", "[1, 2]", "is not a JSON object"),
         ("x.json", "{", "can't be read as JSON"),
         ("x.docx", "", "unknown kind of table"),
     ],

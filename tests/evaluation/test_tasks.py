@@ -214,7 +214,7 @@ def test_the_fingerprint_is_of_images_and_labels(colour_folder: Path) -> None:
         ("folder:", "names no labelled images"),
         ("folder:{x}/absent", "no such folder"),
         ("folder:{x}", "no image was found"),
-        ("corpus:{x}", "is no corpus"),
+        ("corpus:{x}", "is not a corpus"),
         ("voc:{x}", "no "),
         ("table:{x}/absent.csv", "absent.csv"),
     ],

@@ -96,7 +96,7 @@ def test_captions_of_a_split_come_before_files(make_corpus: Callable[..., Corpus
         ("a.tsv", b"a.jpg\tein Hund\n", None, "has 2 columns; expected --column"),
         ("a.jsonl", b'{"image": "a.jpg", "text": "ein Hund"}\n', None, "expected --column with one of: image, text"),
         ("a.json", b'["ein Hund"]', None, "holds no captions"),
-        ("a.json", b'{"annotations"', None, "is no JSON"),
+        ("a.json", b'{"annotations"', None, "is not JSON"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(

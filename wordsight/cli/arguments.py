@@ -220,7 +220,7 @@ class VerbParser:
             absent = [argument.written for argument in self._arguments if argument.name in names]
             return InputError(f"{listed(absent)} is missing", mend=see)
         if extra := re.search(r"unrecognized arguments: (.*)", message):
-            return InputError(f"{extra[1]!r} is one word too many", mend=see)
+            return InputError(f"unexpected argument {extra[1]!r}", mend=see)
         wrong = re.search(r'[Pp]arser key "([^"]+)":', message)
         argument = next((a for a in self._arguments if wrong is not None and a.name == wrong[1]), None)
         value = re.search(r"(?:Got|Given) value: (.*)\Z", message, re.DOTALL)
@@ -322,6 +322,14 @@ def _documentation(of: Callable[..., Any]) -> dict[str, str]:
     return found
 
 
+def _default_text(argument: _Argument) -> str:
+    """What stands behind a help text: the default, unless there is none and the text says what happens then."""
+    if argument.default not in (None, ""):
+        return f" Default: {written.as_written(argument.default)}."
+    told = re.search(r"by default|guessed|unset", argument.text, re.IGNORECASE)
+    return "" if told else " Unset by default."
+
+
 def _several(argument: _Argument) -> bool:
     """Whether it is any number of words, with blanks between them."""
     return argument.flag is None and typing.get_origin(argument.hint) is tuple
@@ -341,7 +349,7 @@ def _add(group: Any, argument: _Argument) -> None:
         text = f"{argument.text} Must be given."
         group.add_argument(argument.flag, type=argument.hint, metavar=metavar, required=True, help=text)
     else:
-        text = f"{argument.text} Default: {written.as_written(argument.default)}."
+        text = f"{argument.text}{_default_text(argument)}"
         group.add_argument(
             argument.flag, type=argument.hint, metavar=metavar, default=argument.default, help=text.strip()
         )

@@ -240,7 +240,7 @@ def _recipe_file(name: str) -> Path:
 def _recipes_text() -> str:
     from wordsight.recipes import recipe_names
 
-    return f"A recipe, by name or file; flags go before its values. Names: {', '.join(recipe_names())}."
+    return f"A recipe, by name or file; flags override the recipe. Names: {', '.join(recipe_names())}."
 
 
 PRETRAIN = Verb(

@@ -35,7 +35,7 @@ class Verb:
     interrupted: str | Callable[[Values], str] = "nothing half-written is left: run the same command again"
     values_flag: tuple[str, str] = (
         "--config",
-        "A YAML file of values for the flags. What stands on the line goes first.",
+        "A YAML file of values for the flags. Command-line flags override the file.",
     )
     values_file: Callable[[str], Path] = Path
 

@@ -167,7 +167,7 @@ class ConceptSet:
         folder = Path(path)
         if not (folder / "concepts.json").is_file():
             raise InputError(
-                "is no concept set (it holds no concepts.json)",
+                "is not a concept set (it holds no concepts.json)",
                 where=folder,
                 mend="make one with: wordsight concepts build KIND --corpus CORPUS --out FOLDER",
             )
@@ -184,7 +184,7 @@ class ConceptSet:
             raise unreadable(error, folder / "concepts.json") from error
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"is no concept set that can be read ({error})",
+                f"is not a concept set that can be read ({error})",
                 where=folder,
                 expected="a folder that 'wordsight concepts build' made",
                 mend="build it again",

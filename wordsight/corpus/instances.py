@@ -95,7 +95,7 @@ class Instances:
         content = json_content(self.path, "a COCO instances JSON file", parse_float=_whole)
         keys = ("images", "annotations", "categories")
         if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
-            found = f"has the keys {listed(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
+            found = f"has the keys {listed(content) or 'none'}" if isinstance(content, dict) else "is not a JSON object"
             raise InputError(found, where=self.path, expected=_LAYOUT)
         return content
 

@@ -23,7 +23,7 @@ def json_content(path: Path, expected: str, parse_float: Callable[[str], Any] | 
         parse_float: What a number with a decimal point becomes, from its digits.
 
     Raises:
-        InputError: When it can't be read, is not in UTF-8, or is no JSON.
+        InputError: When it can't be read, is not in UTF-8, or is not JSON.
     """
     try:
         with unpacked(path) as file:
@@ -56,7 +56,7 @@ def json_items(path: Path, expected: str) -> Iterator[Any]:
             head = file.read(64)
             start = len(_MARK) if head.startswith(_MARK) else 0
             if not head[start:].lstrip().startswith(b"["):
-                raise InputError("is no JSON list", where=path, expected=expected)
+                raise InputError("is not a JSON list", where=path, expected=expected)
             file.seek(start)
             for item in ijson.items(Followed(file, path), "item", use_float=True):
                 yield item

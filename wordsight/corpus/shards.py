@@ -157,7 +157,7 @@ def _clear_errors(shard: Path) -> Iterator[None]:
         yield
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise InputError(
-            f"is no tar archive, or is cut off ({error})", where=shard, mend="download it again, or move it away"
+            f"is not a tar archive, or is cut off ({error})", where=shard, mend="download it again, or move it away"
         ) from error
     except OSError as error:
         raise InputError(f"can't be read ({error})", where=shard) from error

@@ -97,7 +97,7 @@ class Corpus:
         """Open a corpus folder.
 
         Raises:
-            InputError: When the folder is no corpus, was written by another version, or is incomplete.
+            InputError: When the folder is not a corpus, was written by another version, or is incomplete.
         """
         folder = Path(path).absolute()
         info = _read_info(folder, path)
@@ -327,7 +327,7 @@ def _read_info(folder: Path, said: Path | str) -> dict[str, Any]:
         info = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
-            "is no corpus (it holds no corpus.json)",
+            "is not a corpus (it holds no corpus.json)",
             where=said,
             mend="make one with: wordsight corpus build READER ... --out FOLDER",
         ) from error

@@ -175,7 +175,7 @@ def _of_json(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"can't be read as JSON ({error})", where=file) from error
     if not isinstance(content, dict):
-        raise InputError("is no JSON object", where=file, expected='{"n01440764": "tench", ...}')
+        raise InputError("is not a JSON object", where=file, expected='{"n01440764": "tench", ...}')
     pairs = []
     for name, said in content.items():
         texts = said if isinstance(said, list) else [said]

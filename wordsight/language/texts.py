@@ -145,7 +145,7 @@ def _column(path: Path, column: str | None, say: Callable[[str], None] | None) -
             f"{wrong:,} of {rows:,} rows hold no text (such as {first})",
             where=path,
             expected=f"at most {_MOST_WRONG:.0%} such rows",
-            mend="mend them, or name another --column",
+            mend="fix them, or name another --column",
         )
     if wrong and say is not None:
         say(f"{path}: {wrong:,} of {rows:,} rows hold no text and are left out (such as {first})")
@@ -185,7 +185,7 @@ def _coco(path: Path) -> Iterator[str]:
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InputError(f"is no JSON ({error})", where=path, expected=_COCO) from error
+        raise InputError(f"is not JSON ({error})", where=path, expected=_COCO) from error
     fields = content if isinstance(content, dict) else {}
     annotations, images = fields.get("annotations", []), fields.get("images", [])
     if not isinstance(annotations, list) or not isinstance(images, list) or not (annotations or images):

@@ -65,7 +65,7 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
     Args:
         values: The settings before.
-        changes: What goes before them.
+        changes: What overrides them.
     """
     both = dict(values)
     other_objective = changes.get("objective", values.get("objective")) != values.get("objective")
@@ -76,7 +76,7 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         both[name] = merged(before, change) if nested else change  # type: ignore[arg-type]
     if other_objective and "objective_settings" not in changes:
         both.pop("objective_settings", None)
-    # Weights come from one place: a file that is given goes before the base's published ones, and they before its file.
+    # Weights come from one place: a file that is given overrides the base's published ones, and they its file.
     if changes.get("weights") and "pretrained" not in changes and both.get("pretrained"):
         both["pretrained"] = False
     if changes.get("pretrained") and "weights" not in changes and both.get("weights"):

@@ -192,7 +192,7 @@ def _most_frequent(sentences: Sentences, held: NDArray[np.bool_]) -> int:
 
 def _device(settings: LanguageSettings) -> torch.device:
     if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
+        raise InputError("no CUDA device found", where="--device cuda", mend="give --device cpu or auto")
     if settings.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(settings.device)

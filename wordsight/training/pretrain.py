@@ -322,7 +322,7 @@ def _fabric(settings: PretrainSettings) -> Fabric:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is at hand", where="--device cuda", mend="give --device cpu or auto")
+        raise InputError("no CUDA device found", where="--device cuda", mend="give --device cpu or auto")
     # It announces its precision on standard error, which the recipe says already.
     for room in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(room).setLevel(logging.WARNING)

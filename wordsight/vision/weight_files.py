@@ -132,7 +132,7 @@ def _holds_more(file: Path, said: str) -> InputError:
     # torch's own words advise to read the file with its code allowed to run: not a file from elsewhere.
     refused = said.partition("Unsupported global: GLOBAL ")[2].split(" ")[0]
     return InputError(
-        "is no file of weights, or holds more than tensors and plain values"
+        "is not a file of weights, or holds more than tensors and plain values"
         + (f" ({refused})" if refused else "")
         + ": nothing of it was run",
         where=file,

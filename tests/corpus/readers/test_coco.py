@@ -77,7 +77,7 @@ def test_entries_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
     ("content", "what"),
     [
         ("{broken", "can't be read"),
-        ("[1, 2]", "is no JSON object; expected COCO captions"),
+        ("[1, 2]", "is not a JSON object; expected COCO captions"),
         ({"photos": []}, "has the keys photos; expected COCO captions"),
         ({"images": [], "annotations": {}}, "'annotations' is no list"),
         ({"images": [], "annotations": [{"caption": "x"}]}, "annotation 1 has no 'image_id'"),
@@ -302,7 +302,7 @@ def test_karpathys_ids_are_cocos(tmp_path: Path) -> None:
     ("objects", "what"),
     [
         ("{broken", "can't be read"),
-        ("[1]", "is no JSON object; expected COCO instances"),
+        ("[1]", "is not a JSON object; expected COCO instances"),
         (ENGLISH, "has the keys images, annotations; expected COCO instances"),
         (OBJECTS | {"annotations": [{"image_id": 1}]}, "annotation 1 has the category_id None, which is no category's"),
         (OBJECTS | {"annotations": [{"image_id": 1, "category_id": [18]}]}, r"annotation 1 has the category_id \[18\]"),

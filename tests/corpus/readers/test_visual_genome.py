@@ -172,7 +172,7 @@ def test_broken_json_in_the_middle_is_found_before_anything_is_built(photo: Phot
     ("content", "what"),
     [
         ([{"image": 1}], "its first entry tells of no image; expected region_descriptions.json"),
-        ({"images": []}, "is no JSON list; expected region_descriptions.json"),
+        ({"images": []}, "is not a JSON list; expected region_descriptions.json"),
         ([], "no example was found"),
     ],
 )

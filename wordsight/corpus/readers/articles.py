@@ -25,14 +25,14 @@ class Articles:
 
     Args:
         path: The table.
-        image: The column of image files (or, in Parquet, of image bytes); where not given, told by its name.
-        caption: The column of captions; where not given, told by its name.
-        article: The column of articles; where not given, told by its name.
-        label: The column of labels; where not given, told by its name.
-        id: The column that names the examples; where not given, the image file does.
-        split: The column of splits; where not given, the one named "split".
-        language: The column of the captions' languages; where not given, the one named "language" or "lang".
-        images: The folder that the image files are in; where not given, that of the table.
+        image: The column of image files (or, in Parquet, of image bytes); guessed from the column name.
+        caption: The column of captions; guessed from the column name.
+        article: The column of articles; guessed from the column name.
+        label: The column of labels; guessed from the column name.
+        id: The column that names the examples; by default the image file does.
+        split: The column of splits; by default the one named "split".
+        language: The column of the captions' languages; by default the one named "language" or "lang".
+        images: The folder that the image files are in; by default that of the table.
         article_files: The folder of text files with the articles; the column of articles then holds their names.
         encoding: Of CSV, TSV and JSONL, and of the text files, those without a byte order mark.
         quotes: Whether double quotes hold a cell together; by default between commas, not between tabs.

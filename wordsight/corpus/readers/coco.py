@@ -30,7 +30,7 @@ class Coco:
     Args:
         captions: The JSON file.
         images: The folder that its file names are relative to.
-        language: Of the captions, for example "en"; where not given, it is not said.
+        language: Of the captions, for example "en".
         also: More captions files of the same images, each after its language, with commas between them:
             "de=captions_de.json,fr=captions_fr.json". Images are matched by their file names.
         labels: COCO's instances file of the same images (instances_train2017.json): the categories of its objects, and
@@ -207,7 +207,7 @@ class _File:
         except InputError as error:
             raise self._another_layout(error.what) if "Extra data" in error.what else error from error
         if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-            found = f"has the keys {listed(content) or 'none'}" if isinstance(content, dict) else "is no JSON object"
+            found = f"has the keys {listed(content) or 'none'}" if isinstance(content, dict) else "is not a JSON object"
             raise self._another_layout(found)
         if not isinstance(content.get("annotations", []), list):
             raise InputError("'annotations' is no list", where=self.path, expected=_LAYOUT)

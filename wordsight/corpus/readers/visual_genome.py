@@ -40,7 +40,7 @@ class VisualGenome:
     Args:
         regions: The file ``region_descriptions.json``, packed or not.
         images: The folder of the images, or the one above ``VG_100K`` and ``VG_100K_2``.
-        image_data: Which ``image_data.json`` states the images' sizes; where not given, the one beside the regions,
+        image_data: Which ``image_data.json`` states the images' sizes; by default the one beside the regions,
             and otherwise the sizes that the images' own headers state.
         val_images: How many images, drawn at random, are the split "val", the others being "train" (the paper: 5000);
             with 0 there are no splits.

@@ -29,8 +29,8 @@ class MultilabelTask:
     Args:
         path: The table; or a folder with a table ``multilabels.csv`` (.tsv, ...) in it. A column ``split`` says which
             images are for learning and which for the test; without one a fixed fifth is.
-        image: The column of image files; where not given, told by its name.
-        label: The columns of classes, with commas between them; where not given, all but those of the image, ``split``
+        image: The column of image files; guessed from the column name.
+        label: The columns of classes, with commas between them; by default all but those of the image, ``split``
             and ``id``.
         images: The folder that the image files are in; by default the table's, or ``images`` in that.
     """

@@ -34,6 +34,17 @@ def test_a_run_killed_before_it_was_known_goes_on_with_the_same_command(tmp_path
             assert [each.name for each in run.iterdir()] == ["config.yaml"]
 
 
+def test_a_run_that_lost_its_run_json_before_the_first_step_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(SETTINGS)))
+    (tmp_path / "concepts" / "concepts").mkdir(parents=True)
+    (tmp_path / "known_images.safetensors").touch()
+    assert not claim(tmp_path, resume=False)
+    assert not claim(tmp_path, resume=True)
+    (tmp_path / "backbone.safetensors").touch()
+    with pytest.raises(InputError, match="not a run"):
+        claim(tmp_path, resume=True)
+
+
 def test_a_config_of_another_program_is_not_taken_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("title: my site\n")
     with pytest.raises(InputError):

@@ -10,11 +10,16 @@ from pathlib import Path
 import yaml
 
 from wordsight.atomic import is_leftover, sweep, sweep_within
+from wordsight.corpus import known_images
 from wordsight.errors import InputError
 from wordsight.locks import sole_writer
 from wordsight.settings import from_mapping
+from wordsight.training import kept_concepts
 from wordsight.training.run import Run
 from wordsight.training.settings import PretrainSettings
+
+_BEFORE_THE_FIRST_STEP = {"config.yaml", kept_concepts.FOLDER, known_images.FILE}
+"""What a run can hold before anything was learned, but for run.json: all of it is written again by the next start."""
 
 
 @contextmanager
@@ -56,8 +61,9 @@ def claim(path: Path, *, resume: bool) -> bool:
     if path.exists() and not path.is_dir():
         raise InputError("is a file", where=path, expected="a folder to make", mend="give another --out")
     held = {each.name for each in path.iterdir() if not is_leftover(each)} if path.is_dir() else set()
-    if not held or (held == {"config.yaml"} and _is_ours(path / "config.yaml")):
-        # Killed before it was known what the run is: there is nothing to go on with, and nothing to lose.
+    if not held or ("config.yaml" in held <= _BEFORE_THE_FIRST_STEP and _is_ours(path / "config.yaml")):
+        # Killed before it was known what the run is: there is nothing to go on with, and nothing to lose. After a loss
+        # of power, a file that was written later can be there without one that was written before.
         return False
     if "config.yaml" not in held:
         raise InputError("exists already and is not a run", where=path, mend="give another --out")

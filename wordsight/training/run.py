@@ -73,7 +73,9 @@ class Run:
             info = json.loads((path / "run.json").read_text("utf-8"))
         except FileNotFoundError as error:
             raise InputError(
-                "is not a run", where=path, expected="a folder made by `wordsight pretrain`, with config.yaml and run.json"
+                "is not a run",
+                where=path,
+                expected="a folder made by `wordsight pretrain`, with config.yaml and run.json",
             ) from error
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise InputError(f"can't be read: {error}", where=path) from error

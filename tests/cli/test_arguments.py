@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import yaml
 
+from wordsight.cli import VERBS
 from wordsight.cli.arguments import Source, Values, VerbParser, take_flag
+from wordsight.cli.verb import Verb
+from wordsight.cli.written import takes_none
 from wordsight.errors import InputError
 
 
@@ -158,6 +162,8 @@ def test_what_is_missing_is_named_as_a_person_writes_it() -> None:
         ("batchsize: 8", "values.yaml: unknown setting 'batchsize'"),
         ("inner: {clp: 8}", "did you mean 'inner.clip'?"),
         ("batch_size: many", "values.yaml: batch_size: 'many' can't be read; expected a whole number"),
+        ("batch_size: null", "values.yaml: batch_size: 'null' can't be read; expected a whole number"),
+        ("inner: {clip: ~}", "values.yaml: inner.clip: 'null' can't be read; expected a number"),
         ("- a\n- b", "values.yaml: holds no settings"),
         ("a: [", "values.yaml: can't be read as YAML"),
     ],
@@ -174,6 +180,29 @@ def test_a_flag_two_levels_down_leaves_what_is_beside_it(tmp_path: Path) -> None
     words = ["--deep.de.size", "7", "--out", "b"]
     values = parser(Deep).read(words, file)
     assert values.of(Deep)["deep"] == {"en": {"size": 5, "language": "en"}, "de": {"size": 7, "language": "de"}}
+
+
+def test_no_value_of_any_verb_may_be_null_unless_it_may_be_none(tmp_path: Path) -> None:
+    file, tried = tmp_path / "values.yaml", 0
+    for name in ("pretrain", "evaluate", "compare"):
+        verb = VERBS[name]
+        assert isinstance(verb, Verb)
+        text = verb.values_flag
+        parser = VerbParser(f"wordsight {name}", verb.sources(), verb.summary, verb.example, text)
+        for argument in parser._arguments:
+            if argument.flag is None or takes_none(argument.hint):
+                continue
+            *above, last = argument.name.split(".")
+            content: Any = {last: None}
+            for key in reversed(above):
+                content = {key: content}
+            file.write_text(yaml.safe_dump(content))
+            words = ["--corpus", "c", "--out", "o"] if name == "pretrain" else ["r"]
+            kept = [word for k, word in enumerate(words) if argument.flag not in words[max(0, k - 1) : k + 1]]
+            with pytest.raises(InputError, match=r"null|missing"):
+                parser.read(kept, file)
+            tried += 1
+    assert tried > 30
 
 
 def test_a_yaml_file_that_is_absent_is_named(tmp_path: Path) -> None:

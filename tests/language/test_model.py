@@ -220,6 +220,13 @@ def test_files_of_a_model_with_values_of_other_kinds_are_one_line(file: str, cha
     assert "\n" not in str(error.value) and len(str(error.value)) < 1_500
 
 
+def test_a_model_that_cannot_read_a_sentence_is_one_line(tiny: Path) -> None:
+    content = json.loads((tiny / "tokenizer_config.json").read_text())
+    (tiny / "tokenizer_config.json").write_text(json.dumps({**content, "unk_token": None}))
+    with pytest.raises(InputError, match="can't read a sentence .*UNK"):
+        load_language_model(str(tiny))
+
+
 def test_a_model_without_a_mask_token_is_refused(tmp_path: Path, minilm: LanguageModel) -> None:
     from transformers import GPT2Config, GPT2Model
 

@@ -137,16 +137,21 @@ class VerbParser:
             values = self._parser.parse_args(ready)
         except argparse.ArgumentError as error:
             raise self._one_line(str(error), words, values_file) from error
-        self._check_ranges(values, words, values_file)
+        self._check_values(values, words, values_file)
         return Values(values, self._sources)
 
-    def _check_ranges(self, values: Namespace, words: Sequence[str], values_file: Path | None) -> None:
-        """Raise when a number is out of the range that its type says."""
+    def _check_values(self, values: Namespace, words: Sequence[str], values_file: Path | None) -> None:
+        """Raise where there is no value but must be one, and when a number is out of the range that its type says."""
         for argument in self._arguments:
+            where = self._place(argument, words, values_file)
+            value = values[argument.name]
+            # jsonargparse takes YAML's null for any type.
+            if value is None and not written.takes_none(argument.hint):
+                choices = written.choices(argument.hint)
+                expected = f"one of: {listed(choices)}" if choices else written.expected(argument.hint)
+                raise InputError("'null' can't be read", where=where, expected=expected)
             if argument.allowed is not None:
-                where = self._place(argument, words, values_file)
-                name = argument.name.rpartition(".")[2]
-                check_value(name, values[argument.name], argument.allowed, where)
+                check_value(argument.name.rpartition(".")[2], value, argument.allowed, where)
 
     def _place(self, argument: _Argument, words: Sequence[str], values_file: Path | None) -> str:
         """Where a person gave a value: the flag, or the file and the setting's name."""

@@ -53,6 +53,11 @@ def without_none(hint: Any) -> Any:
     return hint
 
 
+def takes_none(hint: Any) -> bool:
+    """Whether none is a value of the type."""
+    return hint in (Any, NoneType) or NoneType in get_args(hint)
+
+
 def placeholder(hint: Any) -> str:
     """What stands for a value in a help text."""
     inner = without_none(hint)

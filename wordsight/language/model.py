@@ -185,7 +185,21 @@ def load_language_model(name: str) -> LanguageModel:
             expected="the tokenizer that the model was trained with",
         )
     files = model_files(folder)
-    return LanguageModel(name, encoder, tokenizer, files_fingerprint(files), read_token_classifier(files, encoder))
+    found = LanguageModel(name, encoder, tokenizer, files_fingerprint(files), read_token_classifier(files, encoder))
+    _check_reads(found, folder)
+    return found
+
+
+def _check_reads(model: LanguageModel, folder: Path) -> None:
+    """Read a sentence, with a letter that hardly any vocabulary knows: what the files say need not fit together."""
+    try:
+        ids_T = model.tokenizer("a dog \u2d63", truncation=True, max_length=model.max_tokens)["input_ids"]
+        width = model.features_of_one_length(torch.tensor([ids_T])).shape[2]
+    # tokenizers raises a plain Exception here too.
+    except Exception as error:
+        raise InputError(f"can't read a sentence ({error})", where=folder, expected="files of one model") from error
+    if width != model.width:
+        raise InputError(f"its token features are {width} wide", where=folder, expected=f"{model.width}")
 
 
 def _read(folder: Path) -> tuple[Any, Any]:

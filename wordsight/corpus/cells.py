@@ -24,6 +24,10 @@ _SPEAKERS = (*_ANSWERS, "human", "user", "system")
 _IMAGE_FIELDS = ("bytes", "image", "data")
 _NAME_FIELDS = ("path", "file_name", "filename", "image_path", "url")
 
+# What programs print in a cell where there is no value; "None" and "null" may be the name of a class.
+_NO_LABEL = frozenset({"nan", "NaN", "<NA>", "NaT"})
+_NO_CAPTION = _NO_LABEL | {"None", "null", "NULL"}
+
 _DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=.-]+)*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+={0,2}\s*")
 # How image files begin: JPEG, PNG, GIF, RIFF (WebP), BMP, TIFF, JPEG 2000, and (further on) AVIF and HEIC.
@@ -81,7 +85,7 @@ def labels(cell: Any, names: Sequence[str] = ()) -> Texts:
             found.extend(part.strip() for part in each.split("|"))
         else:
             refused.append(each.what)
-    return Texts(tuple(dict.fromkeys(part for part in found if part)), tuple(refused))
+    return Texts(tuple(dict.fromkeys(part for part in found if part and part not in _NO_LABEL)), tuple(refused))
 
 
 def names(cell: Any) -> Texts:
@@ -150,7 +154,7 @@ def _all(found: Iterator[str | _NoText]) -> list[str | _NoText]:
 
 
 def _texts(cell: Any) -> Iterator[str | _NoText]:
-    if is_empty(cell):
+    if is_empty(cell) or (isinstance(cell, str) and cell.strip() in _NO_CAPTION):
         yield ""
     elif isinstance(cell, str):
         yield from _of_text(cell, _texts)

@@ -155,6 +155,26 @@ def test_the_numbered_folders_of_a_downloader_are_no_classes(photo: Photo, tmp_p
     assert (reader.label_names(), reader.unread()) == ([], {".json": 4})
 
 
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["00000/000000000", "00000/000000001", "00001/000000002"], []),  # numbered on, whatever the folder
+        (["00000/000001", "00001/000001"], ["00000", "00001"]),  # numbered anew in each class
+        (["00000/00001", "00001/00002"], ["00000", "00001"]),
+        (["00000/000000000", "00001/cat"], ["00000", "00001"]),
+        (["train/000000/0000000001", "train/000001/0000010001"], []),
+    ],
+)
+def test_numbered_folders_are_all_classes_or_none(
+    photo: Photo, tmp_path: Path, names: list[str], classes: list[str]
+) -> None:
+    for name in names:
+        photo(tmp_path / f"{name}.jpg")
+    assert Folder(tmp_path).label_names() == classes
+    found = {label for each in Folder(tmp_path) if isinstance(each, Example) for label in each.labels}
+    assert sorted(found) == classes
+
+
 def test_classes_that_are_numbers_are_classes(photo: Photo, tmp_path: Path) -> None:
     for name in ("0/00.png", "7/123.png", "00014/00014_00001.ppm", "00015/7.ppm"):
         photo(tmp_path / "train" / name, kind="PNG")

@@ -60,6 +60,15 @@ def test_what_is_no_text_is_a_reject_with_its_reason(cell: Any, what: str, tmp_p
     assert [each.captions for each in found if isinstance(each, Example)] == [()]
 
 
+@pytest.mark.parametrize("cell", ["nan", "NaN", "None", "null", "<NA>", " nan "])
+def test_what_programs_print_for_nothing_is_an_empty_cell(cell: str, tmp_path: Path) -> None:
+    rows = [{"image": "a.jpg", "caption": cell, "label": cell}, {"image": "b.jpg", "caption": "a dog runs"}]
+    first, second = examples(Table(written(tmp_path / "t.jsonl", rows)))
+    assert (first.captions, second.captions) == (("",), ("a dog runs",))
+    # A class may be called None.
+    assert first.labels == ((cell,) if cell in ("None", "null") else ())
+
+
 def test_captions_may_stand_in_several_columns(tmp_path: Path) -> None:
     row: dict[str, Any] = {"image": "a.jpg", **{f"caption_{k}": f"dog {k}" for k in (0, 1, 10, 2)}}
     path = written(tmp_path / "t.jsonl", [row, {**row, "image": "b.jpg", "caption_1": ""}])

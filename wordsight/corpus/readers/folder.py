@@ -17,7 +17,7 @@ from wordsight.corpus.splits import split_of
 from wordsight.errors import InputError
 
 _CAPTION_ENDINGS = (".txt", ".caption")
-# img2dataset numbers its shards with five digits at least, and begins the name of each file with its shard's.
+# img2dataset numbers its shards with five digits at least, and the files of all of them with more.
 _SHARD_DIGITS = 5
 
 
@@ -91,9 +91,10 @@ class Folder:
     @cached_property
     def _shards(self) -> frozenset[str]:
         """The numbered folders of a downloader, on top or in a split, relative to the folder."""
-        tops = _inner(self.path)
-        inner = [f"{top}/{name}" for top in filter(split_of, tops) for name in _inner(self.path / top)]
-        return frozenset(name for name in (*tops, *inner) if _is_shard(self.path / name))
+        found = _shards_in(self.path)
+        for top in filter(split_of, _inner(self.path)):
+            found |= {f"{top}/{name}" for name in _shards_in(self.path / top)}
+        return frozenset(found)
 
     @property
     def _caption_folder(self) -> list[str]:
@@ -152,13 +153,23 @@ def _inner(path: Path) -> list[str]:
     return sorted(each.name for each in path.iterdir() if each.is_dir() and is_shown(each.name))
 
 
-def _is_shard(folder: Path) -> bool:
-    """Whether img2dataset numbered a folder: the names of its images are numbers that begin with its own."""
-    name = folder.name
-    if len(name) < _SHARD_DIGITS or not name.isdecimal():
-        return False
-    stems = [each.stem for each in folder.iterdir() if is_image_name(each.name) and not each.name.startswith(".")]
-    return bool(stems) and all(stem.isdecimal() and stem.startswith(name) and stem != name for stem in stems)
+def _shards_in(path: Path) -> set[str]:
+    """The folders inside one that img2dataset numbered: all of them, or none.
+
+    Its files are numbered through all folders, with more digits than those have: in folders that are classes the
+    numbers begin anew in each (``00000/000001.jpg``, ``00001/000001.jpg``), or are no longer (``00000/00001.jpg``).
+    """
+    folders = [name for name in _inner(path) if len(name) >= _SHARD_DIGITS and name.isdecimal()]
+    seen: set[str] = set()
+    begun = False
+    for folder in folders:
+        names = (each.name for each in (path / folder).iterdir())
+        stems = {PurePosixPath(name).stem for name in names if is_image_name(name) and not name.startswith(".")}
+        if not all(stem.isdecimal() and len(stem) > len(folder) for stem in stems) or seen & stems:
+            return set()
+        seen |= stems
+        begun = begun or any(stem.startswith(folder) for stem in stems)
+    return set(folders) if begun else set()
 
 
 def _is_caption_of(name: str, stems: set[str]) -> bool:

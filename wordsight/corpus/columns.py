@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from wordsight.corpus import cells
 from wordsight.corpus.image_formats import is_image_name
+from wordsight.corpus.separated import form_of
 from wordsight.corpus.tabular import Row, Tabular
 from wordsight.errors import InputError, listed, unknown
 
@@ -163,6 +164,9 @@ def _told_by_cells(file: Tabular, role: Role) -> str | None:
         return None
     rows = [row.cells for row in islice(file.rows(file.columns), _SAMPLE) if isinstance(row, Row)]
     images = [name for name in file.columns if _any_image([row[name] for row in rows])]
+    if not images:
+        # Names without an ending are all alike but for their numbers.
+        images = [name for name in file.columns if len({form_of(_text(row[name])) for row in rows} | {""}) == 2]
     if role == "image":
         return images[0] if images else None
     others = [name for name in file.columns if name not in images]

@@ -163,16 +163,22 @@ class JsonRecords:
         elif content and all(map(is_image_name, content)):
             yield from self._by_image(content, split)
         elif lists := {key: entries for key, entries in content.items() if self._is_list_of_records(entries)}:
-            yield from self._of_lists(content, lists)
+            yield from self._of_lists(content, lists, split)
         elif self._is_record(content):
             yield _record("record 1", content, {"split": split})
+        elif (
+            len(inner := [key for key in content if key in _CONTAINERS and isinstance(content[key], list | dict)]) == 1
+        ):
+            yield from self._of_object(content[inner[0]], split)
         elif not split and content and all(part_of(key) and isinstance(each, dict) for key, each in content.items()):
             for key, each in content.items():
                 yield from self._of_object(each, key)
         else:
             yield from self._by_image(content, split)
 
-    def _of_lists(self, content: dict[str, Any], lists: dict[str, list[Any]]) -> Iterator[Record | Rejected]:
+    def _of_lists(
+        self, content: dict[str, Any], lists: dict[str, list[Any]], split: str
+    ) -> Iterator[Record | Rejected]:
         """The records in lists that have keys, and what the keys say of them."""
         if "images" in lists and "annotations" in content:
             mend = f"read it by: wordsight corpus build coco {self.path} IMAGES"
@@ -185,7 +191,7 @@ class JsonRecords:
             told = "class" if "label" in names else "label"
         for key, entries in lists.items():
             for number, entry in enumerate(entries, start=1):
-                yield _record(f"{key} {number:,}", entry, {told: key} if told else {})
+                yield _record(f"{key} {number:,}", entry, {"split": split} | ({told: key} if told else {}))
 
     def _by_image(self, content: dict[str, Any], split: str) -> Iterator[Record | Rejected]:
         """Captions, or records without an image of their own, by the names of their images."""

@@ -29,7 +29,8 @@ _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _MEND = "save it as UTF-8, or give its --encoding (latin-1, cp1252, utf-16, ...)"
 # The csv module's own limit, 128 KiB a cell, is shorter than many an article.
 _LARGEST_CELL = 256 << 20
-# So many lines tell what stands between the cells, and are looked at in a cell that runs over line ends.
+# So many lines tell what stands between the cells and whether the first has names, and are looked at in a cell that
+# runs over line ends.
 _LOOKED_AT = 50
 _NUMBERED = re.compile(r"(.+)#\d+")
 _FILE = re.compile(r"\S+(\s.*)?(\.\w{1,5})")
@@ -67,7 +68,7 @@ class Separated:
         quotes: Whether double quotes hold a cell together; by default as the separator says.
         separator: What stands between the cells; by default what the first lines say.
         headed: Whether the first line holds the names of the columns; by default it does, unless an image's name is in
-            it. Columns without names are called by their numbers, from 1.
+            it, or a column counts on from it. Columns without names are called by their numbers, from 1.
     """
 
     path: Path
@@ -89,7 +90,26 @@ class Separated:
     @property
     def has_names(self) -> bool:
         """Whether the first line holds the names of the columns."""
-        return not any(map(_is_image, self.first)) if self.headed is None else self.headed
+        if self.headed is not None:
+            return self.headed
+        return not any(map(_is_image, self.first)) and not self._goes_on
+
+    @cached_property
+    def _goes_on(self) -> bool:
+        """Whether the first line is like those after it: a column counts on (``ROCO_00001``, ``ROCO_00002``).
+
+        Columns may be called by numbers, above numbers as well: such a line also holds a text of several words.
+        """
+        with self._opened() as file:
+            found = [record.cells for record in islice(self._records(_Lines(file)), _LOOKED_AT)]
+        first, rest = self.first, [cells for cells in found[1:] if isinstance(cells, list)]
+        forms = [form_of(cell) for cell in first]
+        texts = any(re.search(r"\w\s+\w", cell) for cell in first)
+        return any(
+            bool(rest) and all(len(cells) > column and form_of(cells[column]) == form for cells in rest)
+            for column, form in enumerate(forms)
+            if form and (texts or (column == 0 and re.search("[A-Za-z]", form)))
+        )
 
     @cached_property
     def first(self) -> list[str]:
@@ -243,7 +263,7 @@ class _Form:
                 # Commas in its texts may have made more of them.
                 if len(cells) >= width
                 for column, cell in enumerate(cells[:width])
-                if (form := _form_of(cell))
+                if (form := form_of(cell))
             }
             if own & seen:
                 return True
@@ -259,8 +279,12 @@ def _blanks(separator: str, lines: list[str]) -> bool:
     return any(len(next(apart.reader([line]), [])) != width == len(next(joined.reader([line]), [])) for line in quoted)
 
 
-def _form_of(cell: str) -> str:
-    """What the names or numbers of a column have in common: a file's ending, or all but the digits; "" of texts."""
+def form_of(cell: str) -> str:
+    """What the names or numbers of a column have in common: a file's ending, or all but the digits; "" of texts.
+
+    Args:
+        cell: The cell, as it is written.
+    """
     name = cell.strip().strip('"')
     if found := _FILE.fullmatch(name):
         # Names of images may have blanks in them.

@@ -125,6 +125,18 @@ def test_keys_that_are_splits_are_splits(content: Any, read: Read) -> None:
     assert said(read(content)) == [("a.jpg", (A,), (), "train"), ("b.jpg", (B,), (), "val")]
 
 
+def test_records_below_two_keys_are_found_with_their_split(read: Read) -> None:
+    image = "a.jpg"
+    assert said(read({"data": {"items": [{"image": image, "caption": A}]}})) == [(image, (A,), (), "")]
+    nested = {"info": {"year": 2014}, "data": {"items": [{"photo": {"name": image}, "meta": {"alt": A}}]}}
+    assert said(read(nested, image="photo.name", caption="meta.alt")) == [(image, (A,), (), "")]
+    parts = {
+        "train": {"items": [{"image": image, "caption": A}]},
+        "test": {"items": [{"image": "b.jpg", "caption": B}]},
+    }
+    assert said(read(parts)) == [(image, (A,), (), "train"), ("b.jpg", (B,), (), "test")]
+
+
 def test_fields_are_named_by_flags_nested_ones_with_dots(read: Read) -> None:
     content = {
         "out": {

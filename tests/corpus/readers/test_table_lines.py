@@ -7,6 +7,7 @@ import pytest
 from tests.corpus.readers.tables import examples
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.readers.table import Table
+from wordsight.corpus.tabular import TableFile
 from wordsight.errors import InputError
 
 
@@ -85,3 +86,30 @@ def test_columns_without_names_are_numbered(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text('7,a.jpg,"a dog, running"\n8,b.jpg,a cat sits\n')
     assert [each.captions for each in examples(Table(tmp_path / name))] == [("a dog, running",), ("a cat sits",)]
     assert Table(tmp_path / name, caption="1").columns == {"image": "2", "caption": "1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("ROCO_00001\tA scan.\nROCO_00002\tA scan of a lung.\n", ["ROCO_00001", "ROCO_00002"]),
+        ("PMC1_f2\tA scan.\nPMC345_f1\tA scan of a lung.\n", ["PMC1_f2", "PMC345_f1"]),
+        ("7\tA scan.\n8\tA scan of a lung.\n", ["7", "8"]),
+        ("ROCO_00001\tscan\nROCO_00002\tA scan of a lung.\n", ["ROCO_00001", "ROCO_00002"]),
+    ],
+)
+def test_names_without_endings_are_not_taken_for_names_of_columns(text: str, names: list[str], tmp_path: Path) -> None:
+    """The first image of a file without a line of names is not lost."""
+    (tmp_path / "captions.txt").write_text(text)
+    for name in names:
+        (tmp_path / f"{name}.jpg").touch()
+    file = tmp_path / "captions.txt"
+    for table in (Table(file), Table(file, image="1", caption="2")):
+        found = examples(table)
+        assert [each.id for each in found] == names
+        assert found[1].captions == ("A scan of a lung.",)
+
+
+@pytest.mark.parametrize("text", ["image,0,1\na,1,0\nb,0,1\n", "0,1\n5,6\n7,8\n", "id_1,text\n7,a dog\n8,a cat\n"])
+def test_columns_that_are_called_by_numbers_have_these_names(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    assert TableFile(tmp_path / "t.csv").columns == text.partition("\n")[0].split(",")

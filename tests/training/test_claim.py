@@ -45,6 +45,20 @@ def test_a_run_that_lost_its_run_json_before_the_first_step_is_begun_anew(tmp_pa
         claim(tmp_path, resume=True)
 
 
+def test_concepts_of_a_run_that_was_never_begun_do_not_stay_beside_those_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(SETTINGS)))
+    (tmp_path / "concepts" / "of-other-settings").mkdir(parents=True)
+    with claimed(tmp_path, resume=False):
+        assert not (tmp_path / "concepts").exists()
+
+
+def test_a_folder_of_concepts_alone_is_not_a_run(tmp_path: Path) -> None:
+    (tmp_path / "concepts" / "mine").mkdir(parents=True)
+    with pytest.raises(InputError, match="not a run"), claimed(tmp_path, resume=False):
+        pytest.fail("it is somebody's")
+    assert (tmp_path / "concepts" / "mine").exists()
+
+
 def test_a_config_of_another_program_is_not_taken_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("title: my site\n")
     with pytest.raises(InputError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from wordsight.atomic import is_leftover, sweep, sweep_within
+from wordsight.atomic import is_leftover, remove_folder, sweep, sweep_within
 from wordsight.corpus import known_images
 from wordsight.errors import InputError
 from wordsight.locks import sole_writer
@@ -41,7 +41,10 @@ def claimed(path: Path, *, resume: bool) -> Iterator[None]:
     with sole_writer(path):
         sweep(path)
         sweep_within(path)
-        claim(path, resume=resume)
+        sweep_within(path / kept_concepts.FOLDER)
+        if not claim(path, resume=resume) and (path / kept_concepts.FOLDER).is_dir():
+            # Those of other settings would stay beside the new ones.
+            remove_folder(path / kept_concepts.FOLDER)
         yield
 
 

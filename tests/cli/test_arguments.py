@@ -141,6 +141,9 @@ def test_a_yaml_file_gives_values_and_flags_go_before_it(tmp_path: Path) -> None
         (["--shares", "a,b"], "expected values with commas between them"),
         (["--lr"], "--lr: a value is missing; expected a number"),
         (["b.jpg"], "unexpected argument 'b.jpg'; see wordsight try --help"),
+        (["--resume", "yes"], "unexpected argument 'yes'; did you mean --resume true?"),
+        (["--resume", "no"], "unexpected argument 'no'; did you mean --resume false?"),
+        (["--resume", "b.jpg"], "unexpected argument 'b.jpg'; see wordsight try --help"),
     ],
 )
 def test_a_mistake_is_one_line_that_helps(words: Sequence[str], said: str) -> None:

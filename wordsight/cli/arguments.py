@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import itertools
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -225,7 +226,7 @@ class VerbParser:
             absent = [argument.written for argument in self._arguments if argument.name in names]
             return InputError(f"{listed(absent)} is missing", mend=see)
         if extra := re.search(r"unrecognized arguments: (.*)", message):
-            return InputError(f"unexpected argument {extra[1]!r}", mend=see)
+            return InputError(f"unexpected argument {extra[1]!r}", mend=self._meant(extra[1], words) or see)
         wrong = re.search(r'[Pp]arser key "([^"]+)":', message)
         argument = next((a for a in self._arguments if wrong is not None and a.name == wrong[1]), None)
         value = re.search(r"(?:Got|Given) value: (.*)\Z", message, re.DOTALL)
@@ -235,6 +236,13 @@ class VerbParser:
         if found := written.choices(argument.hint):
             return unknown(argument.name.rpartition(".")[2].replace("_", " "), value[1], found, where=where)
         return InputError(f"{value[1]!r} can't be read", where=where, expected=written.expected(argument.hint))
+
+    def _meant(self, extra: str, words: Sequence[str]) -> str:
+        """The flag and value that a yes or no was meant for, behind a flag that takes true or false; else ""."""
+        flags = {argument.flag for argument in self._arguments if argument.hint is bool}
+        before = next((flag for flag, word in itertools.pairwise(words) if word == extra and flag in flags), "")
+        value = written.answer(extra)
+        return f"did you mean {before} {value}?" if before and value else ""
 
 
 class _Help(DefaultHelpFormatter):

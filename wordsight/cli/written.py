@@ -33,6 +33,12 @@ def simple(hint: Any) -> Any:
     return hint
 
 
+def answer(word: str) -> str:
+    """The value of a flag that a yes or no is meant for: true, false, or "" of other words."""
+    plain = word.lower()
+    return "true" if plain in ("yes", "y", "on", "1") else "false" if plain in ("no", "n", "off", "0") else ""
+
+
 def holds_mapping(hint: Any) -> bool:
     """Whether a value may be keys with values, so that `--flag.key value` sets one of them."""
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)

@@ -60,7 +60,7 @@ def build_labels(corpus: Corpus, settings: LabelsSettings, split: str) -> Concep
             f"no example of the split {split!r} has a label",
             where=corpus.path,
             expected="a corpus with labels",
-            mend="build it with --labels instances.json (coco) or --label COLUMN (table)",
+            mend="build it with --labels FILE, a table of images and labels (coco: or an instances file)",
         )
     if settings.classes > len(seen):
         raise InputError(

@@ -18,10 +18,11 @@ class Kept:
     name: str | None = None
     way: Literal["up", "down"] = "up"
     layers: tuple[str, ...] = ()
+    bounds: tuple[float, float] = (0.0, 1.0)
     scores: dict[str, float] = field(default_factory=dict)
 
 
-@pytest.mark.parametrize("name", ["rate", "steps", "name", "way", "layers", "scores"])
+@pytest.mark.parametrize("name", ["rate", "steps", "name", "way", "layers", "bounds", "scores"])
 @pytest.mark.parametrize(
     "value", [{"a": {}}, [[1]], [{}], True, b"x", object(), "x" * 100_000, 10**400, {"a": 10**400}]
 )
@@ -41,3 +42,10 @@ def test_a_value_of_any_type_is_taken_or_refused_in_a_line(name: str, value: Any
 def test_a_whole_number_longer_than_any_float_is_refused() -> None:
     with pytest.raises(InputError, match=r"file.yaml: rate: found a whole number beyond any float"):
         from_mapping(Kept, {"rate": 10**400}, "file.yaml")
+
+
+def test_a_list_of_a_fixed_length_has_that_length() -> None:
+    assert from_mapping(Kept, {"bounds": [1, 2.5]}, "file.yaml").bounds == (1.0, 2.5)
+    for value in ([], [1], [1, 2, 3]):
+        with pytest.raises(InputError, match=rf"file.yaml: bounds: found {len(value)} values; expected 2"):
+            from_mapping(Kept, {"bounds": value}, "file.yaml")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,22 @@ from numpy.typing import NDArray
 
 from wordsight.disk import unreadable
 from wordsight.errors import InputError
+
+# What numpy, zipfile and zlib raise on damaged files. Heads are Python literals, and numpy reads damaged ones with the
+# errors of Python's own parser; in an .npz a byte may say that it is encrypted or packed in another way.
+DAMAGED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def mapped_array(file: Path, *, mend: str) -> NDArray[Any]:
@@ -29,8 +47,7 @@ def mapped_array(file: Path, *, mend: str) -> NDArray[Any]:
         raise InputError("is absent", where=file, mend=mend) from error
     except OSError as error:
         raise unreadable(error, file) from error
-    # Headers are Python literals, and numpy reads damaged ones with the errors of Python's own parser.
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, tokenize.TokenError) as error:
+    except DAMAGED as error:
         raise InputError("is damaged, perhaps cut", where=file, mend=mend) from error
     if not isinstance(mapped, np.ndarray):
         raise InputError("holds several arrays", where=file, expected="one", mend=mend)

@@ -56,6 +56,8 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         return _first_that_fits(get_args(hint), value, where)
     if origin is tuple:
         given = _of_type(tuple, tuple(value) if isinstance(value, list) else value, where)
+        if (wanted := get_args(hint))[-1] is not ... and len(given) != len(wanted):
+            raise InputError(f"found {len(given)} values", where=where, expected=f"{len(wanted)}")
         return tuple(_checked(get_args(hint)[0], one, where) for one in given)
     if origin is list:
         return [_checked(get_args(hint)[0], one, where) for one in _of_type(list, value, where)]

@@ -61,9 +61,23 @@ def test_what_holds_no_outcomes_is_one_clear_line(tmp_path: Path, content: bytes
         read_outcomes(file)
 
 
+def test_a_damaged_byte_anywhere_gives_outcomes_or_one_clear_line(tmp_path: Path) -> None:
+    file, refused = tmp_path / "logistic.npz", 0
+    write_outcomes(file, Outcomes(IDS, np.array([1.0, 0, 1, 1])))
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_outcomes(file)
+        except InputError:
+            refused += 1
+    assert refused > len(whole) / 2
+
+
 def test_pickled_arrays_and_other_arrays_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "logistic.npz"
-    for arrays in ({"ids": np.array([object()])}, {"ids": IDS}, {"ids": IDS, "correct": np.ones(3)}):
+    texts = {"ids": IDS, "correct": np.array(list("1011"))}
+    for arrays in ({"ids": np.array([object()])}, {"ids": IDS}, {"ids": IDS, "correct": np.ones(3)}, texts):
         np.savez(file, allow_pickle=True, **arrays)
         with pytest.raises(InputError, match="holds no outcomes"):
             read_outcomes(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.arrays import DAMAGED
 from wordsight.atomic import atomic_folder
 from wordsight.concepts.english import check_english, english_languages
 from wordsight.concepts.spoken import captions_in
@@ -148,5 +148,5 @@ def _open(folder: Path) -> Words | None:
         names = json.loads((folder / "words.json").read_text("utf-8"))
         with (folder / "words.npz").open("rb") as file, np.load(file, allow_pickle=False) as columns:
             return Words(names, **{name: columns[name] for name in _COLUMNS})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, *DAMAGED):
         return None

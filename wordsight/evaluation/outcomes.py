@@ -12,7 +12,6 @@ and their mean in a draw of images is the value of that draw, to first order: so
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.arrays import DAMAGED
 from wordsight.atomic import atomic_file
 from wordsight.disk import unreadable
 from wordsight.errors import InputError
@@ -250,10 +250,12 @@ def read_outcomes(file: Path) -> Outcomes:
             given = {name: content[name] for name in ("correct", "scores", "targets") if name in content}
             named = content["further"].tolist() if "further" in content else []
             further = dict(zip(map(str, named), content["parts"], strict=True)) if named else {}
+            if any(array.dtype.kind not in "fiub" for array in (*given.values(), *further.values())):
+                raise ValueError("no numbers")
             return Outcomes(content["ids"], **given, rule=rule, further=further)
     except FileNotFoundError as error:
         raise InputError("is not there", where=file, mend="evaluate the run again: it is written then") from error
     except PermissionError as error:
         raise unreadable(error, file) from error
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, *DAMAGED) as error:
         raise InputError("holds no outcomes", where=file, mend="remove it and evaluate again") from error

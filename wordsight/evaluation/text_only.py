@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wordsight.arrays import DAMAGED
 from wordsight.atomic import atomic_file
 from wordsight.evaluation.subject import CaptionedSplit
 from wordsight.heads.token_classifier import TokenClassifier
@@ -141,5 +141,5 @@ def _read(file: Path) -> dict[str, NDArray[np.int64]] | None:
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
             return {name: kept[name] for name in kept.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, *DAMAGED):
         return None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def test_a_text_file_of_the_same_name_holds_captions_one_a_line(photo: Callable[
     ]
     assert Rejected("d.jpg", "caption", "not UTF-8", "d.txt: byte 6") in found
     assert Folder(tmp_path).label_names() == []
+
+
+def test_a_pipe_beside_an_image_is_not_waited_for(photo: Callable[..., Path], tmp_path: Path) -> None:
+    photo(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "a.txt")
+    assert Rejected("a.jpg", "caption", "unreadable", "a.txt: is a pipe") in list(Folder(tmp_path))
 
 
 def test_linked_folders_are_followed_but_not_in_circles(photo: Callable[..., Path], tmp_path: Path) -> None:

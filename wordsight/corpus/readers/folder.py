@@ -112,6 +112,9 @@ class Folder:
             classes = ()
         captions: list[str] = []
         for file in self._caption_files(name):
+            if file.is_fifo():  # reading it would wait for whoever writes to it
+                yield Rejected(name, "caption", "unreadable", f"{file.name}: is a pipe")
+                continue
             try:
                 lines = lines_of(decoded(file.read_bytes()))
             except UnicodeDecodeError as error:

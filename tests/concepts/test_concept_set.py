@@ -129,7 +129,7 @@ def test_a_garbled_header_of_an_array_is_one_line(concepts: ConceptSet, tmp_path
 
 
 def test_what_is_no_concept_set_is_refused(concepts: ConceptSet, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no concept set"):
+    with pytest.raises(InputError, match="not a concept set"):
         ConceptSet.open(tmp_path / "absent")
     concepts.save(tmp_path / "set")
     info = tmp_path / "set" / "concepts.json"

@@ -213,5 +213,5 @@ def test_two_classes_of_one_name_stay_two_and_a_class_without_a_name_keeps_its_i
     with pytest.raises(InputError, match="no such file; expected names of classes"):
         open_task(f"folder:{tmp_path / 'x'}", names=tmp_path / "absent.txt")
     (tmp_path / "names.json").write_text("[1]", "utf-8")
-    with pytest.raises(InputError, match="no JSON object"):
+    with pytest.raises(InputError, match="not a JSON object"):
         open_task(f"folder:{tmp_path / 'x'}", names=tmp_path / "names.json")

@@ -68,7 +68,7 @@ def forked(work: Callable[[], int], said: Path, where: Path, seconds: float) -> 
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             for number, file in ((1, said.with_suffix(".out")), (2, said)):
                 os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), number)
-            sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+            sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
             sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
             torch.set_num_threads(1)
             status = work()

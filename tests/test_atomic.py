@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from wordsight import atomic
-from wordsight.atomic import atomic_file, atomic_folder, remove_folder, write_text
+from wordsight.atomic import atomic_file, atomic_folder, remove_folder, write_json, write_text
 from wordsight.errors import InputError
 
 
@@ -220,3 +221,10 @@ def test_a_folder_that_is_removed_goes_at_once(tmp_path: Path, monkeypatch: pyte
     monkeypatch.undo()
     assert not (tmp_path / "run").exists()
     write_text(tmp_path / "run" / "config.yaml", "new")
+
+
+def test_json_keeps_paths_whose_bytes_are_not_utf8(tmp_path: Path) -> None:
+    content = {"corpus": "caf\udce9/é", "count": 1}
+    write_json(tmp_path / "a.json", content)
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == content
+    assert "é" in (tmp_path / "a.json").read_text("utf-8")

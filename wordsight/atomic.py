@@ -168,7 +168,13 @@ def write_text(target: Path, text: str) -> None:
 
 def write_json(target: Path, content: Any) -> None:
     """Write JSON atomically, indented, keys in the order given."""
-    write_text(target, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(target, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """JSON for people to read, indented, in letters; bytes of a path that are no UTF-8 as an escape of JSON's."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rename_new(beside: Path, target: Path) -> None:

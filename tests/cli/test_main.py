@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -195,3 +197,21 @@ def test_a_bug_is_one_line_and_its_traceback_lies_in_a_file(
     assert "this is a bug in wordsight (KeyError: 'thing')" in said
     assert said.count("\n") == 1
     assert 'raise KeyError("thing")' in (tmp_path / cli.ERROR_LOG).read_text()
+
+
+def test_a_name_in_bytes_that_are_not_utf8_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["corpus", "build", "folder", "caf\udce9", "--out", "c"]) == 2
+    assert "caf\\udce9: holds bytes that are not UTF-8; rename it, or run the command in" in capsys.readouterr().err
+
+
+def test_what_the_terminal_cannot_show_is_printed_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    monkeypatch.setattr(sys, "argv", ["wordsight", "--version"])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(cli, "main", lambda: sys.stdout.write("caf\u00e9 \udce9"))
+    with pytest.raises(SystemExit):
+        cli.script()
+    sys.stdout.flush()
+    assert shown.getvalue() == b"caf\\xe9 \\udce9"

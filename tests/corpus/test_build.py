@@ -7,12 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.sparse
 from PIL import Image
 
+from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.readers.coco import Coco
+from wordsight.corpus.readers.folder import Folder
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 
@@ -211,6 +215,22 @@ def test_text_that_utf8_cannot_hold_is_written_out(encoded: Encoded, listed: Lis
     corpus = build_corpus(reader, tmp_path / "corpus", ANY_SHARE)
     assert corpus.id(0) == "caf\\udce9.jpg"
     assert corpus.captions(0) == ["a dog \\ud800 runs"]
+
+
+def test_folders_and_endings_may_be_named_in_bytes_that_are_not_utf8(encoded: Encoded, tmp_path: Path) -> None:
+    home = tmp_path / "caf\udce9"
+    for name in ("photos/k\udce9s/a.png", "photos/dog/b.png", "photos/dog/notes.t\udce9t"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(encoded(len(name)))
+    build_corpus(Folder(home / "photos"), home / "corpus")
+    corpus = Corpus.open(home / "corpus")
+    assert corpus.label_names == ["dog", "k\\udce9s"]
+    assert corpus.info["sources"] == [str(home / "photos").replace("\udce9", "\\udce9")]
+    assert corpus.info["counts"]["unread"] == {".t\\udce9t": 1}
+    matrix = scipy.sparse.csr_matrix(np.ones((len(corpus), 1), np.float32))
+    made = ConceptSet("words", ["dog"], matrix, "labels", corpus.fingerprint).made_from(corpus)
+    made.save(home / "set")
+    assert ConceptSet.open(home / "set").corpus_path == corpus.path
 
 
 def test_a_large_corpus_is_spread_over_files(

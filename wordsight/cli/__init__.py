@@ -7,6 +7,7 @@ so that `--help` is quick.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -51,6 +52,9 @@ _ABOUT = "wordsight learns to see from captions: captioned images in, a trained,
 def script() -> None:
     """What the installed command `wordsight` runs."""
     sys.excepthook = _report_bug
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name, or a caption under another locale, may hold what the terminal can't show.
+        sys.stdout.reconfigure(errors="backslashreplace")
     threading.excepthook = _in_thread
     raise SystemExit(main())
 

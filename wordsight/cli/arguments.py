@@ -125,6 +125,11 @@ class VerbParser:
         Raises:
             InputError: When a flag is unknown or missing, or a value is not of its type.
         """
+        for word in words:
+            # jsonargparse reads all values as YAML, which can't hold them.
+            if (shown := word.encode("utf-8", "backslashreplace").decode("utf-8")) != word:
+                mend = "rename it, or run the command in its folder"
+                raise InputError("holds bytes that are not UTF-8", where=shown, mend=mend)
         ready = self._checked(words)
         if values_file is not None:
             given = read_values(values_file)

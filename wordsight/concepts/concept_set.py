@@ -15,7 +15,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.arrays import mapped_array
-from wordsight.atomic import atomic_folder
+from wordsight.atomic import atomic_folder, json_text
 from wordsight.corpus.store import Corpus
 from wordsight.disk import unreadable
 from wordsight.errors import InputError
@@ -153,7 +153,7 @@ class ConceptSet:
                 "parts": self.parts,
                 "arrays": list(self.arrays),
             }
-            (beside / "concepts.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            (beside / "concepts.json").write_text(json_text(info), "utf-8")
             for name, column in self._columns():
                 np.save(beside / f"{name}.npy", column, allow_pickle=False)
 

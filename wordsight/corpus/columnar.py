@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Columnar:
 
     @contextmanager
     def _arrow(self) -> Iterator[Any]:
-        with pa.memory_map(str(self.path)) as mapped:
+        with pa.memory_map(os.fsencode(self.path)) as mapped:
             is_file = mapped.read(len(_FILE_MAGIC)) == _FILE_MAGIC
             mapped.seek(0)
             with pa.ipc.open_file(mapped) if is_file else pa.ipc.open_stream(mapped) as reader:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from wordsight.atomic import atomic_file
+from wordsight.atomic import atomic_file, json_text
 from wordsight.corpus.drawn_splits import SplitDraw
 from wordsight.corpus.duplicates import Seen, join, kept_split
 from wordsight.corpus.example import Box, Example, Rejected
@@ -137,7 +137,7 @@ class Packing:
         """
         shown = {name: settings[name] for name in ("shorter_side", "jpeg_quality")}
         digest = hashlib.sha256(json.dumps([FORMAT_VERSION, shown]).encode())
-        tally, row = _Tally(labels=dict.fromkeys(label_names)), 0
+        tally, row = _Tally(labels=dict.fromkeys(map(_clean, label_names))), 0
         draft = Rows(self.folder / "draft.arrow")
         splits = self._drawn_splits(draft)
         with (
@@ -162,13 +162,13 @@ class Packing:
         info = {
             "version": FORMAT_VERSION,
             "fingerprint": digest.hexdigest()[:32],
-            "sources": sources,
+            "sources": [_clean(source) for source in sources],
             "settings": settings,
             "counts": {
                 **counts,
                 "rejected": dict(sorted(self.reasons.items())),
                 "rejected_units": {reason: dict(self.units[reason]) for reason in sorted(self.units)},
-                "unread": dict(sorted(unread.items())),
+                "unread": dict(sorted((_clean(ending), number) for ending, number in unread.items())),
             },
             "splits": dict(tally.splits),
             "languages": dict(tally.languages),
@@ -176,8 +176,7 @@ class Packing:
             "shards": self._images.files,
             "captions": writer.files[0],
         }
-        text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
-        (self.folder / "corpus.json").write_text(text, encoding="utf-8")
+        (self.folder / "corpus.json").write_text(json_text(info), encoding="utf-8")
 
     def _drawn_splits(self, draft: Rows) -> list[str] | None:
         """The split of every picture where some are to be held out."""

@@ -7,6 +7,7 @@ checksum of its own, so that showing one image reads one image.
 
 from __future__ import annotations
 
+import os
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ class Rows:
         stretches = [each.partition(":") for each in checksums.split()]
         self._stretches = [(int(end), int(checksum, 16)) for end, _, checksum in stretches]
         try:
-            self._file: Any = pa.memory_map(str(path))
+            self._file: Any = pa.memory_map(os.fsencode(path))
             reader = pa.ipc.open_file(self._file)
             self._batches: list[pa.RecordBatch] = [reader.get_batch(k) for k in range(reader.num_record_batches)]
         except PermissionError as error:

@@ -29,11 +29,11 @@ import wordsight
 from wordsight.atomic import write_text
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus import READERS
-from wordsight.explain.feature_spread import IMAGES
-from wordsight.explain.translation import translate
-from wordsight.explain.word_lists import read_dictionary
-from wordsight.explain.word_space import word_spaces
-from wordsight.explain.words import WordsExplained, print_words
+from wordsight.explain.words.feature_spread import IMAGES
+from wordsight.explain.words.known_words import WordsExplained, print_words
+from wordsight.explain.words.translation import translate
+from wordsight.explain.words.word_lists import read_dictionary
+from wordsight.explain.words.word_space import word_spaces
 from wordsight.training.run import Run
 
 RECIPE = "tp-words-bilingual-resnet18-small"

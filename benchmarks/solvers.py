@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from wordsight.evaluation.metrics import average_precision
+from wordsight.evaluation.metrics.classification import average_precision
 from wordsight.evaluation.solvers import Fits, Plan, Problems, class_weights, grid, solve_logistic, solve_squared_hinge
 
 VISSL = [0.01, 0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 50.0, 100.0, 1000.0]

@@ -39,7 +39,7 @@ from wordsight.batching.sampling import CandidateSampler, ImageSampler
 from wordsight.batching.steps import tags_of
 from wordsight.heads.tp import TagHead
 from wordsight.objectives.tag_losses import tag_loss
-from wordsight.training.rows import RowAdamW, clip_gradients
+from wordsight.training.sparse_optimizers import RowAdamW, clip_gradients
 
 IMAGES, BATCH, CONCEPTS_AN_IMAGE, WIDTH = 6_400, 64, 15, 512
 LOSSES = ("softmax", "sampled-softmax")

@@ -17,8 +17,8 @@ from wordsight.evaluation import METHODS
 from wordsight.objectives import OBJECTIVES
 from wordsight.ranges import LearningRate, Range, Seed, Share, check_ranges, range_of
 from wordsight.settings import from_mapping
-from wordsight.training.language_settings import LanguageSettings
-from wordsight.training.settings import PretrainSettings
+from wordsight.training.language.language_settings import LanguageSettings
+from wordsight.training.pretrain_settings import PretrainSettings
 
 
 def _verbs(members: Mapping[str, Verb | Group]) -> Iterator[Verb]:

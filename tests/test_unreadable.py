@@ -20,11 +20,11 @@ from wordsight.corpus.readers.webdataset import WebDataset
 from wordsight.corpus.store import Corpus
 from wordsight.disk import refused
 from wordsight.errors import InputError
-from wordsight.evaluation.outcomes import read_outcomes
-from wordsight.evaluation.results import Result
+from wordsight.evaluation.metrics.outcomes import read_outcomes
+from wordsight.evaluation.results.result import Result
 from wordsight.tensors import save_tensors
-from wordsight.training.language_folder import begun
-from wordsight.training.language_settings import LanguageSettings
+from wordsight.training.language.language_settings import LanguageSettings
+from wordsight.training.language.saved_folder import begun
 from wordsight.training.run import Run
 from wordsight.vision.weight_files import read_weights
 

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
         train_language_model,
     )
     from wordsight.corpus import Corpus
-    from wordsight.demonstration import demo
+    from wordsight.demo import demo
     from wordsight.errors import InputError
     from wordsight.evaluation import Result
+    from wordsight.training.pretrain_settings import PretrainSettings
     from wordsight.training.run import Run
-    from wordsight.training.settings import PretrainSettings
     from wordsight.vision.backbones import Backbone
 
 __all__ = [
@@ -76,10 +76,10 @@ _ELSEWHERE = {
     "Backbone": "vision.backbones",
     "Corpus": "corpus",
     "InputError": "errors",
-    "PretrainSettings": "training.settings",
+    "PretrainSettings": "training.pretrain_settings",
     "Result": "evaluation",
     "Run": "training.run",
-    "demo": "demonstration",
+    "demo": "demo",
 }
 
 

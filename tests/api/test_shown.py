@@ -18,7 +18,7 @@ import wordsight
 from tests.conftest import MakeCorpus
 from wordsight.errors import InputError
 from wordsight.evaluation.protocol import FOLDER
-from wordsight.evaluation.results import Result
+from wordsight.evaluation.results.result import Result
 from wordsight.vision.backbones import Backbone, build_backbone
 
 HALF = (0.5, 0.5, 0.5)

@@ -12,8 +12,8 @@ import yaml
 
 from wordsight.cli import VERBS
 from wordsight.cli.arguments import Source, Values, VerbParser, take_flag
+from wordsight.cli.types import takes_none
 from wordsight.cli.verb import Verb
-from wordsight.cli.written import takes_none
 from wordsight.errors import InputError
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from wordsight.cli.run import PRETRAIN
 from wordsight.recipes import read_values, recipe_file
-from wordsight.training.settings import PretrainSettings
+from wordsight.training.pretrain_settings import PretrainSettings
 
 RECIPE = "icmlm-tfm-resnet18-small"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wordsight.concepts import lda
-from wordsight.concepts.applied import concepts_of
+from wordsight.concepts.apply import concepts_of
 from wordsight.concepts.article_topics import ArticleTopicsSettings, build_article_topics
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import Corpus

@@ -65,7 +65,7 @@ def test_another_version_of_the_tagger_makes_another_set(
     corpus = make_corpus(CAPTIONS)
     first = concept_set_for(corpus, "postag", {"size": 2}, "all")
     assert concept_set_for(corpus, "postag", {"size": 2}, "all").path == first.path
-    for module in ("wordsight.concepts", "wordsight.concepts.words"):
+    for module in ("wordsight.concepts", "wordsight.concepts.tagged_words"):
         monkeypatch.setattr(f"{module}.tagger_name", lambda: "en_core_web_sm 9.9 spacy 9.9")
     assert concept_set_for(corpus, "postag", {"size": 2}, "all").path != first.path
     assert len(list(corpus.path.glob("concepts/tagged-*"))) == 2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wordsight.concepts import clusters as module
-from wordsight.concepts.applied import concepts_of
+from wordsight.concepts.apply import concepts_of
 from wordsight.concepts.cached import concept_set_for
 from wordsight.concepts.clusters import ClustersSettings, apply_clusters, build_clusters
 from wordsight.concepts.concept_set import ConceptSet

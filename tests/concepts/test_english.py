@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wordsight.concepts.applied import concepts_of
+from wordsight.concepts.apply import concepts_of
 from wordsight.concepts.cached import concept_set_for
 from wordsight.concepts.english import language_of
 from wordsight.concepts.postag import PostagSettings, build_postag
@@ -117,7 +117,7 @@ def test_a_set_of_a_corpus_without_languages_reads_the_english_captions_of_anoth
 def test_captions_are_looked_at_from_the_first_example_to_the_last(
     make_corpus: MakeCorpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wordsight.concepts.words._SAMPLE", 4)
+    monkeypatch.setattr("wordsight.concepts.tagged_words._SAMPLE", 4)
     with pytest.raises(InputError, match="50% of the captions are not English"):
         build_postag(make_corpus([ENGLISH] * 4 + [GERMAN] * 4), PostagSettings(size=2), "all")
 

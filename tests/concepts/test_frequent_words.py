@@ -189,7 +189,7 @@ def peak_of(examples: int) -> tuple[int, ConceptSet]:
 
 
 def test_memory_does_not_grow_with_the_captions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wordsight.concepts.rows._PIECE", 1 << 12)
+    monkeypatch.setattr("wordsight.concepts.matrix_writer._PIECE", 1 << 12)
     monkeypatch.setattr("wordsight.concepts.counting._CHUNK", 256)
     monkeypatch.setattr("wordsight.concepts.frequent_words._REMEMBERED", 400)
     peak_of(100)  # what is imported and compiled once

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from wordsight.concepts.applied import concepts_of
+from wordsight.concepts.apply import concepts_of
 from wordsight.concepts.labels import LabelsSettings, build_labels
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError

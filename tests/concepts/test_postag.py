@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wordsight.concepts import words
+from wordsight.concepts import tagged_words
 from wordsight.concepts.cached import concept_set_for
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.postag import PostagSettings, build_postag, places_of_postag
@@ -104,7 +104,7 @@ def test_the_second_call_opens_what_the_first_built(
 ) -> None:
     corpus = make_corpus(real_captions)
     first = concept_set_for(corpus, "postag", {"size": 300}, "all")
-    monkeypatch.setattr(words, "tag_words", None)  # nothing is tagged again, not even for other settings
+    monkeypatch.setattr(tagged_words, "tag_words", None)  # nothing is tagged again, not even for other settings
     started = time.process_time()
     second = concept_set_for(corpus, "postag", {"size": 300}, "all")
     assert time.process_time() - started < 1
@@ -116,7 +116,7 @@ def test_the_second_call_opens_what_the_first_built(
 def test_a_damaged_word_list_is_made_again(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus(CAPTIONS)
     before = build_postag(corpus, PostagSettings(size=3), "all")
-    for file in corpus.path.glob("concepts/tagged-*/words.npz"):
+    for file in corpus.path.glob("concepts/tagged-*/tagged_words.npz"):
         file.write_bytes(file.read_bytes()[:100])
     assert build_postag(corpus, PostagSettings(size=3), "all").fingerprint == before.fingerprint
 

@@ -12,7 +12,7 @@ import scipy.sparse
 from sklearn.decomposition import LatentDirichletAllocation
 
 from wordsight.concepts import lda
-from wordsight.concepts.applied import concepts_of
+from wordsight.concepts.apply import concepts_of
 from wordsight.concepts.cached import concept_set_for
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.documents import Limits, Preparation, bags_of, vocabulary_of

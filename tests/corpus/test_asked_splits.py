@@ -13,7 +13,7 @@ from wordsight.corpus.example import Example, Reader
 from wordsight.corpus.show import describe
 from wordsight.corpus.splits import UnknownSplit, chosen_splits
 from wordsight.errors import InputError
-from wordsight.evaluation.subject import CorpusSplit
+from wordsight.evaluation.tasks.caption_split import CorpusSplit
 
 KARPATHY = ("train", "restval", "val", "test")
 

@@ -17,9 +17,9 @@ from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.corpus import Box, BuildSettings, Corpus, Example, build_corpus
 from wordsight.language.model import LanguageModel, load_language_model
 from wordsight.objectives import ConceptFacts, Facts, build_objective
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
 from wordsight.training.run_info import RunConcepts, RunInfo
-from wordsight.training.settings import PretrainSettings
 
 NAMES = ["dog", "ball", "red", "beach", "runs"]
 PARTS = ["noun", "noun", "adjective", "noun", "verb"]

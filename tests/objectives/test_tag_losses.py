@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from wordsight.batching.batch import Tags
 from wordsight.errors import InputError
 from wordsight.objectives.objective import ConceptFacts
+from wordsight.objectives.tag_heads import TagHeads, TagSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES, tag_loss
-from wordsight.objectives.tags import TagHeads, TagSettings
 
 
 def tags(pairs: Sequence[tuple[int, int, float]], drawn: Sequence[int] = ()) -> Tags:

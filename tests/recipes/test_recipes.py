@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from wordsight.api import recipe_settings
-from wordsight.api.runs import check_names
+from wordsight.api.pretrain import check_names
 from wordsight.concepts import CONCEPT_SETS
 from wordsight.errors import InputError
 from wordsight.objectives import objective_kind, objective_settings
 from wordsight.recipes import FOLDER, read_values, recipe_file, recipe_names
 from wordsight.settings import from_mapping
-from wordsight.training.settings import PretrainSettings
+from wordsight.training.pretrain_settings import PretrainSettings
 
 # Where and how fast a run runs, but not its numbers: these belong to the machine, not to the recipe.
 MACHINE = {"device", "devices", "workers", "compile", "checkpoint_minutes", "feature_cache_gb"}

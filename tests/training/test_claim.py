@@ -11,9 +11,9 @@ import yaml
 from wordsight.errors import InputError
 from wordsight.locks import HOST
 from wordsight.training.claim import claim, claimed
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import write_start
 from wordsight.training.run_info import RunInfo
-from wordsight.training.settings import PretrainSettings
 
 SETTINGS = PretrainSettings(objective="tp", concepts={"kind": "words", "size": 30})
 INFO = RunInfo("corpus", "0", "train", 48, {}, None, None, {}, 18)

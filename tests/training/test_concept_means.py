@@ -12,19 +12,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from wordsight.api.run_model import subject_of
 from wordsight.corpus import Corpus
+from wordsight.corpus.encoded_images import Chosen, CorpusImages
 from wordsight.errors import InputError
-from wordsight.evaluation.features import view_batches
-from wordsight.evaluation.tasks.corpus import CorpusImages
-from wordsight.evaluation.tasks.task import Chosen
+from wordsight.evaluation.features.extract import view_batches
 from wordsight.objectives.tag_prediction import TagPrediction
-from wordsight.subjects import subject_of
 from wordsight.training import concept_means as module
 from wordsight.training.concept_means import means_file, means_of_run, read_means
 from wordsight.training.data import TrainingData
 from wordsight.training.pretrain import train
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
-from wordsight.training.settings import PretrainSettings
 from wordsight.vision.views import prepare
 
 SMALL = PretrainSettings(

@@ -17,8 +17,8 @@ from wordsight.errors import InputError
 from wordsight.training import pretrain
 from wordsight.training.data import TrainingData, examples_of, steps_of
 from wordsight.training.pretrain import train
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
-from wordsight.training.settings import PretrainSettings
 
 SMALL = PretrainSettings(
     objective="tag-prediction",

@@ -25,8 +25,8 @@ from wordsight.training.diagnostics import summary_lines
 from wordsight.training.diverged import diverged
 from wordsight.training.optimizer import rate_at
 from wordsight.training.pretrain import train
+from wordsight.training.pretrain_settings import OptimizerSettings, PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start
-from wordsight.training.settings import OptimizerSettings, PretrainSettings
 from wordsight.vision.preprocessing import MEAN
 
 SMALL = PretrainSettings(
@@ -118,7 +118,7 @@ from wordsight.language.model import load_language_model
 from wordsight.training import pretrain
 from wordsight.training.data import TrainingData
 from wordsight.settings import from_mapping
-from wordsight.training.settings import PretrainSettings
+from wordsight.training.pretrain_settings import PretrainSettings
 step = pretrain._Trainer._step
 def kill_within(trainer, number, batch):
     if number == 9:

@@ -23,7 +23,7 @@ from torch import nn
 
 from wordsight.training.data import TrainingData
 from wordsight.training.pretrain import train
-from wordsight.training.settings import OptimizerSettings, PretrainSettings
+from wordsight.training.pretrain_settings import OptimizerSettings, PretrainSettings
 from wordsight.training.synced_batch_norm import synced
 
 CPU = torch.device("cpu")

@@ -18,8 +18,8 @@ from wordsight import api
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 from wordsight.evaluation import Result
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
-from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import BackboneSettings
 
 MakeCorpus = Callable[..., Corpus]

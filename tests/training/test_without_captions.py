@@ -18,12 +18,11 @@ from wordsight.concepts import kmeans
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.readers.folder import Folder
 from wordsight.errors import InputError
-from wordsight.joining import training_data
-from wordsight.training import looking, pretrain
-from wordsight.training.data import TrainingData
+from wordsight.training import epoch_features, pretrain
+from wordsight.training.data import TrainingData, training_data
 from wordsight.training.pretrain import train
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
-from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import BackboneSettings
 from wordsight.vision.views import ViewSettings
 
@@ -115,15 +114,15 @@ def test_a_stopped_run_resumes_to_the_same_bits(
 def test_ctrl_c_while_images_are_looked_at_loses_nothing(
     whole: Run, photos: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view, looks = looking.PlainViews.__getitem__, []
+    view, looks = epoch_features.PlainViews.__getitem__, []
 
-    def stop_within(views: looking.PlainViews, k: int) -> torch.Tensor:
+    def stop_within(views: epoch_features.PlainViews, k: int) -> torch.Tensor:
         looks.append(k)
         if len(looks) == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return view(views, k)
 
-    monkeypatch.setattr(looking.PlainViews, "__getitem__", stop_within)
+    monkeypatch.setattr(epoch_features.PlainViews, "__getitem__", stop_within)
     with pytest.raises(KeyboardInterrupt, match="stopped before epoch 3"):
         train(CLUSTERS, photos, tmp_path / "stopped")
     monkeypatch.undo()

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.evaluation.features import view_batches
+from wordsight.evaluation.features.extract import view_batches
 from wordsight.vision.any_image import AnyImage
 from wordsight.vision.backbones import Backbone, build_backbone
 from wordsight.vision.preprocessing import MEAN, STD, Framing, Preprocessing

@@ -1,17 +1,16 @@
 """The verbs as typed functions: what `import wordsight` offers, and all that the command line calls."""
 
-from wordsight.api.comparing import compare
-from wordsight.api.corpora import build_concepts, build_corpus, describe_concepts, open_corpus
-from wordsight.api.evaluating import evaluate
-from wordsight.api.explaining import explain_map, explain_photo, explain_words, report
+from wordsight.api.compare import compare
+from wordsight.api.corpus import build_concepts, build_corpus, describe_concepts, open_corpus
+from wordsight.api.coverage import coverage
+from wordsight.api.evaluate import evaluate
+from wordsight.api.explain import explain_map, explain_photo, explain_words, report
 from wordsight.api.language import train_language_model
-from wordsight.api.measuring import coverage
-from wordsight.api.runs import load_backbone, open_run, pretrain, recipe_settings
+from wordsight.api.pretrain import load_backbone, open_run, pretrain, recipe_settings
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
-from wordsight.concepts.show import ConceptSummary
+from wordsight.concepts.describe import ConceptSummary
 from wordsight.corpus import READERS, BuildSettings
 from wordsight.corpus.show import CorpusSummary, describe, rejects
-from wordsight.joining import training_data
 from wordsight.recipes import recipe_names
 
 __all__ = [
@@ -40,5 +39,4 @@ __all__ = [
     "rejects",
     "report",
     "train_language_model",
-    "training_data",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wordsight.api.corpora import open_corpus
+from wordsight.api.corpus import open_corpus
 from wordsight.atomic import sweep, sweep_within
 from wordsight.corpus import Corpus
 from wordsight.locks import sole_writer
@@ -14,8 +14,8 @@ from wordsight.settings import from_mapping
 
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
 if TYPE_CHECKING:
-    from wordsight.training.language_folder import TrainedLanguageModel
-    from wordsight.training.language_settings import LanguageSettings
+    from wordsight.training.language.language_settings import LanguageSettings
+    from wordsight.training.language.saved_folder import TrainedLanguageModel
 
 
 def train_language_model(
@@ -47,8 +47,8 @@ def train_language_model(
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
     """
     from wordsight.language.texts import Texts
-    from wordsight.training.language_model import train_language_model as train
-    from wordsight.training.language_settings import LanguageSettings
+    from wordsight.training.language.language_settings import LanguageSettings
+    from wordsight.training.language.train import train_language_model as train
 
     if settings is None or isinstance(settings, Mapping):
         settings = from_mapping(LanguageSettings, settings or {}, "settings")

@@ -23,7 +23,7 @@ from wordsight.cli.corpus import CONCEPTS, CORPUS
 from wordsight.cli.coverage import COVERAGE
 from wordsight.cli.language import LANGUAGE
 from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
-from wordsight.cli.stopping import LOADER_KILLED, terminable
+from wordsight.cli.signals import LOADER_KILLED, terminable
 from wordsight.cli.verb import NOTHING_BEGUN, Group, Verb
 from wordsight.disk import refused
 from wordsight.errors import InputError, SomeFailedError, Terminated, unknown

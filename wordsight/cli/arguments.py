@@ -20,7 +20,7 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from wordsight.cli import written
+from wordsight.cli import types
 from wordsight.errors import InputError, listed, unknown
 from wordsight.ranges import Range, check_value, range_of
 from wordsight.recipes import merged, read_values
@@ -152,9 +152,9 @@ class VerbParser:
             where = self._place(argument, words, values_file)
             value = values[argument.name]
             # jsonargparse takes YAML's null for any type.
-            if value is None and not written.takes_none(argument.hint):
-                choices = written.choices(argument.hint)
-                expected = f"one of: {listed(choices)}" if choices else written.expected(argument.hint)
+            if value is None and not types.takes_none(argument.hint):
+                choices = types.choices(argument.hint)
+                expected = f"one of: {listed(choices)}" if choices else types.expected(argument.hint)
                 raise InputError("'null' can't be read", where=where, expected=expected)
             if argument.allowed is not None:
                 check_value(argument.name.rpartition(".")[2], value, argument.allowed, where)
@@ -184,18 +184,18 @@ class VerbParser:
             whole, dot, key = flag.partition(".")
             if flag in known:
                 hint = known[flag].hint
-            elif dot and whole in known and written.holds_mapping(known[whole].hint):
+            elif dot and whole in known and types.holds_mapping(known[whole].hint):
                 flag, hint = f"{whole}.{key.replace('-', '_')}", Any
             else:
                 raise unknown("flag", flag, known)
             if not equals:
                 value = _next_value(flag, hint, waiting)
-            ready.append(f"{flag}={written.as_yaml(hint, value)}")
+            ready.append(f"{flag}={types.as_yaml(hint, value)}")
         return [*plain, *ready]
 
     def _changes(self, ready: Sequence[str]) -> dict[str, Any]:
         """What the flags change that decides over other values of a file: objective, weights, keys within mappings."""
-        mappings = {argument.flag for argument in self._arguments if written.holds_mapping(argument.hint)}
+        mappings = {argument.flag for argument in self._arguments if types.holds_mapping(argument.hint)}
         changes: dict[str, Any] = {}
         for word in ready:
             flag, equals, value = word.partition("=")
@@ -238,15 +238,15 @@ class VerbParser:
         if argument is None or value is None:
             return InputError(message, mend=see)
         where = self._place(argument, words, values_file)
-        if found := written.choices(argument.hint):
+        if found := types.choices(argument.hint):
             return unknown(argument.name.rpartition(".")[2].replace("_", " "), value[1], found, where=where)
-        return InputError(f"{value[1]!r} can't be read", where=where, expected=written.expected(argument.hint))
+        return InputError(f"{value[1]!r} can't be read", where=where, expected=types.expected(argument.hint))
 
     def _meant(self, extra: str, words: Sequence[str]) -> str:
         """The flag and value that a yes or no was meant for, behind a flag that takes true or false; else ""."""
         flags = {argument.flag for argument in self._arguments if argument.hint is bool}
         before = next((flag for flag, word in itertools.pairwise(words) if word == extra and flag in flags), "")
-        value = written.answer(extra)
+        value = types.answer(extra)
         return f"did you mean {before} {value}?" if before and value else ""
 
 
@@ -279,7 +279,7 @@ def _usage(prog: str, arguments: Sequence[_Argument]) -> str:
     ]
     for argument in arguments:
         if argument.flag is not None and argument.default is _EMPTY:
-            words.append(f"{argument.flag} {written.placeholder(argument.hint)}")
+            words.append(f"{argument.flag} {types.placeholder(argument.hint)}")
     return " ".join([prog, *words, "[flags]"])
 
 
@@ -299,7 +299,7 @@ def _arguments(source: Source, of: Any = None, above: str = "", title: str | Non
         yield _Argument(
             name=above + name,
             flag=None if positional else "--" + (above + name).replace("_", "-"),
-            hint=written.simple(hints[name]),
+            hint=types.simple(hints[name]),
             default=_default(of, name, parameter.default),
             text=texts.get(name, ""),
             title=title or source.title,
@@ -343,7 +343,7 @@ def _documentation(of: Callable[..., Any]) -> dict[str, str]:
 def _default_text(argument: _Argument) -> str:
     """What stands behind a help text: the default, unless there is none and the text says what happens then."""
     if argument.default not in (None, ""):
-        return f" Default: {written.as_written(argument.default)}."
+        return f" Default: {types.as_written(argument.default)}."
     told = re.search(r"by default|guessed|unset", argument.text, re.IGNORECASE)
     return "" if told else " Unset by default."
 
@@ -362,7 +362,7 @@ def _add(group: Any, argument: _Argument) -> None:
     if argument.flag is None:
         group.add_argument(argument.name, type=argument.hint, metavar=argument.written, help=argument.text)
         return
-    metavar = written.placeholder(argument.hint)
+    metavar = types.placeholder(argument.hint)
     if argument.default is _EMPTY:
         text = f"{argument.text} Must be given."
         group.add_argument(argument.flag, type=argument.hint, metavar=metavar, required=True, help=text)
@@ -378,7 +378,7 @@ def _next_value(flag: str, hint: Any, waiting: list[str]) -> str:
     if hint is bool and (not waiting or waiting[0].lower() not in ("true", "false")):
         return "true"
     if not waiting:
-        raise InputError("a value is missing", where=flag, expected=written.expected(hint))
+        raise InputError("a value is missing", where=flag, expected=types.expected(hint))
     return waiting.pop(0)
 
 

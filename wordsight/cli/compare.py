@@ -41,7 +41,7 @@ def _compare_sources() -> list[Source]:
 
 def _compare(values: Values) -> None:
     from wordsight import api
-    from wordsight.evaluation.compare_formats import print_compared
+    from wordsight.evaluation.comparison.render import print_compared
 
     given = values.of(CompareArguments)
     compared = api.compare(

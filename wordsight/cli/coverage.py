@@ -43,7 +43,7 @@ def _sources() -> list[Source]:
 
 def _coverage(values: Values) -> None:
     from wordsight import api
-    from wordsight.evaluation.coverage import print_coverage
+    from wordsight.explain.coverage.count import print_coverage
 
     given = values.of(CoverageArguments)
     print_coverage(api.coverage(given.pop("corpus"), given.pop("classes"), **given))

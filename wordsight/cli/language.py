@@ -40,14 +40,14 @@ class LanguageArguments:
 
 def _train_sources() -> list[Source]:
     from wordsight.cli.arguments import Source
-    from wordsight.training.language_settings import LanguageSettings
+    from wordsight.training.language.language_settings import LanguageSettings
 
     return [Source(LanguageArguments), Source(LanguageSettings, title="settings of the language model")]
 
 
 def _train(values: Values) -> None:
     from wordsight import api
-    from wordsight.training.language_settings import LanguageSettings
+    from wordsight.training.language.language_settings import LanguageSettings
 
     settings = LanguageSettings(**values.of(LanguageSettings))
     made = api.train_language_model(settings, **values.of(LanguageArguments))

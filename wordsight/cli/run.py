@@ -215,14 +215,14 @@ class DemoArguments:
 
 def _pretrain_sources() -> list[Source]:
     from wordsight.cli.arguments import Source
-    from wordsight.training.settings import PretrainSettings
+    from wordsight.training.pretrain_settings import PretrainSettings
 
     return [Source(PretrainArguments), Source(PretrainSettings, title="settings of the run")]
 
 
 def _pretrain(values: Values) -> None:
     from wordsight import api
-    from wordsight.training.settings import PretrainSettings
+    from wordsight.training.pretrain_settings import PretrainSettings
 
     run = api.pretrain(PretrainSettings(**values.of(PretrainSettings)), **values.of(PretrainArguments))
     print(
@@ -262,9 +262,9 @@ def _evaluate_sources() -> list[Source]:
 
 def _evaluate(values: Values) -> None:
     from wordsight import api
-    from wordsight.api.evaluating import results_folder
+    from wordsight.api.evaluate import results_folder
     from wordsight.evaluation import print_results
-    from wordsight.evaluation.results import result_file
+    from wordsight.evaluation.results.result import result_file
 
     given = values.of(EvaluateArguments)
     run, task = given.pop("run"), given.pop("task")
@@ -317,7 +317,7 @@ def _explain_words_sources() -> list[Source]:
 
 def _explain_words(values: Values) -> None:
     from wordsight import api
-    from wordsight.explain.words import print_words
+    from wordsight.explain.words.known_words import print_words
 
     given = values.of(ExplainWordsArguments)
     found, failed = some_done(lambda: api.explain_words(given.pop("run"), given.pop("words"), **given))
@@ -348,7 +348,7 @@ def _demo_sources() -> list[Source]:
 
 
 def _demo(values: Values) -> None:
-    from wordsight.demonstration import demo
+    from wordsight.demo import demo
 
     demo(**values.of(DemoArguments))
 

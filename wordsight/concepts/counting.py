@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from wordsight.concepts.rows import Caption
+from wordsight.concepts.matrix_writer import Caption
 from wordsight.concepts.splitters import SplitterName
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError

@@ -11,9 +11,9 @@ import scipy.sparse
 
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.concepts.counting import Choice, CountedSettings, captions_of, count_captions
-from wordsight.concepts.rows import Caption, Found, numbered, shown, write_rows
+from wordsight.concepts.languages import captions_to_read
+from wordsight.concepts.matrix_writer import Caption, Found, numbered, shown, write_rows
 from wordsight.concepts.splitters import normal, splitter
-from wordsight.concepts.spoken import captions_to_read
 from wordsight.corpus.store import Corpus
 from wordsight.progress import console
 

@@ -10,7 +10,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.concepts.rows import write_rows
+from wordsight.concepts.matrix_writer import write_rows
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.progress import console

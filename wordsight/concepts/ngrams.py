@@ -11,7 +11,7 @@ import scipy.sparse
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.counting import Choice, CountedSettings, captions_of, count_captions
-from wordsight.concepts.rows import Caption, Found, numbered, shown, write_rows
+from wordsight.concepts.matrix_writer import Caption, Found, numbered, shown, write_rows
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError

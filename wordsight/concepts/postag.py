@@ -11,8 +11,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
-from wordsight.concepts.spoken import languages_to_read
-from wordsight.concepts.words import PARTS, Words, tagged_languages, words_of
+from wordsight.concepts.languages import languages_to_read
+from wordsight.concepts.tagged_words import PARTS, Words, tagged_languages, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.tagger import tag_words

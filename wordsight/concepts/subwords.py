@@ -14,7 +14,7 @@ import scipy.sparse
 
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.counting import captions_of
-from wordsight.concepts.rows import Caption, Found, counts_in_rows, numbered, shown, take_columns, write_rows
+from wordsight.concepts.matrix_writer import Caption, Found, counts_in_rows, numbered, shown, take_columns, write_rows
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.model_folder import TOKENIZER, files_fingerprint, model_folder

@@ -11,8 +11,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.concepts.rows import numbered, write_rows
-from wordsight.concepts.words import PARTS, is_word, tagged_languages, words_of
+from wordsight.concepts.matrix_writer import numbered, write_rows
+from wordsight.concepts.tagged_words import PARTS, is_word, tagged_languages, words_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.tagger import TaggedWord, tag_words

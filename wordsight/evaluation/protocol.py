@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from wordsight.errors import InputError, listed, unknown
-from wordsight.evaluation.results import Result
-from wordsight.evaluation.subject import CorpusSplit
+from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
+from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.settings import from_mapping
 
 Question = Task | CorpusSplit

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wordsight.device import precision_on
 from wordsight.disk import check_readable
 from wordsight.errors import InputError
 from wordsight.language.model_folder import check_weights, files_fingerprint, model_files, model_folder
 from wordsight.language.pretrained_head import read_token_classifier
-from wordsight.precision import precision_on
 
 
 class LanguageModel:

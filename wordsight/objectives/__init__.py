@@ -10,6 +10,7 @@ from wordsight.errors import unknown
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings
+from wordsight.objectives.no_training import Untouched, UntouchedSettings
 from wordsight.objectives.objective import (
     ConceptFacts,
     Facts,
@@ -20,7 +21,6 @@ from wordsight.objectives.objective import (
 )
 from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
-from wordsight.objectives.untouched import Untouched, UntouchedSettings
 from wordsight.settings import from_mapping
 from wordsight.vision.backbones import Backbone
 

@@ -17,7 +17,7 @@ from wordsight.errors import InputError
 from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.heads.vocabulary import Vocabulary
 from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, share_of_mean
-from wordsight.objectives.tags import TagHeads, TagSettings
+from wordsight.objectives.tag_heads import TagHeads, TagSettings
 from wordsight.ranges import LossWeight
 from wordsight.vision.backbones import Backbone
 

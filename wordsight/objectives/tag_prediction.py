@@ -9,7 +9,7 @@ from torch import Tensor
 from wordsight.batching.batch import Batch
 from wordsight.errors import InputError
 from wordsight.objectives.objective import Facts, Objective
-from wordsight.objectives.tags import TagHeads, TagSettings
+from wordsight.objectives.tag_heads import TagHeads, TagSettings
 from wordsight.vision.backbones import Backbone
 
 

@@ -15,8 +15,8 @@ from wordsight.errors import InputError
 from wordsight.locks import sole_writer
 from wordsight.settings import from_mapping
 from wordsight.training import kept_concepts
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
-from wordsight.training.settings import PretrainSettings
 
 _BEFORE_THE_FIRST_STEP = {"config.yaml", kept_concepts.FOLDER, known_images.FILE}
 """What a run can hold before anything was learned, but for run.json: all of it is written again by the next start."""

@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from wordsight.corpus.store import Corpus
+from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.objectives.objective import Objective
+from wordsight.objectives.tag_heads import tag_heads_of
 from wordsight.objectives.tag_losses import log_probabilities
-from wordsight.objectives.tags import tag_heads_of
-from wordsight.precision import precision_on
 from wordsight.progress import track
 from wordsight.tensors import read_tensors, save_tensors
-from wordsight.training.looking import PlainViews
+from wordsight.training.epoch_features import PlainViews
 from wordsight.training.run import Run
 from wordsight.vision.modes import evaluating
 

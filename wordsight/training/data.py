@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from wordsight.batching.batch import Field
 from wordsight.batching.steps import Steps, StepSettings
 from wordsight.concepts.concept_set import ConceptSet
+from wordsight.concepts.named import named_concepts
+from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
+from wordsight.environment import environment
 from wordsight.errors import InputError
-from wordsight.language.features import MaskedCaptions
-from wordsight.language.model import LanguageModel
-from wordsight.objectives import ConceptFacts, Facts, objective_settings
+from wordsight.language.features import MaskedCaptions, masked_captions
+from wordsight.language.model import LanguageModel, load_language_model
+from wordsight.language.text_baseline import train_text_baseline
+from wordsight.objectives import ConceptFacts, Facts, objective_kind, objective_settings
+from wordsight.objectives.tag_heads import TagSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES
-from wordsight.objectives.tags import TagSettings
-from wordsight.training.environment import environment
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunConcepts, RunInfo
-from wordsight.training.settings import PretrainSettings
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,44 @@ class TrainingData:
     language: LanguageModel | None = None
     masked: MaskedCaptions | None = None
     text_head: dict[str, torch.Tensor] | None = None
+
+
+def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None = None) -> TrainingData:
+    """What a run with these settings is trained on: concepts and token features, computed where they are not kept yet.
+
+    Args:
+        settings: The run's settings.
+        corpus: The corpus.
+        split: The split to train on; ``train`` where there are splits, else all.
+    """
+    split = split or corpus.default_split("train")
+    needs = objective_kind(settings.objective).build.needs
+    # What looks at images alone takes corpora without captions, whatever concepts its recipe names.
+    concepts = named_concepts(settings.concepts, corpus, split) if needs else {}
+    if "masked" not in needs:
+        return TrainingData(corpus, split, concepts)
+    occurrences = next((found.occurrences for found in concepts.values() if found.occurrences is not None), None)
+    if occurrences is None:
+        kinds = ", ".join(found.kind for found in concepts.values()) or "none given"
+        raise InputError(
+            f"the objective {settings.objective!r} masks words, and the concepts ({kinds}) are none",
+            where="--concepts",
+            expected="a concept set of words, such as {kind: postag, size: 1000}",
+        )
+    language = load_language_model(settings.language)
+    masked = masked_captions(
+        corpus,
+        occurrences,
+        language,
+        corpus.indices(split),
+        cache=kept_place(corpus, "features"),
+        limit_gb=settings.feature_cache_gb,
+        also=corpus.path / "features",
+    )
+    text_head = None
+    if settings.objective_settings.get("text_prior"):
+        text_head = dict(train_text_baseline(masked, language).state_dict())
+    return TrainingData(corpus, split, concepts, language, masked, text_head)
 
 
 def examples_of(data: TrainingData, needs: Collection[str]) -> NDArray[np.int64]:

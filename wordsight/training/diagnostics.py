@@ -15,11 +15,11 @@ from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.objectives import Objective, objective_settings
+from wordsight.objectives.tag_heads import TagSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES
-from wordsight.objectives.tags import TagSettings
 from wordsight.progress import console
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunInfo
-from wordsight.training.settings import PretrainSettings
 from wordsight.vision.preprocessing import Preprocessing
 
 

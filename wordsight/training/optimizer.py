@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from wordsight.objectives.objective import Objective
-from wordsight.training.rows import RowAdamW, RowSGD
-from wordsight.training.settings import OptimizerSettings
+from wordsight.training.pretrain_settings import OptimizerSettings
+from wordsight.training.sparse_optimizers import RowAdamW, RowSGD
 
 
 def build_optimizer(objective: Objective, settings: OptimizerSettings, lr: float) -> torch.optim.Optimizer:

@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader
 from wordsight.batching.batch import Batch
 from wordsight.batching.steps import Steps
 from wordsight.corpus.known_images import KnownImages
+from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.objectives import Look, Objective, build_objective, objective_kind
-from wordsight.precision import precision_on
 from wordsight.progress import console, progress_bar
 from wordsight.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from wordsight.training.claim import claim
@@ -31,15 +31,15 @@ from wordsight.training.concept_means import concept_means, write_means
 from wordsight.training.data import TrainingData, check_sampling, examples_of, facts_of, info_of, steps_of
 from wordsight.training.diagnostics import Watch, summary_lines
 from wordsight.training.diverged import diverged, keep_batch
+from wordsight.training.epoch_features import PlainViews, look_at_all
 from wordsight.training.interrupt import Interrupt
 from wordsight.training.kept_concepts import keep_concepts
-from wordsight.training.looking import PlainViews, look_at_all
 from wordsight.training.metrics import MetricsLog
 from wordsight.training.optimizer import build_optimizer, rate_at, set_rate
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.processes import deaf, launch
-from wordsight.training.rows import average_rows, clip_gradients, leave_tables_out
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
-from wordsight.training.settings import PretrainSettings
+from wordsight.training.sparse_optimizers import average_rows, clip_gradients, leave_tables_out
 from wordsight.training.synced_batch_norm import synced
 
 # Settings that change where and how fast a run runs: the batches of its steps stay the same, and a resumed run may have

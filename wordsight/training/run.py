@@ -26,7 +26,7 @@ import torch
 import yaml
 
 from wordsight.atomic import write_json, write_text
-from wordsight.concepts.applied import can_be_masked
+from wordsight.concepts.apply import can_be_masked
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.known_images import KnownImages
 from wordsight.corpus.store import Corpus
@@ -38,8 +38,8 @@ from wordsight.settings import from_mapping
 from wordsight.tensors import read_tensors, save_tensors
 from wordsight.training.kept_concepts import FOLDER, KeptConcepts, counted_in, open_kept
 from wordsight.training.metrics import read_metrics
+from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunConcepts, RunInfo
-from wordsight.training.settings import PretrainSettings
 from wordsight.vision.backbones import Backbone, build_backbone, show_as
 from wordsight.vision.weights import load_weights
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from wordsight.evaluation.features.matrix import Matrix
 from wordsight.evaluation.solvers import Plan, Settings, class_weights, grid, newton, solve_squared_hinge
 from wordsight.evaluation.solvers.basis import Basis, turn
 from wordsight.evaluation.solvers.conjugate import by_products
 from wordsight.evaluation.solvers.kernel import Kernel
-from wordsight.evaluation.solvers.matrix import Matrix
 from wordsight.evaluation.solvers.squared_hinge import SquaredHinge
 
 

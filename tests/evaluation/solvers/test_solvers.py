@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import InputError
-from wordsight.evaluation.metrics import average_precision
+from wordsight.evaluation.metrics.classification import average_precision
 from wordsight.evaluation.solvers import (
     Fits,
     Plan,

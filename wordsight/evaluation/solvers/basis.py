@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wordsight.evaluation.solvers.matrix import Matrix
+from wordsight.evaluation.features.matrix import Matrix
 
 # Directions with less than this share of the largest eigenvalue are rounding, in single and in double precision.
 _ROUNDING = {torch.float32: 1e-9, torch.float64: 1e-12}

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import InputError
+from wordsight.evaluation.features.matrix import Features
 from wordsight.evaluation.solvers.basis import Basis
-from wordsight.evaluation.solvers.batch import Family, Plan, Shared, solve, solve_sides
+from wordsight.evaluation.solvers.batched import Family, Plan, Shared, solve, solve_sides
 from wordsight.evaluation.solvers.loss import TwoSided
-from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.solvers.problems import Fits, Problems
 
 # The score of a class that is left out. It is finite, as rows of such a class that have no weight are multiplied by it.

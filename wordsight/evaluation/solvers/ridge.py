@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wordsight.evaluation.features.matrix import Features, check
 from wordsight.evaluation.solvers.basis import Basis, turn
-from wordsight.evaluation.solvers.batch import Plan, check_shapes, matrix_of
-from wordsight.evaluation.solvers.matrix import Features, check
+from wordsight.evaluation.solvers.batched import Plan, check_shapes, matrix_of
 from wordsight.evaluation.solvers.problems import Fits, Problems
 
 # Arrays of a number for each row that a target needs at once.

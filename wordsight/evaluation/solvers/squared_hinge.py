@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wordsight.evaluation.solvers.batch import Plan, Shared, solve_sides
+from wordsight.evaluation.features.matrix import Features
+from wordsight.evaluation.solvers.batched import Plan, Shared, solve_sides
 from wordsight.evaluation.solvers.loss import TwoSided
-from wordsight.evaluation.solvers.matrix import Features
 from wordsight.evaluation.solvers.problems import Fits, Problems
 
 

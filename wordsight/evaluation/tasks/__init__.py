@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
 from wordsight.errors import InputError, listed, unknown
-from wordsight.evaluation.tasks.coco import CocoLabelsTask
-from wordsight.evaluation.tasks.corpus import CorpusTask
-from wordsight.evaluation.tasks.folder import FolderTask
-from wordsight.evaluation.tasks.multilabel import MultilabelTask
-from wordsight.evaluation.tasks.table import TableTask
+from wordsight.evaluation.tasks.sources.coco import CocoLabelsTask
+from wordsight.evaluation.tasks.sources.corpus import CorpusTask
+from wordsight.evaluation.tasks.sources.folder import FolderTask
+from wordsight.evaluation.tasks.sources.multilabel import MultilabelTask
+from wordsight.evaluation.tasks.sources.table import TableTask
+from wordsight.evaluation.tasks.sources.torchvision_datasets import TorchvisionTask
+from wordsight.evaluation.tasks.sources.voc import VocTask
 from wordsight.evaluation.tasks.task import Labelled, Part, Task, build_task
-from wordsight.evaluation.tasks.torchvision_datasets import TorchvisionTask
-from wordsight.evaluation.tasks.voc import VocTask
 
 __all__ = ["TASKS", "Labelled", "Part", "Task", "build_task", "open_task", "task_names"]
 

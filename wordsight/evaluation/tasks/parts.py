@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError, listed
-from wordsight.evaluation.holdout import held_out, strata_of
+from wordsight.evaluation.tasks.holdout import held_out, strata_of
 
 TEST_SHARE = 0.2
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.corpus.encoded_images import Chosen, EncodedImage
 from wordsight.corpus.example import CountsUnread, Example, Rejected
 from wordsight.corpus.image_formats import decoder_packages
 from wordsight.corpus.left_out import unread_in_words
@@ -20,8 +21,6 @@ from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError, listed
 from wordsight.evaluation.tasks.parts import parts_of
 from wordsight.progress import track
-
-EncodedImage = Path | bytes | memoryview
 
 # More bad examples than this and the task is not the one that its name says.
 MAX_REJECTED_SHARE = 0.05
@@ -117,21 +116,6 @@ class Task:
     split_rule: str
     fingerprint: str
     notes: Sequence[str] = ()
-
-
-class Chosen(Sequence[EncodedImage]):
-    """Some images of a sequence, read one by one as they are asked for."""
-
-    def __init__(self, images: Sequence[EncodedImage], rows: NDArray[np.int64]) -> None:
-        self._images, self._rows = images, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return Chosen(self._images, self._rows[place])
-        return self._images[int(self._rows[place])]
 
 
 def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) -> Labelled:

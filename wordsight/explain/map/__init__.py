@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.evaluation.features import extract_features, view_batches
-from wordsight.evaluation.guards import check_features
-from wordsight.evaluation.subject import Subject
+from wordsight.evaluation.features.extract import extract_features, view_batches
+from wordsight.evaluation.features.feature_checks import check_features
+from wordsight.evaluation.models.evaluated_model import Subject
 from wordsight.explain.map.embedding import check_installed, embed
 from wordsight.explain.map.grid import snap
-from wordsight.explain.map.images import MapImages, images_of_corpus, images_of_task
-from wordsight.explain.map.labels import colour_labels
+from wordsight.explain.map.map_images import MapImages, images_of_corpus, images_of_task
+from wordsight.explain.map.map_labels import colour_labels
+from wordsight.explain.map.map_settings import MapSettings
 from wordsight.explain.map.page import thumbnail_side, write_page
 from wordsight.explain.map.picture import write_picture
-from wordsight.explain.map.settings import MapSettings
 from wordsight.ranges import LEAST_ON_MAP
 
 __all__ = ["ImageMap", "MapImages", "MapSettings", "check_installed", "draw_map", "images_of_corpus", "images_of_task"]

@@ -18,8 +18,8 @@ from PIL import Image
 from wordsight.atomic import write_text
 from wordsight.explain.formats import count
 from wordsight.explain.map.grid import Grid
-from wordsight.explain.map.images import MapImages
-from wordsight.explain.map.labels import LabelKey, colours_of
+from wordsight.explain.map.map_images import MapImages
+from wordsight.explain.map.map_labels import LabelKey, colours_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Pixels. Larger pictures than this are refused by the canvas of some phones.

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from wordsight.atomic import atomic_file
 from wordsight.explain.formats import count
 from wordsight.explain.map.grid import Grid
-from wordsight.explain.map.labels import LabelKey, colours_of
+from wordsight.explain.map.map_labels import LabelKey, colours_of
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont

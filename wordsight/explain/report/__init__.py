@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.atomic import write_text
 from wordsight.concepts import CONCEPT_SETS
-from wordsight.concepts.applied import can_be_masked
+from wordsight.concepts.apply import can_be_masked
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
-from wordsight.evaluation.results import Result, read_results
-from wordsight.explain.attention import has_attention, objectives_with_attention
+from wordsight.evaluation.results.result import Result, read_results
 from wordsight.explain.formats import SPACE, count, duration, plain
-from wordsight.explain.report.attention import describe_attention
+from wordsight.explain.photo.attention import has_attention, objectives_with_attention
 from wordsight.explain.report.contents import AttentionPart, Report
-from wordsight.explain.report.data import describe_concepts, describe_data, listed
+from wordsight.explain.report.example_photos import describe_attention
+from wordsight.explain.report.report_data import describe_concepts, describe_data, listed
 from wordsight.explain.report.results import groups_tables, headlines, protocols, result_tables, warnings
 from wordsight.explain.report.training import training_charts
 from wordsight.objectives import objective_kind

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wordsight.evaluation import open_protocol, protocol_names
-from wordsight.evaluation.results import DRAW, LESS_IS_BETTER, NO_PERCENT, GroupColumn, Result, group_columns
+from wordsight.evaluation.results.result import DRAW, LESS_IS_BETTER, NO_PERCENT, Result
+from wordsight.evaluation.results.tables import GroupColumn, group_columns
 from wordsight.explain.formats import MINUS, count, percent, plain
 from wordsight.explain.report.contents import Bar, GroupsTable, Headline, Protocol, ResultRow, ResultTable
 

@@ -1,0 +1,98 @@
+"""A split of a corpus as protocols evaluate it: its captions masked where one of them hides words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from wordsight.concepts import ConceptSet
+from wordsight.concepts.apply import places_of
+from wordsight.corpus import Corpus
+from wordsight.corpus.derived import kept_place
+from wordsight.errors import InputError
+
+# torch, lightning and transformers take seconds to import; each function imports what it needs.
+if TYPE_CHECKING:
+    from wordsight.evaluation import CaptionedSplit, CorpusSplit, Protocol, Subject
+    from wordsight.language.features import MaskedCaptions
+    from wordsight.language.model import LanguageModel
+    from wordsight.training.run import Run
+
+
+def corpus_question(
+    run: Run, subject: Subject, corpus: Corpus, split: str | None, protocols: Sequence[Protocol]
+) -> CorpusSplit:
+    """A split as the protocols ask about it: its captions are masked only where one of them asks for masked words.
+
+    Args:
+        run: The run.
+        subject: The run as evaluation sees it, heads included.
+        corpus: The images and their texts.
+        split: The split; ``test`` where there are splits, else all.
+        protocols: The protocols.
+
+    Raises:
+        InputError: As :func:`captioned_split`, where masked words are asked for.
+    """
+    from wordsight.evaluation import METHODS, CaptionedSplit, CorpusSplit
+
+    if any(issubclass(METHODS[protocol.method].asks, CaptionedSplit) for protocol in protocols):
+        return captioned_split(run, subject, corpus, split)
+    return CorpusSplit(corpus, split or corpus.default_split("test"))
+
+
+def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | None = None) -> CaptionedSplit:
+    """The masked captions of a split, with those that the run learned from for its baselines.
+
+    Args:
+        run: The run; its concepts are what is masked.
+        subject: The run as evaluation sees it, heads included.
+        corpus: The captioned images.
+        split: The split; ``test`` where there are splits, else all.
+
+    Raises:
+        InputError: When the run's objective masks no words, or none of them stands in these captions.
+    """
+    from wordsight.evaluation import CaptionedSplit
+    from wordsight.language.features import masked_captions
+
+    split = split or corpus.default_split("test")
+    if subject.language is None:
+        raise InputError(
+            f"the objective {run.settings.objective!r} predicts no masked words",
+            where=run.path,
+            mend="evaluate it with --protocol tags, or with --task and --protocol logistic",
+        )
+    concepts = run.maskable_set()
+    masked = masked_captions(
+        corpus,
+        places_of(concepts, corpus),
+        subject.language,
+        corpus.indices(split),
+        cache=kept_place(corpus, "features"),
+        limit_gb=run.settings.feature_cache_gb,
+        also=corpus.path / "features",
+    )
+    train = _learned_captions(run, concepts, subject.language)
+    return CaptionedSplit(corpus, split, masked, concepts.names, train=train, parts=concepts.parts)
+
+
+def _learned_captions(run: Run, concepts: ConceptSet, language: LanguageModel) -> MaskedCaptions | None:
+    """The masked captions that a run learned from, made again where they were removed; None without its corpus."""
+    from wordsight.language.features import masked_captions
+
+    if (kept := run.masked_captions()) is not None:
+        return kept
+    try:
+        corpus = run.corpus()
+    except InputError:
+        return None
+    return masked_captions(
+        corpus,
+        places_of(concepts, corpus),
+        language,
+        corpus.indices(run.info.split),
+        cache=kept_place(corpus, "features"),
+        limit_gb=run.settings.feature_cache_gb,
+        also=corpus.path / "features",
+    )

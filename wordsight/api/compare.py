@@ -1,0 +1,47 @@
+"""The verb `compare`: the results of runs in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wordsight.evaluation.comparison.render import Compared
+
+
+def compare(
+    runs: Sequence[Path | str],
+    *,
+    out: Path | str | None = None,
+    tasks: Sequence[str] = (),
+    protocols: Sequence[str] = (),
+    test: Sequence[str] = (),
+) -> Compared:
+    """Put the results of runs side by side, and test whether the best is better than the second-best.
+
+    Runs that differ in their seed alone are one row, mean ± standard deviation.
+
+    Args:
+        runs: Run folders, or folders of results (``evaluated/NAME``). Those without results are left out.
+        out: A file to write the table to, as its ending says: ``.md``, ``.csv`` or ``.html``.
+        tasks: Which tasks; all by default.
+        protocols: Which protocols; all by default.
+        test: Two rows to test against each other in every column.
+
+    Raises:
+        InputError: When a folder is not there, none has results, the ending is unknown, or a column would hold two
+            protocols or two sets of data.
+    """
+    from wordsight.evaluation.comparison.compare_runs import compare_runs
+    from wordsight.evaluation.comparison.render import Compared, check_out, write_compared
+    from wordsight.evaluation.comparison.significance import column_tests
+
+    if out is not None:
+        check_out(Path(out))
+    table = compare_runs([Path(run) for run in runs], tasks, protocols)
+    tests, untested = column_tests(table, test)
+    compared = Compared(table, tuple(tests), (*table.notes, *untested))
+    if out is not None:
+        write_compared(compared, Path(out))
+    return compared

@@ -1,0 +1,59 @@
+"""The verb about what a corpus has of a task's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wordsight.api.corpus import open_corpus
+from wordsight.atomic import write_json
+from wordsight.corpus import Corpus
+from wordsight.errors import InputError
+
+# torch and matplotlib are imported by the verb that needs them.
+if TYPE_CHECKING:
+    from wordsight.explain.coverage.count import Coverage
+
+
+def coverage(
+    corpus: Corpus | Path | str,
+    classes: Path | str | Mapping[str, Sequence[str]] | Sequence[str],
+    *,
+    split: str | None = None,
+    matchers: Sequence[str] = ("exact", "lemma", "substring"),
+    results: Path | str | None = None,
+    out: Path | str | None = None,
+) -> Coverage:
+    """Count how many of a task's classes the captions of a corpus name, and in how many images.
+
+    Args:
+        corpus: The corpus, or its folder.
+        classes: A file of class names (a name a line, or a table with a column ``name`` and one ``label``); or the
+            names themselves; or classes with the names that each goes by.
+        split: The split of the corpus; all by default.
+        matchers: What counts as naming a class: ``exact``, ``lemma``, ``substring``.
+        results: A result with a value per class, a JSON file that `evaluate` wrote, to draw coverage against.
+        out: A picture (.png, .svg, .pdf) of images per class, against accuracy where there is a result; or a .json file
+            of all numbers.
+
+    Raises:
+        InputError: When a file can't be read, there are no captions, or the result has none of the classes.
+    """
+    from wordsight.evaluation.results.result import Result
+    from wordsight.explain.coverage.count import accuracy_of, read_classes
+    from wordsight.explain.coverage.count import coverage as count
+    from wordsight.explain.coverage.plot import plot_coverage
+
+    if results is not None and out is None:
+        raise InputError("is drawn into a picture", where="--results", mend="name the picture: --out plot.png")
+    result = None if results is None else Result.read(Path(results))
+    named = read_classes(Path(classes)) if isinstance(classes, str | Path) else classes
+    found = count(open_corpus(corpus), named, split=split, matchers=matchers)
+    if result is not None:
+        accuracy_of(found, result)
+    if out is not None and Path(out).suffix.lower() == ".json":
+        write_json(Path(out), found.as_json())
+    elif out is not None:
+        plot_coverage(found, Path(out), result)
+    return found

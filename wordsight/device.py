@@ -1,0 +1,60 @@
+"""Device and precision: where a network runs, and bf16 autocast where the hardware multiplies it, else float32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from wordsight.errors import InputError
+
+# torch takes seconds to import; each function imports it.
+if TYPE_CHECKING:
+    import torch
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def chosen_device(device: Device) -> torch.device:
+    """Where to compute.
+
+    Args:
+        device: ``auto`` takes a CUDA device where there is one.
+
+    Raises:
+        InputError: When there is no such device.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device found", where="--device cuda", mend="give --device cpu or auto")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
+def precision_on(device: torch.device) -> torch.dtype:
+    """bf16 where the hardware multiplies it, else float32: emulated, bf16 is slower.
+
+    Args:
+        device: Where the network runs.
+    """
+    import torch
+
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        # Private names: a later torch may drop them, and then float32 is the safe answer.
+        checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        native = any(check() for check in checks if check is not None)
+    else:
+        native = False
+    return torch.bfloat16 if native else torch.float32
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Run what follows in the precision that pays on a device; it changes nothing where that is float32.
+
+    Args:
+        device: Where the network runs.
+    """
+    import torch
+
+    precision = precision_on(device)
+    return torch.autocast(device.type, precision, enabled=precision != torch.float32)

@@ -1,0 +1,1 @@
+"""Classifiers on frozen features: linear ones, nearest neighbours, ridge regression from few shots, SGD heads."""

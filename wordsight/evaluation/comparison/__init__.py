@@ -1,0 +1,1 @@
+"""Runs beside each other: the table, its baselines, significance, its formats."""

@@ -1,0 +1,251 @@
+"""The engine: protocols opened, measured on one question, their results filed; what is known is not measured again."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from wordsight.environment import installed_versions
+from wordsight.errors import InputError, listed
+from wordsight.evaluation.features.cache import key_of
+from wordsight.evaluation.methods import METHODS
+from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
+from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.weight_checks import check_weights
+from wordsight.evaluation.pretrained_on import seen_in_pretraining, with_seen
+from wordsight.evaluation.protocol import Protocol, Question, protocol_names, read_protocol
+from wordsight.evaluation.results.result import Result, result_file
+from wordsight.evaluation.tasks import Task
+from wordsight.evaluation.tasks.caption_split import CorpusSplit
+from wordsight.vision.inference import behaviour, weights_fingerprint
+
+
+def open_protocol(spec: str) -> Protocol:
+    """A protocol by its name, or by a YAML file of one's own.
+
+    Raises:
+        InputError: When there is no such protocol, or its file is wrong.
+    """
+    return read_protocol(spec, METHODS)
+
+
+def evaluate(
+    subject: Subject, question: Question, protocols: Sequence[str | Protocol], *, again: bool = False
+) -> list[Result]:
+    """Measure a subject on one question under some protocols, and write each result into its folder of results.
+
+    Args:
+        subject: What is measured.
+        question: A task (labelled images) or a split of a corpus, its captions masked where a protocol asks for that.
+        protocols: Protocols, or their names.
+        again: Measure also what was measured before on the same weights and data with the same settings and versions.
+
+    Raises:
+        InputError: When a protocol is unknown or asks another kind of question, or can't be measured on this one.
+    """
+    results = []
+    _refuse_another_task_s(subject, question)
+    does = behaviour(subject.backbone, subject.image_size)
+    seen = seen_in_pretraining(subject, question)
+    for protocol in asked_protocols(protocols, type(question)):
+        method = METHODS[protocol.method]
+        network = subject.objective if method.heads and subject.objective is not None else subject.backbone
+        check_weights(network, subject.name)
+        key = key_of(
+            weights_fingerprint(network),
+            str(network),
+            does,
+            subject.settings if method.heads else "",
+            question.fingerprint,
+            subject.image_size,
+            subject.device.type,
+            protocol.method,
+            asdict(protocol.settings),
+            [_content(value) for value in asdict(protocol.settings).values()],
+            installed_versions(),
+            # Equal weights may come from two files; results say which, and what of it was missing.
+            *([subject.backbone.origin, subject.backbone.warnings] if subject.backbone.origin else []),
+        )
+        fresh = again or method.anew or (method.heads and not subject.settings)
+        known = [] if fresh else _known(subject, question, protocol, key)
+        for found in known or _measured(subject, question, protocol, key):
+            # What is known of the run's own images may have changed since it was measured.
+            result = with_seen(found, seen)
+            if result != found:
+                replace(result, outcomes=None).write(subject.results_folder)
+            results.append(result)
+    return results
+
+
+def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | type[CorpusSplit]) -> list[Protocol]:
+    """Open protocols; refuse those that don't exist or ask another kind of question, before anything is computed.
+
+    Args:
+        protocols: Protocols, or their names.
+        asked: ``Task`` for labelled images, ``CaptionedSplit`` for captioned ones, ``CorpusSplit`` for these unmasked.
+
+    Raises:
+        InputError: In these cases, or when there is none.
+    """
+    opened = opened_protocols(protocols)
+    for protocol in opened:
+        check_asked(protocol, asked)
+    return opened
+
+
+def opened_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
+    """Open protocols, whatever they ask about.
+
+    Args:
+        protocols: Protocols, or their names.
+
+    Raises:
+        InputError: When one doesn't exist, two have one name, or there is none.
+    """
+    if not protocols:
+        expected = f"one of: {listed(protocol_names())}"
+        raise InputError("no protocol was named", where="--protocol", expected=expected)
+    named: dict[str, Protocol] = {}
+    for each in protocols:
+        protocol = each if isinstance(each, Protocol) else open_protocol(each)
+        if named.setdefault(protocol.name, protocol) != protocol:
+            raise InputError(
+                f"two protocols are called {protocol.name!r}",
+                where="--protocol",
+                mend="results are filed by that name: give one of the files another",
+            )
+    return list(named.values())
+
+
+def check_asked(protocol: Protocol, asked: type[Task] | type[CorpusSplit]) -> None:
+    """Refuse a protocol that asks another kind of question.
+
+    Args:
+        protocol: The protocol.
+        asked: What there is, as :func:`asked_protocols` takes it.
+
+    Raises:
+        InputError: When it does.
+    """
+    asks = METHODS[protocol.method].asks
+    if not issubclass(asked, asks):
+        wanted = "labelled images (--task)" if asks is Task else "captioned images (--corpus)"
+        raise InputError(f"{protocol.name} asks about {wanted}", where="--protocol")
+
+
+def _content(setting: Any) -> str:
+    """Hash of the file that a setting names; "" where it names none."""
+    if not isinstance(setting, str) or not setting or not Path(setting).is_file():
+        return ""
+    return hashlib.sha256(Path(setting).read_bytes()).hexdigest()
+
+
+def _known(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
+    """All results of the same measurement, where they are there already."""
+    found = [result for _, result in _filed(subject, question, protocol) if result.key == key]
+    return sorted(found, key=lambda result: result.place) if found and len(found) == found[0].parts else []
+
+
+def _filed(subject: Subject, question: Question, protocol: Protocol) -> Iterator[tuple[Path, Result]]:
+    """The results of a protocol that lie in the question's folder."""
+    for file in sorted((subject.results_folder / question.name).glob(f"{protocol.name}*.json")):
+        try:
+            result = Result.read(file)
+        except InputError:
+            # Another program's file, or an older version's.
+            continue
+        if result.protocol == protocol.name:
+            yield file, result
+
+
+def _measured(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
+    started = time.perf_counter()
+    found = METHODS[protocol.method].measure(subject, question, protocol)
+    seconds = round(time.perf_counter() - started, 3)
+    several = found if isinstance(found, list) else [found]
+    results = []
+    # A result on what the task held before is replaced, and that is said.
+    older = {result.data for _, result in _filed(subject, question, protocol)}
+    for place, each in enumerate(several):
+        result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several), place=place)
+        result = _with_origin(result, subject)
+        if result.interval is None and result.outcomes is not None:
+            result = replace(result, interval=bootstrap_interval(result.outcomes))
+        if older and result.data not in older:
+            replaced = f"replaces a result on other images, labels or captions of the name {question.name!r}"
+            result = replace(result, warnings=[*result.warnings, replaced])
+        _refuse_another_s(result, subject.results_folder)
+        result.write(subject.results_folder)
+        results.append(result)
+    _remove_older(subject, question, protocol, key)
+    return results
+
+
+def _with_origin(result: Result, subject: Subject) -> Result:
+    """A result with how images were shown, where a file's weights lay, and what a reader should know of these."""
+    backbone = subject.backbone
+    settings = result.settings | {"framing": subject.framing}
+    if backbone.origin:
+        settings["weights_from"] = backbone.origin
+    if not backbone.preprocessing.usual:
+        settings["pixels"] = {"mean": list(backbone.preprocessing.mean), "std": list(backbone.preprocessing.std)}
+    return replace(result, settings=settings, warnings=[*backbone.warnings, *result.warnings])
+
+
+def _refuse_another_task_s(subject: Subject, question: Question) -> None:
+    """Results are filed by a task's name, which a folder elsewhere may have too.
+
+    Raises:
+        InputError: When results on other images, named otherwise, lie where this task's would.
+    """
+    if not isinstance(question, Task):
+        return
+    for file in sorted((subject.results_folder / question.name).glob("*.json")):
+        try:
+            result = Result.read(file)
+        except InputError:
+            continue
+        other = result.settings.get("source")
+        if other is not None and result.data != question.fingerprint and _place(str(other)) != _place(question.spec):
+            raise InputError(
+                f"is a result of {other}, and {question.spec} is another task of the name {question.name!r}",
+                where=file,
+                mend="give --out another folder, rename the task's, or remove these results",
+            )
+
+
+def _place(spec: str) -> str:
+    """What a person wrote for a task, without what can be written in two ways."""
+    kind, colon, place = spec.partition(":")
+    return f"{kind}:{Path(place).resolve()}" if colon else f"corpus:{Path(kind).resolve()}"
+
+
+def _refuse_another_s(result: Result, folder: Path) -> None:
+    """Parts of a protocol are filed as ``protocol-part``, which a person's own protocol may be called.
+
+    Raises:
+        InputError: When another protocol's result lies where this one would.
+    """
+    file = result_file(folder, result.task, result.protocol, result.part)
+    try:
+        other = Result.read(file).protocol
+    except InputError:
+        return
+    if other != result.protocol:
+        raise InputError(
+            f"is a result of the protocol {other}",
+            where=file,
+            mend=f"give {result.protocol}, or that one, another name",
+        )
+
+
+def _remove_older(subject: Subject, question: Question, protocol: Protocol, key: str) -> None:
+    """Parts that an earlier measurement by the same protocol had, and this one has not."""
+    for file, result in list(_filed(subject, question, protocol)):
+        if result.key != key:
+            file.unlink()
+            file.with_suffix(".npz").unlink(missing_ok=True)

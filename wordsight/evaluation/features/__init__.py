@@ -1,0 +1,1 @@
+"""Features of a frozen network: extracted, pooled, normalised, cached."""

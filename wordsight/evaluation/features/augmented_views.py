@@ -1,0 +1,190 @@
+"""Views that learning from images asks for: random ones anew in every epoch, and ten crops of a test image."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.corpus.encoded_images import EncodedImage
+from wordsight.errors import InputError
+from wordsight.evaluation.features.extract import checked_image
+from wordsight.vision.preprocessing import Framing
+from wordsight.vision.views import Crop, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
+
+# Batches of views that wait for the network.
+_AHEAD = 3
+TEN = 10
+
+P = TypeVar("P")
+V = TypeVar("V")
+
+
+class LearnedImages:
+    """Images that are learned from, epoch by epoch; the same seed gives the same views, however many threads cut them.
+
+    Args:
+        images: Encoded images.
+        size: Side of the view in pixels.
+        views: How it is cut and coloured.
+        batch: Images in a batch.
+        seed: Of order, crops, flips and colours.
+    """
+
+    def __init__(
+        self, images: Sequence[EncodedImage], size: int, views: ViewSettings, batch: int, seed: int = 0
+    ) -> None:
+        self._images, self._size, self._views, self._batch, self._seed = images, size, views, batch, seed
+        # Images that were found to be as they should be need no second look.
+        self._plain = np.zeros(len(images), dtype=np.bool_)
+
+    def epoch(
+        self, number: int, *, drop_last: bool = False
+    ) -> Iterator[tuple[Tensor, Tensor | None, NDArray[np.int64]]]:
+        """All images in a random order.
+
+        Args:
+            number: The epoch.
+            drop_last: Leave out a last batch of fewer images, which batch norm would take too seriously.
+
+        Yields:
+            Views uint8 ``[B, 3, size, size]``, colours ``[B, 3]`` or None, and which images they are ``[B]``.
+
+        Raises:
+            InputError: When an image can't be decoded.
+        """
+        order = np.random.default_rng((self._seed, number)).permutation(len(self._images))
+        stop = len(order) - len(order) % self._batch if drop_last else len(order)
+        parts = [order[first : first + self._batch] for first in range(0, stop, self._batch)]
+
+        def views_of_rows(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None, NDArray[np.int64]]:
+            views, colours = [], []
+            for row in rows.tolist():
+                random = np.random.default_rng((self._seed, number, row))
+                views.append(train_view(self._encoded(row), self._size, self._views, random))
+                colours.append(draw_colours(1, self._views.jitter, random))
+            drawn = [each for each in colours if each is not None]
+            return stack(views), torch.cat(drawn) if drawn else None, rows
+
+        yield from _ahead(views_of_rows, parts)
+
+    def _encoded(self, row: int) -> bytes | memoryview:
+        image = self._images[row]
+        if isinstance(image, memoryview):
+            return image
+        name = str(image) if isinstance(image, Path) else f"image {row}"
+        try:
+            data = image.read_bytes() if isinstance(image, Path) else image
+        except OSError as error:
+            raise InputError(f"can't be read ({error.strerror or error})", where=name) from error
+        if self._plain[row]:
+            return data
+        checked = checked_image(data, name)
+        self._plain[row] = checked is data
+        return checked
+
+
+def crop_batches(
+    images: Sequence[EncodedImage],
+    size: int,
+    crop_share: float,
+    batch: int,
+    *,
+    crops: int = 1,
+    framing: Framing = "crop",
+) -> Iterator[Tensor]:
+    """Views of test images: the centre alone, or ten crops.
+
+    Args:
+        images: Encoded images.
+        size: Side of the views in pixels.
+        crop_share: Side of a crop as a share of the image's shorter side.
+        batch: Images in a batch.
+        crops: 1 or 10.
+        framing: How an image that is not square becomes one; with another than ``crop``, all crops are of that square.
+
+    Yields:
+        uint8 ``[B * crops, 3, size, size]``, the crops of an image one after the other.
+
+    Raises:
+        InputError: When an image can't be decoded.
+    """
+
+    def views_of_rows(rows: range) -> Tensor:
+        return stack(
+            [
+                view
+                for row in rows
+                for view in views_of(checked_image(images[row], f"image {row}"), size, crop_share, crops, framing)
+            ]
+        )
+
+    yield from _ahead(
+        views_of_rows, [range(first, min(first + batch, len(images))) for first in range(0, len(images), batch)]
+    )
+
+
+def views_of(
+    encoded: bytes | memoryview, size: int, crop_share: float, crops: int, framing: Framing = "crop"
+) -> list[NDArray[np.uint8]]:
+    """The views of one test image, uint8 [size, size, 3] each: the centre, or five crops and their mirror images.
+
+    Args:
+        encoded: The encoded image.
+        size: Side of the views in pixels.
+        crop_share: Side of a crop as a share of the image's shorter side.
+        crops: 1 or 10.
+        framing: How an image that is not square becomes one.
+    """
+    image = decode(encoded, least_side=math.ceil(size / crop_share))
+    if crops != TEN:
+        return [cut(image, frame(*image.size, crop_share, framing), size)]
+    views = [cut(image, crop, size) for crop in five_crops(*image.size, crop_share, framing)]
+    return [*views, *(view[:, ::-1] for view in views)]
+
+
+def five_crops(width: int, height: int, share: float, framing: Framing = "crop") -> list[Crop]:
+    """The squares in the corners and in the middle of an image: top left, top right, bottom left, bottom right, centre.
+
+    Args:
+        width: Of the image.
+        height: Of the image.
+        share: Side of a square as a share of the image's shorter side: 224 of 256 is 0.875.
+        framing: How an image that is not square becomes one. What is cropped is the image itself with ``crop``, else
+            all of it squashed or padded to a square.
+    """
+    whole = Crop(0, 0, width, height) if framing == "crop" else frame(width, height, 1.0, framing)
+    middle = frame(width, height, share, framing)
+    across, down = middle.right - middle.left, middle.bottom - middle.top
+    corners = [
+        Crop(left, top, left + across, top + down)
+        for top in (whole.top, whole.bottom - down)
+        for left in (whole.left, whole.right - across)
+    ]
+    return [*corners, middle]
+
+
+def _ahead(cut: Callable[[P], V], parts: Sequence[P]) -> Iterator[V]:
+    """What ``cut`` gives for each part in order, computed on threads ahead of its use."""
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads, thread_name_prefix="views") as pool:
+        waiting: deque[Future[V]] = deque()
+        try:
+            for part in parts:
+                waiting.append(pool.submit(cut, part))
+                if len(waiting) > max(_AHEAD, threads):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,136 @@
+"""What was computed before and need not be again: features and baselines, found by a hash of all they depend on.
+
+They lie in one folder for all runs of a person (``WORDSIGHT_CACHE``, else ``wordsight`` in the folder that the system
+has for caches), so that the network with random weights is looked at once and not again by every run. The folder is
+kept below a bound (``WORDSIGHT_CACHE_GB``, 20 by default): what was not used for the longest goes first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.arrays import mapped_array
+from wordsight.atomic import atomic_file, sweep_within, write_json
+from wordsight.caches import kept_folder
+from wordsight.errors import InputError
+from wordsight.evaluation.metrics.outcomes import Outcomes, read_outcomes, write_outcomes
+from wordsight.progress import console
+
+_DEFAULT_GB = 20.0
+
+
+def key_of(*depends: Any) -> str:
+    """A hash of all that something depends on, given as what JSON can hold."""
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def kept_features(key: str) -> NDArray[np.float16] | None:
+    """Features that were kept, memory-mapped; None where there are none."""
+    file = kept_folder() / "features" / f"{key}.npy"
+    try:
+        found: NDArray[np.float16] = mapped_array(file, mend="it is made again")
+        os.utime(file)
+    except (OSError, InputError):
+        return None
+    return found
+
+
+def keep_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Keep features; gives them back memory-mapped, or as they are where there is no room on the disk."""
+    folder, bound = kept_folder() / "features", _bound()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_file(folder / f"{key}.npy") as beside, beside.open("wb") as file:
+            np.save(file, features, allow_pickle=False)
+        _stay_below(folder, bound)
+    except (OSError, InputError) as error:
+        # A full or read-only disk costs time at the next call, and nothing else.
+        console.print(f"not kept for the next time: {error}", markup=False, soft_wrap=True)
+        return features
+    found = kept_features(key)
+    return features if found is None else found
+
+
+def kept_baseline(key: str) -> dict[str, Any] | None:
+    """A baseline that was kept; None where there is none."""
+    try:
+        found = json.loads((kept_folder() / "baselines" / f"{key}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def keep_baseline(key: str, baseline: dict[str, Any]) -> None:
+    """Keep a baseline."""
+    try:
+        write_json(kept_folder() / "baselines" / f"{key}.json", baseline)
+    except (OSError, InputError):
+        return
+
+
+def kept_outcomes(key: str) -> dict[str, Outcomes] | None:
+    """What became of each test image under a network that was measured before, by name; None where it was not kept."""
+    names = (kept_baseline(key) or {}).get("outcomes")
+    if not isinstance(names, list):
+        return None
+    try:
+        return {str(name): read_outcomes(_outcomes_file(key, number)) for number, name in enumerate(names)}
+    except InputError:
+        return None
+
+
+def keep_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> None:
+    """Keep what became of each test image, by name; and what a person who looks at the file would want to know."""
+    try:
+        for number, each in enumerate(outcomes.values()):
+            write_outcomes(_outcomes_file(key, number), each)
+    except (OSError, InputError):
+        return
+    # Last, as it says that the others are there.
+    keep_baseline(
+        key, {"outcomes": list(outcomes), "values": {name: each.value for name, each in outcomes.items()}} | said
+    )
+
+
+def _outcomes_file(key: str, number: int) -> Path:
+    return kept_folder() / "baselines" / f"{key}-{number}.npz"
+
+
+def _bound() -> float:
+    """Bytes that features may take in all."""
+    try:
+        return float(os.environ.get("WORDSIGHT_CACHE_GB", _DEFAULT_GB)) * 1e9
+    except ValueError as error:
+        raise InputError(
+            f"{os.environ['WORDSIGHT_CACHE_GB']!r} is no number", where="WORDSIGHT_CACHE_GB", expected="gigabytes"
+        ) from error
+
+
+def _stay_below(folder: Path, bound: float) -> None:
+    """Remove the files that were not used for the longest, until the rest is below the bound.
+
+    What others are writing at this moment counts as well, and is left alone; what killed processes left goes first.
+    """
+    sweep_within(folder)
+    total = sum(size for _, size, _ in _files(folder, ".*/*"))
+    for _, size, file in sorted(_files(folder, "*.npy"), reverse=True):
+        total += size
+        if total > bound:
+            file.unlink(missing_ok=True)
+
+
+def _files(folder: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
+    """When files were last used, and their bytes; what another process removes meanwhile is none."""
+    for file in folder.glob(pattern):
+        with suppress(OSError):
+            found = file.stat()
+            yield found.st_mtime, found.st_size, file

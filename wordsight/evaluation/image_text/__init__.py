@@ -1,0 +1,1 @@
+"""Images against texts: text sides, similarities, ranks, pairs."""

@@ -1,0 +1,179 @@
+"""The protocol ``pointing``: does the attention's peak fall inside a box of the masked word's object?
+
+A box counts for a word that is its name, or a word of its name (Visual Genome names its boxes by whole phrases). The
+peak is the centre of the grid cell with the most attention. Boxes are mapped through the view that evaluation sees;
+words whose object is cut away by it are not asked about. Read beside a random cell, and beside the image's centre.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.corpus.captions import names_in
+from wordsight.corpus.example import Box
+from wordsight.device import precision_on
+from wordsight.errors import InputError
+from wordsight.evaluation.methods.masked_words import per_concept
+from wordsight.evaluation.metrics.classification import clustered_error
+from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.predictions.masked_word_predictions import ask, masked_word_objective, sample_rows
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results.result import Result
+from wordsight.evaluation.tasks.caption_split import CaptionedSplit
+from wordsight.ranges import AtLeastOne, Share, check_ranges
+from wordsight.vision.inference import weights_fingerprint
+from wordsight.vision.preprocessing import Framing
+from wordsight.vision.views import eval_view_crop
+
+
+@dataclass(frozen=True)
+class PointingSettings:
+    """Settings of the protocol.
+
+    Args:
+        most_words: With more masked words than this, so many are asked, always the same ones.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+    """
+
+    most_words: AtLeastOne = 20_000
+    crop_share: Share = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:
+    """Ask where the masked words of a split are.
+
+    Args:
+        subject: Its objective is asked.
+        question: Images with boxes, and masked captions.
+        protocol: The protocol.
+
+    Raises:
+        InputError: When the objective predicts no masked words, or no box bears the name of one.
+    """
+    settings: PointingSettings = protocol.settings
+    objective = masked_word_objective(subject)
+    rows, edges = named_boxes(question, settings.crop_share, subject.framing)
+    rows = sample_rows(rows, settings.most_words)
+    answers = ask(subject, question, rows, settings.crop_share)
+    inside = points_inside(_centres(answers.peak, answers.grid), [edges[int(row)] for row in rows])
+    middle = points_inside(np.full((len(rows), 2), 0.5), [edges[int(row)] for row in rows])
+    example = question.masked.example_M[rows]
+    return Result(
+        task=question.name,
+        protocol=protocol.name,
+        metric="peak inside the object's box",
+        value=100 * float(inside.mean()),
+        baselines={
+            "chance": 100 * float(np.mean([share_inside(edges[int(row)], answers.grid) for row in rows])),
+            "image centre": 100 * float(middle.mean()),
+        },
+        standard_error=clustered_error(inside, example),
+        per_class=per_concept(inside, question.masked.concept_M[rows], question),
+        counts={"masked_words": len(rows), "of_masked_words": len(edges), "images": len(np.unique(example))},
+        settings={
+            **asdict(settings),
+            "view": subject.image_size,
+            "grid": list(answers.grid),
+            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+            "split": question.split,
+            "corpus": question.corpus.name,
+        },
+        weights=weights_fingerprint(objective),
+        data=question.fingerprint,
+        warnings=question.seen_in_training(subject),
+    )
+
+
+def named_boxes(
+    question: CaptionedSplit, crop_share: float = 1.0, framing: Framing = "crop"
+) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
+    """The masked words that a box is named by, alone or in a phrase, and where these boxes are in the view.
+
+    Args:
+        question: Images with boxes, and masked captions.
+        crop_share: Side of the view as a share of the image's shorter side.
+        framing: How an image that is not square becomes one.
+
+    Returns:
+        Rows of the masked captions, ascending, and for each the boxes ``[boxes, 4]`` of :func:`boxes_in_view`.
+
+    Raises:
+        InputError: When there is no such word.
+    """
+    masked, corpus = question.masked, question.corpus
+    edges: dict[int, NDArray[np.float64]] = {}
+    for example in np.unique(masked.example_M):
+        boxes = corpus.boxes(int(example))
+        if not boxes:
+            continue
+        size, told = corpus.image_size(int(example)), [names_in(box.name) for box in boxes]
+        for row in masked.of_example(int(example)):
+            name = question.concepts[int(masked.concept_M[row])].lower()
+            named = [box for box, names in zip(boxes, told, strict=True) if name in names]
+            seen = boxes_in_view(named, *size, crop_share, framing)
+            if len(seen):
+                edges[int(row)] = seen
+    if not edges:
+        raise InputError(
+            "no box bears the name of a masked word",
+            where=question.name,
+            expected="boxes named as the captions name things",
+        )
+    return np.array(sorted(edges), dtype=np.int64), edges
+
+
+def boxes_in_view(
+    boxes: Sequence[Box], width: int, height: int, crop_share: float = 1.0, framing: Framing = "crop"
+) -> NDArray[np.float64]:
+    """Boxes of an image as the view of evaluation shows them; what is cut away is left out.
+
+    Args:
+        boxes: In fractions of the image.
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        crop_share: Side of the view as a share of the shorter side.
+        framing: How an image that is not square becomes one.
+
+    Returns:
+        Left, top, right and bottom in fractions of the view ``[boxes, 4]``.
+    """
+    crop = eval_view_crop(width, height, crop_share, framing)
+    across, down = crop.right - crop.left, crop.bottom - crop.top
+    corners = np.array([(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes]).reshape(-1, 4)
+    offset, scale = (crop.left, crop.top) * 2, (across, down) * 2
+    seen = ((corners - offset) / scale).clip(0, 1)
+    return seen[(seen[:, 2] > seen[:, 0]) & (seen[:, 3] > seen[:, 1])]
+
+
+def points_inside(points_n2: NDArray[np.float64], edges: Sequence[NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Whether each point lies in one of its boxes.
+
+    Args:
+        points_n2: Across and down, in fractions of the view.
+        edges: The boxes of each point.
+    """
+    return np.array(
+        [
+            bool(np.any((box[:, 0] <= x) & (x <= box[:, 2]) & (box[:, 1] <= y) & (y <= box[:, 3])))
+            for (x, y), box in zip(points_n2, edges, strict=True)
+        ],
+        dtype=np.bool_,
+    )
+
+
+def share_inside(box: NDArray[np.float64], grid: tuple[int, int]) -> float:
+    """Share of the grid's cells whose centres lie in one of the boxes: what pointing at a random cell would score."""
+    cells = np.stack(np.meshgrid(np.arange(grid[0]), np.arange(grid[1]), indexing="ij"), axis=-1).reshape(-1, 2)
+    return float(points_inside(_centres(cells, grid), [box] * len(cells)).mean())
+
+
+def _centres(cells_n2: NDArray[np.int64], grid: tuple[int, int]) -> NDArray[np.float64]:
+    """Row and column of grid cells to their centres, across and down, in fractions of the view."""
+    return np.stack([(cells_n2[:, 1] + 0.5) / grid[1], (cells_n2[:, 0] + 0.5) / grid[0]], axis=1)

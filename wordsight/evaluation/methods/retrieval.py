@@ -1,0 +1,317 @@
+"""The method ``retrieval``: which text belongs to an image, and which image to a text?
+
+Recall among the first 1, 5 and 10, and the median rank: of several captions of an image the best-ranked counts. Where
+the corpus has labels also class-level mean average precision, an answer being right that shares a class with the
+question (Patel et al. 2019, Section 5.2). Both directions are results of their own, read beside chance, the same heads
+on the backbone with random weights, and CCA, PLS and kernel CCA of the same image features and text vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wordsight.corpus.encoded_images import Chosen, CorpusImages
+from wordsight.corpus.splits import part_of
+from wordsight.device import precision_on
+from wordsight.errors import InputError
+from wordsight.evaluation.features.extract import extract_features
+from wordsight.evaluation.features.feature_checks import flat
+from wordsight.evaluation.image_text.cca import Pairs, Projections, projected
+from wordsight.evaluation.image_text.few_guesses import few_texts, no_difference
+from wordsight.evaluation.image_text.pairs import (
+    DIRECTIONS,
+    FIRST,
+    MAP,
+    Found,
+    Shown,
+    TextKind,
+    chance,
+    found_in,
+    one_text_each,
+    shown_of,
+)
+from wordsight.evaluation.image_text.text_sides import (
+    AUTO,
+    Asked,
+    Compared,
+    TextSide,
+    asking,
+    chosen_similarity,
+    see_images,
+    text_sides,
+    with_backbone,
+)
+from wordsight.evaluation.metrics.bootstrap import clustered_interval
+from wordsight.evaluation.metrics.outcomes import Outcomes
+from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results.result import Result
+from wordsight.evaluation.tasks.caption_split import CorpusSplit
+from wordsight.ranges import AtLeastOne, AtLeastTwo, Limit, Share, check_ranges
+from wordsight.vision.inference import weights_fingerprint
+
+
+@dataclass(frozen=True)
+class RetrievalSettings:
+    """Settings of the method.
+
+    Args:
+        texts: What the texts are: each caption, an image's captions joined, or its article.
+        metric: The value of the result: ``recall`` (among the first 1) or ``class-map``.
+        text_side: ``auto``, or which of an objective's text sides is asked: towers, tags, masked-words.
+        similarity: ``auto`` for the text side's own, or cosine, log-probability, pmi, kl.
+        most_images: With more images than this, so many are drawn, always the same ones; 0 for all.
+        most_class_questions: Questions that class-level precision is asked of; answers are always all.
+        projections: Whether CCA, PLS and kernel CCA are learned for comparison, from the split ``train``.
+        most_pairs: Pairs of images and texts that these are learned from.
+        principal: Principal components that are kept of features and of vectors first.
+        dimensions: Dimensions of their common space.
+        landmarks: Landmarks of the kernel's approximation.
+        random_twin: Whether the heads are asked on a backbone with random weights too.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+    """
+
+    texts: TextKind = "captions"
+    metric: Literal["recall", "class-map"] = "recall"
+    text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
+    similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
+    most_images: Limit = 0
+    most_class_questions: AtLeastOne = 5000
+    projections: bool = True
+    most_pairs: AtLeastTwo = 5000
+    principal: AtLeastOne = 64
+    dimensions: AtLeastOne = 16
+    landmarks: AtLeastOne = 256
+    random_twin: bool = True
+    crop_share: Share = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:
+    """Ask which texts and images of a split belong together.
+
+    Args:
+        subject: Its objective's text side is asked.
+        question: Images with texts.
+        protocol: Its settings are :class:`RetrievalSettings`.
+
+    Returns:
+        A result for each direction; of several tag heads one for each of them and each direction.
+
+    Raises:
+        InputError: When the objective has no text side, fewer than two images have a text, or it knows none of these.
+    """
+    settings: RetrievalSettings = protocol.settings
+    sides = text_sides(subject, settings.text_side)
+    chosen = {name: chosen_similarity(side, settings.similarity) for name, side in sides.items()}
+    results = []
+    for name, side in sides.items():
+        examples = question.corpus.indices(question.split)
+        examples = sample_rows(examples, settings.most_images or len(examples))
+        shown = shown_of(question.corpus, examples, settings.texts, side)
+        if len(shown.examples) < 2:
+            raise InputError(
+                f"{len(shown.examples)} images of the split {question.split!r} have {_called(settings)}",
+                where=question.corpus.path,
+                expected="two at least",
+            )
+        if settings.metric == "class-map" and shown.labels_NC() is None:
+            raise InputError(
+                "no image has a label to tell right from wrong by",
+                where=question.name,
+                expected="a corpus with labels, or the protocol retrieval",
+            )
+        part = name if len(sides) > 1 else ""
+        results += _of_side(subject, question, protocol, side, chosen[name], shown, part)
+    return results
+
+
+def _called(settings: RetrievalSettings) -> str:
+    return "an article" if settings.texts == "articles" else "a caption"
+
+
+def _of_side(
+    subject: Subject,
+    question: CorpusSplit,
+    protocol: Protocol,
+    side: TextSide,
+    similarity: str,
+    shown: Shown,
+    part: str,
+) -> list[Result]:
+    settings: RetrievalSettings = protocol.settings
+    labels_NC = shown.labels_NC()
+
+    def looked(what: str) -> tuple[Found, list[str]]:
+        images = see_images(subject, asked, shown.images, settings.crop_share, what)
+        compared = Compared(images, asked.texts, asked.offset_T)
+        return found_in(compared, shown.image_of_T, labels_NC, settings.most_class_questions), no_difference(images)
+
+    with asking(subject):
+        asked = side.ask(shown.texts, similarity)
+        if not asked.known_T.any():
+            raise InputError(f"the {side.name} know nothing of any of the texts", where=question.name)
+        found, alike = looked("images")
+    beside: dict[str, Found] = {"chance": chance(shown, labels_NC)}
+    if settings.random_twin:
+        with with_backbone(subject, subject.random_backbone()), asking(subject):
+            beside["random weights"], _ = looked("images, random weights")
+    beside_projections, notes = _projections(subject, question, settings, side, asked, shown, labels_NC)
+    beside |= beside_projections
+    unknown = int((~asked.known_T).sum())
+    if unknown:
+        notes.append(f"{unknown:,} of {len(shown.texts):,} texts have nothing that it knows: chance decides of them")
+    first_N = found.ranks[DIRECTIONS[0]].first_n
+    crowded = {DIRECTIONS[0]: [] if alike or first_N is None else few_texts(first_N, len(shown.texts))}
+    result = _frame(subject, question, protocol, side, asked, shown)
+    said = [*question.seen_in_training(subject), *asked.notes, *alike, *notes]
+    return [
+        replace(
+            _in_direction(result, direction, found, beside, shown, settings, part),
+            warnings=[*said, *crowded.get(direction, [])],
+        )
+        for direction in DIRECTIONS
+    ]
+
+
+def _projections(
+    subject: Subject,
+    question: CorpusSplit,
+    settings: RetrievalSettings,
+    side: TextSide,
+    asked: Asked,
+    shown: Shown,
+    labels_NC: NDArray[np.bool_] | None,
+) -> tuple[dict[str, Found], list[str]]:
+    """CCA, PLS and kernel CCA of the same features and vectors; and what a reader should know of them."""
+    if not settings.projections:
+        return {}, []
+    corpus = question.corpus
+    if "train" not in map(part_of, corpus.splits) or question.shares_with("train"):
+        return {}, ["no CCA, PLS or kernel CCA beside it: there is no other split called train to learn them from"]
+    drawn = sample_rows(corpus.indices("train"), settings.most_pairs)
+    learned = one_text_each(shown_of(corpus, drawn, settings.texts, side))
+    vectors_PZ, usable = np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
+    if learned.texts:
+        with asking(subject):
+            vectors = side.ask(learned.texts, asked.similarity)
+            usable = np.flatnonzero(vectors.known_T)
+            vectors_PZ, vectors_TZ = _all(vectors)[usable], _all(asked)
+    if len(usable) < 2 * settings.dimensions:
+        return {}, [f"no CCA, PLS or kernel CCA beside it: the split train has {len(usable):,} pairs to learn from"]
+
+    def features(examples: NDArray[np.int64], what: str) -> NDArray[np.float32]:
+        return extract_features(
+            subject.backbone,
+            Chosen(CorpusImages(corpus), examples),
+            subject.image_size,
+            crop_share=settings.crop_share,
+            device=subject.device,
+            what=what,
+        )
+
+    features_PC = features(learned.examples[usable], "features, training images")
+    for what, seen in (("features", features_PC), ("texts' vectors", vectors_PZ)):
+        if flat(seen.std(0, dtype=np.float64), np.abs(seen).max(0)).all():
+            return {}, [f"no CCA, PLS or kernel CCA beside it: the {what} of the split train are all the same"]
+    features_NC = features(shown.examples, "features, images")
+    sizes = Projections(settings.principal, settings.dimensions, settings.landmarks)
+    pairs = Pairs(features_PC, vectors_PZ)
+    beside = {
+        name: found_in(compared, shown.image_of_T, labels_NC, settings.most_class_questions)
+        for name, compared in projected(pairs, features_NC, vectors_TZ, asked.known_T, sizes)
+    }
+    return beside, []
+
+
+def _all(asked: Asked) -> NDArray[np.float32]:
+    """The vectors of all texts, in memory."""
+    blocks = [asked.texts.block(slice(first, first + 4096)).cpu() for first in range(0, len(asked.texts), 4096)]
+    return np.asarray(torch.cat(blocks).numpy(), dtype=np.float32)
+
+
+def _in_direction(
+    result: Result,
+    direction: str,
+    found: Found,
+    beside: Mapping[str, Found],
+    shown: Shown,
+    settings: RetrievalSettings,
+    part: str,
+) -> Result:
+    """The result of one direction, its baselines beside every metric."""
+    metrics = found.metrics(direction)
+    main = MAP if settings.metric == "class-map" else f"R@{FIRST[0]}"
+    others = {name: one.metrics(direction) for name, one in beside.items()}
+    random = others.pop("random weights", None)
+    baselines = {name: values[main] for name, values in others.items()}
+    if random is not None:
+        others = {**others, "random weights": random}
+    baselines |= {
+        f"{name}, {metric}": values[metric] for metric in metrics if metric != main for name, values in others.items()
+    }
+    cluster = np.arange(len(shown.examples)) if direction == DIRECTIONS[0] else shown.image_of_T
+    outcome = found.ranks[direction].within(FIRST[0])
+    if main == MAP:
+        outcome, cluster = found.precision[direction] / 100, cluster[found.asked[direction]]
+    further = found.parts(direction, shown.image_of_T)
+    known = ~np.isnan(outcome)
+    return replace(
+        result,
+        part="-".join(filter(None, (part, direction))),
+        metric=main,
+        value=metrics[main],
+        random_weights=None if random is None else random[main],
+        baselines=baselines,
+        own_baselines=[name for name in others if name not in ("chance", "random weights")],
+        more={name: value for name, value in metrics.items() if name != main},
+        standard_error=_clustered_error(outcome, cluster),
+        interval=clustered_interval(outcome[known], cluster[known]),
+        outcomes=Outcomes(shown.hashes, correct=further.pop(main), further=further),
+    )
+
+
+def _clustered_error(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64]) -> float:
+    """Standard error of a mean of outcomes that come in clusters (the captions of an image), in points."""
+    known = ~np.isnan(outcome_n)
+    totals = np.bincount(cluster_n[known], weights=outcome_n[known] - outcome_n[known].mean())
+    return 100 * float(np.sqrt((totals**2).sum())) / int(known.sum())
+
+
+def _frame(
+    subject: Subject, question: CorpusSplit, protocol: Protocol, side: TextSide, asked: Asked, shown: Shown
+) -> Result:
+    """What the results of both directions have in common."""
+    assert subject.objective is not None, "a text side is an objective's"
+    return Result(
+        task=question.name,
+        protocol=protocol.name,
+        metric="",
+        value=0.0,
+        counts={
+            "images": len(shown.examples),
+            "of_images": len(question.corpus.indices(question.split)),
+            "texts": len(shown.texts),
+            "known_texts": int(asked.known_T.sum()),
+        },
+        settings={
+            **asdict(protocol.settings),
+            "text_side": side.name,
+            "similarity": asked.similarity,
+            "view": subject.image_size,
+            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+            "split": question.split,
+            "corpus": question.corpus.name,
+        },
+        weights=weights_fingerprint(subject.objective),
+        data=question.fingerprint,
+    )

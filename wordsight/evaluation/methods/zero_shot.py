@@ -1,0 +1,344 @@
+"""The method ``zero-shot``: which class is it, by the name alone? No image of the task is learned from.
+
+Class names go through templates to the objective's own text side, the texts of a class are averaged, and the class
+whose text scores highest is the guess (Radford et al. 2021, Section 3.1). Classes can also be asked about by
+descriptions, one or several lines each (fruit, red, round: an apple). Read beside chance, and beside the same heads on
+the backbone with random weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wordsight.device import precision_on
+from wordsight.errors import InputError
+from wordsight.evaluation.image_text.few_guesses import few_classes, guesses_of, no_difference
+from wordsight.evaluation.image_text.text_sides import (
+    AUTO,
+    Asked,
+    Compared,
+    Text,
+    TextSide,
+    asking,
+    chosen_similarity,
+    see_images,
+    text_sides,
+    with_backbone,
+)
+from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
+from wordsight.evaluation.metrics.classification import (
+    CHANCE,
+    TOP1,
+    accuracies_of,
+    average_precisions,
+    chance_mean_precision,
+    chance_of_classes,
+    mean_of_known,
+    standard_error,
+    within,
+)
+from wordsight.evaluation.metrics.outcomes import Outcomes, classified, first_five, outcomes_of, parts_of_ratio
+from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.results.result import Result
+from wordsight.evaluation.tasks import Task
+from wordsight.evaluation.tasks.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
+from wordsight.ranges import Share, check_ranges
+from wordsight.vision.inference import weights_fingerprint
+
+TOP1_KNOWN = "top-1 accuracy, images of known classes"
+# Classes that a warning names.
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class ZeroShotSettings:
+    """Settings of the method.
+
+    Args:
+        templates: Sentences with a class's name in place of ``{}``; a class's texts are averaged.
+        names: A table of classes and names, where the task's own names are no words; "" looks for one beside the
+            images (``labels.csv`` with a column ``name``), and then takes the task's own.
+        descriptions: A table of classes and descriptions, a line or several each; classes that it has are asked about
+            by these in place of their names. "" for none.
+        text_side: ``auto``, or which of an objective's text sides is asked: towers, tags, masked-words.
+        similarity: ``auto`` for the text side's own, or cosine, log-probability, pmi, kl.
+        random_twin: Whether the heads are asked on a backbone with random weights too.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+    """
+
+    templates: tuple[str, ...] = ("a photo of a {}.",)
+    names: str = ""
+    descriptions: str = ""
+    text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
+    similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
+    random_twin: bool = True
+    crop_share: Share = 1.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        wrong = next((each for each in self.templates if each.count("{}") != 1), None)
+        if wrong is not None or not self.templates:
+            found = "there is none" if wrong is None else f"found {wrong!r}"
+            raise InputError(found, where="templates", expected='sentences with one {}, such as "a photo of a {}."')
+
+
+@dataclass(frozen=True)
+class ClassTexts:
+    """The texts that stand for K classes.
+
+    Args:
+        texts: The texts of all classes, class by class.
+        group_T: The class of each.
+        names: What each class is called, for messages.
+        source: Where the names came from.
+        notes: What a reader should know.
+    """
+
+    texts: Sequence[Text]
+    group_T: NDArray[np.int64]
+    names: Sequence[str]
+    source: str
+    notes: Sequence[str]
+
+
+def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
+    """Ask about the test images of a task by the names of its classes.
+
+    Args:
+        subject: Its objective's text side is asked.
+        task: Labelled images; those to learn from are not looked at.
+        protocol: Its settings are :class:`ZeroShotSettings`.
+
+    Returns:
+        A result; of several tag heads one for each.
+
+    Raises:
+        InputError: When the objective has no text side, or it knows none of the classes.
+    """
+    settings: ZeroShotSettings = protocol.settings
+    sides = text_sides(subject, settings.text_side)
+    chosen = {name: chosen_similarity(side, settings.similarity) for name, side in sides.items()}
+    said = class_texts(task, settings)
+    results = []
+    for name, side in sides.items():
+        part = name if len(sides) > 1 else ""
+        results.append(_of_side(subject, task, protocol, side, chosen[name], said, part))
+    return results
+
+
+def class_texts(task: Task, settings: ZeroShotSettings) -> ClassTexts:
+    """The texts of each class: its names in every template, or its descriptions.
+
+    Args:
+        task: Its classes.
+        settings: Templates and files.
+
+    Raises:
+        InputError: When a file can't be read or has none of the classes.
+    """
+    place = Path(task.spec.partition(":")[2] or task.spec)
+    beside = place if place.is_dir() else place.parent
+    called = names_of_classes(task.class_names, Path(settings.names) if settings.names else None, beside)
+    described: dict[str, tuple[str, ...]] = {}
+    if settings.descriptions:
+        described = descriptions_of_classes(task.class_names, Path(settings.descriptions))
+    texts: list[Text] = []
+    groups: list[int] = []
+    for k, (own, names) in enumerate(zip(task.class_names, called.names, strict=True)):
+        of_class = [Text((line,)) for line in described.get(own, ())] or [
+            Text((template.replace("{}", name),), name, template.replace("{}", ""))
+            for name in names
+            for template in settings.templates
+        ]
+        texts += of_class
+        groups += [k] * len(of_class)
+    first = [each[0] for each in called.names]
+    notes = _notes(task, called, described)
+    return ClassTexts(texts, np.array(groups, dtype=np.int64), first, called.source, notes)
+
+
+def _notes(task: Task, called: ClassNames, described: dict[str, tuple[str, ...]]) -> list[str]:
+    notes = []
+    if described and len(described) < len(task.class_names):
+        notes.append(f"{len(described):,} of {len(task.class_names):,} classes have a description; others go by name")
+    asked = [names[0] for own, names in zip(task.class_names, called.names, strict=True) if own not in described]
+    if numbers := unreadable(asked):
+        notes.append(
+            f"{len(numbers):,} classes are called by a number ({numbers[0]}, ...): say what they are with a table of "
+            "classes and names (names: FILE)"
+        )
+    return notes
+
+
+def _of_side(
+    subject: Subject, task: Task, protocol: Protocol, side: TextSide, similarity: str, said: ClassTexts, part: str
+) -> Result:
+    assert subject.objective is not None, "a text side is an objective's"
+    settings: ZeroShotSettings = protocol.settings
+    with asking(subject):
+        asked = side.ask(said.texts, similarity, said.group_T)
+        if not asked.known_T.any():
+            named = ", ".join(said.names[:3])
+            raise InputError(
+                f"the {side.name} know none of the {len(said.names)} classes ({named}, ...)",
+                where=task.spec,
+                mend="say what the classes are called with a table of classes and names (names: FILE)",
+            )
+        scores_NK, alike = _scores(subject, task, asked, settings, "images")
+    crowded = alike or ([] if task.multilabel else _crowded(scores_NK, task, asked.known_T))
+    found = score(scores_NK, task, asked.known_T)
+    random = None
+    if settings.random_twin:
+        with with_backbone(subject, subject.random_backbone()), asking(subject):
+            by_twin, _ = _scores(subject, task, asked, settings, "images, random weights")
+        random = score(by_twin, task, asked.known_T).value
+    return Result(
+        task=task.name,
+        protocol=protocol.name,
+        part=part,
+        metric=found.metric,
+        value=found.value,
+        random_weights=random,
+        baselines=found.baselines,
+        more=found.outcomes.more,
+        outcomes=found.outcomes,
+        standard_error=None if task.multilabel else standard_error(found.value, len(task.test)),
+        interval=bootstrap_interval(found.outcomes),
+        per_class={
+            name: float(value)
+            for name, value in zip(task.class_names, found.per_class, strict=True)
+            if not math.isnan(value)
+        },
+        counts={
+            "classes": len(task.class_names),
+            "known_classes": int(asked.known_T.sum()),
+            "test_images": len(task.test),
+            "texts": len(said.texts),
+        },
+        settings={
+            **asdict(settings),
+            "names": said.source,
+            "text_side": side.name,
+            "similarity": asked.similarity,
+            "view": subject.image_size,
+            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+            "split": task.split_rule,
+            "source": task.spec,
+        },
+        weights=weights_fingerprint(subject.objective),
+        data=task.fingerprint,
+        warnings=[*task.notes, *said.notes, *asked.notes, *_unknown(said, asked), *_alike(said, asked), *crowded],
+    )
+
+
+def _scores(
+    subject: Subject, task: Task, asked: Asked, settings: ZeroShotSettings, what: str
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Scores of every test image for every class ``[N, K]``; a class is one text, so they are few. And a sentence where
+    the images are all the same."""
+    images = see_images(subject, asked, task.test.images, settings.crop_share, what)
+    compared = Compared(images, asked.texts, asked.offset_T)
+    size = max(1, (1 << 24) // max(1, len(asked.texts)))
+    parts = [
+        compared.scores(images.block(slice(first, first + size)), slice(0, len(asked.texts))).double().cpu()
+        for first in range(0, len(images), size)
+    ]
+    return np.asarray(torch.cat(parts).numpy()), no_difference(images)
+
+
+def _crowded(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]) -> list[str]:
+    """A sentence where a few classes take most of the guesses, among those that can be guessed and their images."""
+    asked_N, known = known_K[task.test.targets], np.flatnonzero(known_K).tolist()
+    images_K = np.bincount(task.test.targets, minlength=len(known_K))
+    if not asked_N.any():
+        return []
+    return few_classes(guesses_of(scores_NK[asked_N][:, known]), images_K[known], [task.class_names[k] for k in known])
+
+
+@dataclass(frozen=True)
+class Score:
+    """What scores of classes come to.
+
+    Args:
+        metric: The name of the value.
+        value: In percent.
+        per_class: In percent; NaN for a class without a test image.
+        baselines: Chance, for each metric.
+        outcomes: What became of each image, by the value's metric and by further ones.
+    """
+
+    metric: str
+    value: float
+    per_class: NDArray[np.float64]
+    baselines: dict[str, float]
+    outcomes: Outcomes
+
+
+def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]) -> Score:
+    """From scores of the test images to the metrics of a task.
+
+    A class that the text side knows nothing of is never the guess, and its images count as wrong ones.
+
+    Args:
+        scores_NK: Scores.
+        task: Its targets: top-1, top-5 and mean per class accuracy for one label an image, mean average precision for
+            several.
+        known_K: Which classes the text side knows.
+    """
+    targets: NDArray[Any] = task.test.targets
+    if task.multilabel:
+        precision_K = average_precisions(scores_NK, targets)
+        outcomes = outcomes_of(task.test.hashes, scores_NK, targets)
+        baselines = {CHANCE: chance_mean_precision(targets)}
+        return Score("mAP", mean_of_known(precision_K), precision_K, baselines, outcomes)
+    right_N = within(scores_NK, targets, 1)
+    outcomes = classified(task.test.hashes, right_N, targets, first_five(scores_NK, targets))
+    baselines = chance_of_classes(len(known_K))
+    asked_about = known_K[targets]
+    if not known_K.all() and asked_about.any():
+        of_known = parts_of_ratio(right_N * asked_about, asked_about.astype(np.float64))
+        outcomes = replace(outcomes, further={**outcomes.further, TOP1_KNOWN: of_known})
+        baselines[f"{CHANCE}, {TOP1_KNOWN}"] = 100 / int(known_K.sum())
+    beside = {CHANCE, *(f"{CHANCE}, {metric}" for metric in outcomes.further)}
+    return Score(
+        TOP1,
+        100 * float(right_N.mean()),
+        accuracies_of(right_N, targets, len(known_K)),
+        {name: value for name, value in baselines.items() if name in beside},
+        outcomes,
+    )
+
+
+def _unknown(said: ClassTexts, asked: Asked) -> list[str]:
+    unknown = [name for name, known in zip(said.names, asked.known_T, strict=True) if not known]
+    if not unknown:
+        return []
+    named = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
+    return [
+        f"{len(unknown):,} of {len(said.names):,} classes have no word that the run learned, and are never predicted: "
+        f"{named}"
+    ]
+
+
+def _alike(said: ClassTexts, asked: Asked) -> list[str]:
+    """Classes that are the same to the text side: between them it guesses by lot."""
+    of_text: dict[bytes, list[str]] = defaultdict(list)
+    vectors = asked.texts.block(slice(0, len(asked.texts))).cpu().numpy().round(6)
+    for name, vector, known in zip(said.names, vectors, asked.known_T, strict=True):
+        if known:
+            of_text[vector.tobytes()].append(name)
+    groups = [" = ".join(names) for names in of_text.values() if len(names) > 1]
+    if not groups:
+        return []
+    named = "; ".join(groups[:_NAMED]) + ("; ..." if len(groups) > _NAMED else "")
+    return [f"some classes have the same words, and are told apart by lot: {named}"]

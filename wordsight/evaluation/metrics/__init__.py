@@ -1,0 +1,1 @@
+"""Metrics: accuracies, average precision, outcomes of each image, bootstrap intervals."""

@@ -1,0 +1,178 @@
+"""What an objective answers when words are masked: its guesses, and the grid cell that it looks at most.
+
+The grid of an image is computed once for all its masked words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.batching.batch import MaskedWords
+from wordsight.batching.masks import gather_masks
+from wordsight.corpus.encoded_images import Chosen, CorpusImages
+from wordsight.device import precision_on
+from wordsight.errors import InputError
+from wordsight.evaluation.features.extract import BATCH, view_batches
+from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.tasks.caption_split import CaptionedSplit
+from wordsight.objectives.objective import MaskedWordObjective
+from wordsight.progress import progress_bar
+from wordsight.vision.inference import ready
+
+GUESSES = 5
+# Masked words of one image that are asked together: bounds the memory of the logits, 64 x 8 x 30,522 floats are 60 MB.
+_TOGETHER = 8
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers to n masked words.
+
+    Args:
+        rows: Rows of the masked captions ``[n]``, ascending.
+        guesses: Vocabulary ids of the likeliest words, likeliest first ``[n, 5]``; -1 where there are fewer candidates.
+        peak: The grid cell with the most attention, as row and column ``[n, 2]``.
+        grid: Rows and columns of the grid.
+    """
+
+    rows: NDArray[np.int64]
+    guesses: NDArray[np.int64]
+    peak: NDArray[np.int64]
+    grid: tuple[int, int]
+
+
+def sample_rows(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of the rows, always the same ones, ascending."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+
+
+def sample_images(rows: NDArray[np.int64], example_M: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """All rows of so many images that at most ``most`` rows are chosen (of one image at least), ascending.
+
+    Args:
+        rows: Rows of the masked captions.
+        example_M: The example of every masked caption.
+        most: How many rows at most.
+    """
+    if len(rows) <= most:
+        return rows
+    examples, image_of, counts = np.unique(example_M[rows], return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(examples))
+    within = order[np.cumsum(counts[order]) <= most]
+    return rows[np.isin(image_of, within if len(within) else order[:1])]
+
+
+def masked_word_objective(subject: Subject) -> MaskedWordObjective:
+    """The subject's objective.
+
+    Raises:
+        InputError: When it predicts no masked words.
+    """
+    if not isinstance(subject.objective, MaskedWordObjective):
+        raise InputError(
+            "its objective predicts no masked words", where=subject.name, expected="a run of icmlm-tfm or icmlm-attfc"
+        )
+    return subject.objective
+
+
+def ask(
+    subject: Subject,
+    question: CaptionedSplit,
+    rows: NDArray[np.int64],
+    crop_share: float = 1.0,
+    *,
+    wrong_images: bool = False,
+) -> Answers:
+    """Show the objective each image and ask for its masked words.
+
+    Args:
+        subject: Its objective is asked.
+        question: Images and masked captions.
+        rows: Which masked captions to ask about, ascending.
+        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        wrong_images: Show another image of the split with each caption, to see what the caption alone gives away.
+
+    Raises:
+        InputError: When the objective predicts no masked words, or there is none to predict.
+    """
+    objective = masked_word_objective(subject)
+    if len(rows) == 0:
+        raise InputError(
+            "no masked word to ask about", where=question.name, expected="captions with words of the concept set"
+        )
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
+    grid = (0, 0)
+    last: Tensor | None = None
+    precision = precision_on(subject.device)
+    half = torch.autocast(subject.device.type, precision, enabled=precision != torch.float32)
+    with ready(objective, subject.device), torch.inference_mode(), progress_bar() as bar:
+        progress = bar.add_task("masked words", total=len(rows), note="")
+        for views, rows_per_image in _by_image(question, rows, subject, crop_share):
+            with half:
+                grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(subject.device)))
+            if wrong_images:
+                # Each is shown the image before it, across batches too: a last batch may hold one image alone.
+                before, shown = grid_BCHW[-1:], grid_BCHW[:-1]
+                grid_BCHW = torch.cat([before if last is None else last, shown])
+                last = before
+            grid = (grid_BCHW.shape[-2], grid_BCHW.shape[-1])
+            # The heads run in float32: two of thousands of scores are often equal in bf16.
+            for images, asked in _rounds(rows_per_image):
+                words = _with_tokens(gather_masks(question.masked, asked, max(map(len, asked))), subject)
+                found.append(_answer(objective, grid_BCHW.float()[images], words, np.concatenate(asked)))
+                bar.advance(progress, len(found[-1][0]))
+    asked_rows, guesses, cells = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.argsort(asked_rows)
+    peak = np.stack(np.divmod(cells[order], grid[1]), axis=1)
+    return Answers(asked_rows[order], guesses[order], peak, grid)
+
+
+def _by_image(
+    question: CaptionedSplit, rows: NDArray[np.int64], subject: Subject, crop_share: float
+) -> Iterator[tuple[Tensor, list[NDArray[np.int64]]]]:
+    """Views of a batch of images, and the rows that are asked about each."""
+    examples, first = np.unique(question.masked.example_M[rows], return_index=True)
+    rows_of = np.split(rows, first[1:])
+    images = Chosen(CorpusImages(question.corpus), examples)
+    views = view_batches(images, subject.image_size, crop_share, subject.framing)
+    for number, batch in enumerate(views):
+        yield batch, rows_of[number * BATCH : number * BATCH + len(batch)]
+
+
+def _rounds(rows_per_image: list[NDArray[np.int64]]) -> Iterator[tuple[list[int], list[NDArray[np.int64]]]]:
+    """A few rows of every image at a time, and the images that still have some."""
+    for first in range(0, max(map(len, rows_per_image)), _TOGETHER):
+        images = [image for image, rows in enumerate(rows_per_image) if len(rows) > first]
+        yield images, [rows_per_image[image][first : first + _TOGETHER] for image in images]
+
+
+def _with_tokens(words: MaskedWords, subject: Subject) -> MaskedWords:
+    """The masked words with float32 token features, from the cache or from the language model."""
+    words = words.to(subject.device)
+    if words.tokens_BmTD is not None:
+        return words.with_tokens(words.tokens_BmTD.float())
+    if subject.language is None:
+        raise InputError("has no language model to compute token features with", where=subject.name)
+    ids, present = words.ids_BmT.flatten(0, 1), words.present_BmT.flatten(0, 1)
+    tokens = subject.language.features(ids, present).to(subject.device)
+    return words.with_tokens(tokens.reshape(*words.ids_BmT.shape, -1))
+
+
+def _answer(
+    objective: MaskedWordObjective, grid_BCHW: Tensor, words: MaskedWords, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    prediction = objective.predict_masked(grid_BCHW, words)
+    real = words.weight_Bm.flatten() > 0
+    best = prediction.logits_BmV.flatten(0, 1)[real].topk(min(GUESSES, prediction.logits_BmV.shape[-1]), dim=-1).indices
+    guesses = torch.full((len(best), GUESSES), -1, dtype=torch.long)
+    guesses[:, : best.shape[1]] = objective.candidates.to(best.device)[best].cpu()
+    cells = prediction.attention_BmL.flatten(0, 1)[real].argmax(-1).cpu()
+    return rows, guesses.numpy(), cells.numpy()

@@ -1,0 +1,1 @@
+"""Results of measurements: read, written, and printed as tables."""

@@ -1,0 +1,200 @@
+"""What a measurement leaves: a number with its protocol, its baselines, its sweep, its time, and what was measured.
+
+``results/<task>/<protocol>.json`` holds one of them; the table that is printed shows the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from wordsight.atomic import write_json
+from wordsight.disk import unreadable
+from wordsight.environment import installed_versions
+from wordsight.errors import InputError
+from wordsight.evaluation.metrics.outcomes import Outcomes, write_outcomes
+from wordsight.settings import from_mapping
+
+# Groups that are told by the value's ± already.
+DRAW = "draw"
+# Metrics that are numbers of their own, not percentages.
+NO_PERCENT = frozenset({"median rank"})
+# Metrics that are better the smaller they are.
+LESS_IS_BETTER = frozenset({"median rank"})
+_PACKAGES = ("wordsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One value of the penalty, and the metric in percent that it reached on the validation split."""
+
+    penalty: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """The same number for some of what was asked, such as the nouns among the words.
+
+    Args:
+        by: What it was grouped by, such as ``part of speech``.
+        name: Name of the group.
+        count: How many were asked.
+        value: The result's metric among them, in percent.
+        more: Further metrics, in percent.
+        baselines: What they are to be read beside, in percent; one of a further metric has ``, METRIC`` after its name.
+        standard_error: Uncertainty of the value, in points.
+    """
+
+    by: str
+    name: str
+    count: int
+    value: float
+    more: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, float] = field(default_factory=dict)
+    standard_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number, and everything needed to read it.
+
+    Args:
+        task: Name of the task.
+        protocol: Name of the protocol.
+        metric: What ``value`` is, such as ``top-1 accuracy``.
+        value: The number, in percent.
+        random_weights: What the same network with random weights reaches, in percent; None where none was asked.
+        baselines: What else the value is to be read beside (``chance``, ``text only``, ...), in percent.
+        more: Further metrics, in percent but for those in ``NO_PERCENT``.
+        standard_error: Uncertainty of the value from the number of test images or words, in points; None where unknown.
+        spread: Standard deviation of the value over draws of the training images, in points; None where there is one
+            draw.
+        interval: 95 % interval of the value, in percent: over test images, and over draws of the training images where
+            there are several; None where unknown.
+        per_class: The metric for each class, in percent.
+        groups: The metric for groups of what was asked, each beside its own baselines.
+        penalty: The penalty that was chosen.
+        class_penalties: The penalty that was chosen for each class, where each has its own.
+        sweep: All penalties that were tried.
+        counts: How many images, classes, words, ...
+        settings: The protocol's settings, and the view's.
+        part: Which of several results of one protocol it is: the name of a concept set; "" for the only one.
+        subject: What was measured, usually a run's name.
+        weights: Fingerprint of the weights that were measured.
+        data: Fingerprint of the images and labels.
+        seconds: How long it took.
+        warnings: What a reader should know, a sentence each.
+        versions: Of the packages that took part.
+        key: Hash of all that the result depends on: another measurement with the same key need not be made.
+        parts: How many results the measurement gave.
+        place: Which of them it is, from 0.
+        own_baselines: Which of the baselines were made with the network's own features: they hold for no other.
+        outcomes: What became of each test image, kept in a file of its own beside the result; None where it is not.
+    """
+
+    task: str
+    protocol: str
+    metric: str
+    value: float
+    random_weights: float | None = None
+    baselines: dict[str, float] = field(default_factory=dict)
+    more: dict[str, float] = field(default_factory=dict)
+    standard_error: float | None = None
+    spread: float | None = None
+    interval: tuple[float, float] | None = None
+    per_class: dict[str, float] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    penalty: float | None = None
+    class_penalties: dict[str, float] = field(default_factory=dict)
+    sweep: list[SweepPoint] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    part: str = ""
+    subject: str = ""
+    weights: str = ""
+    data: str = ""
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=lambda: installed_versions())
+    key: str = ""
+    parts: int = 1
+    place: int = 0
+    own_baselines: list[str] = field(default_factory=list)
+    outcomes: Outcomes | None = field(default=None, compare=False, repr=False)
+
+    def beside(self, metric: str) -> dict[str, float]:
+        """The baselines of one metric by name: those of the main one have plain names, others end in ``, METRIC``.
+
+        Args:
+            metric: The result's own metric, or one of ``more``.
+        """
+        if metric != self.metric:
+            ending = f", {metric}"
+            return {name.removesuffix(ending): value for name, value in self.baselines.items() if name.endswith(ending)}
+        endings = tuple(f", {other}" for other in self.more)
+        return {name: value for name, value in self.baselines.items() if not (endings and name.endswith(endings))}
+
+    @property
+    def title(self) -> str:
+        """The protocol, and the part where there are several."""
+        return f"{self.protocol} ({self.part})" if self.part else self.protocol
+
+    def write(self, results_folder: Path) -> Path:
+        """Write the result under its task and protocol, whole or not at all.
+
+        Args:
+            results_folder: The run's folder of results.
+
+        Returns:
+            The file.
+        """
+        file = result_file(results_folder, self.task, self.protocol, self.part)
+        content = asdict(replace(self, outcomes=None))
+        del content["outcomes"]
+        if self.outcomes is not None:
+            write_outcomes(file.with_suffix(".npz"), self.outcomes)
+        # JSON has no word for a number that there is not.
+        content["baselines"] = {name: value for name, value in content["baselines"].items() if not math.isnan(value)}
+        write_json(file, content)
+        return file
+
+    @classmethod
+    def read(cls, file: Path) -> Result:
+        """Read a result that :meth:`write` wrote.
+
+        Raises:
+            InputError: When the file is absent or holds no result.
+        """
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
+            known = {f.name for f in fields(cls)} - {"outcomes"}
+            return from_mapping(cls, {name: value for name, value in content.items() if name in known}, "it")
+        except FileNotFoundError as error:
+            raise InputError("is not there", where=file, mend="make it with: wordsight evaluate") from error
+        except OSError as error:
+            raise unreadable(error, file) from error
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"is not a result ({error})",
+                where=file,
+                expected="what wordsight evaluate writes into results/TASK/PROTOCOL.json",
+            ) from error
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def result_file(results_folder: Path, task: str, protocol: str, part: str = "") -> Path:
+    """Where the result of a protocol on a task lies."""
+    return results_folder / task / f"{'-'.join(filter(None, (protocol, part)))}.json"
+
+
+def read_results(results_folder: Path) -> list[Result]:
+    """All results of a run, ordered by task, protocol and part; none where nothing was measured yet."""
+    files = [file for file in sorted(results_folder.glob("*/*.json")) if not file.name.startswith(".")]
+    return sorted(map(Result.read, files), key=lambda result: (result.task, result.protocol, result.place))

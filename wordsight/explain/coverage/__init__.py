@@ -1,0 +1,1 @@
+"""Which class names the captions of a corpus cover."""

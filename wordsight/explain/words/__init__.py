@@ -1,0 +1,1 @@
+"""What word vectors and image features have in common."""

@@ -1,0 +1,163 @@
+"""The loop of masked language modelling: steps, the held-out score on the way, metrics and checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wordsight.device import precision_on
+from wordsight.errors import InputError
+from wordsight.language.masked_steps import MaskedBatch, MaskedSteps
+from wordsight.progress import progress_bar
+from wordsight.training.checkpoint import Position, save_checkpoint
+from wordsight.training.interrupt import Interrupt
+from wordsight.training.language.language_settings import LanguageSettings
+from wordsight.training.metrics import MetricsLog
+from wordsight.training.optimizer import rate_at
+from wordsight.training.pretrain_settings import OptimizerSettings
+
+# How many times the held-out sentences are scored on the way.
+_SCORES = 16
+
+
+class LanguageLoop:
+    """Trains a BERT by masked language modelling.
+
+    Args:
+        model: A transformers ``BertForMaskedLM``, on its device.
+        steps: The batches.
+        scored: The held-out batches, on the model's device.
+        settings: Every value.
+        out: Where ``metrics.jsonl`` goes.
+    """
+
+    def __init__(
+        self, model: Any, steps: MaskedSteps, scored: Sequence[MaskedBatch], settings: LanguageSettings, out: Path
+    ) -> None:
+        self.model, self.steps, self.scored, self.settings, self.out = model, steps, scored, settings, out
+        self.device = torch.device(model.device)
+        self.precision = _precision(settings, self.device)
+        self.optimizer = _optimizer(model, settings)
+        self.every = max(1, len(steps) // _SCORES)
+        self._schedule = OptimizerSettings(warmup_share=settings.warmup_share)
+        self._seen = ""
+
+    def run(self, position: Position, checkpoint: Path) -> float:
+        """Train from a position to the end; returns the seconds of training in all.
+
+        Raises:
+            InputError: When the loss is no longer a number.
+            KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
+        """
+        log = MetricsLog(self.out, position.step, position.window)
+        began, saved = time.monotonic() - position.seconds, time.monotonic()
+        self.model.train()
+        with Interrupt() as interrupt, progress_bar() as bar:
+            task = bar.add_task("training", total=len(self.steps), completed=position.step, note="")
+            for step in range(position.step, len(self.steps)):
+                log.add(self._step(step))
+                done = step + 1
+                if done % self.every == 0 or done == len(self.steps):
+                    self._record(log, done, began)
+                bar.update(task, advance=1, note=f"loss {log.means().get('loss', float('nan')):.3f}{self._seen}")
+                late = time.monotonic() - saved > 60 * self.settings.checkpoint_minutes
+                if interrupt.asked or late or done == len(self.steps):
+                    at = Position(done, time.monotonic() - began, log.window)
+                    save_checkpoint(checkpoint, self.model, self.optimizer, at)
+                    saved = time.monotonic()
+                if interrupt.asked:
+                    raise interrupt.stopped(f"{self.out}: stopped at step {done} of {len(self.steps)}")
+        log.close()
+        return time.monotonic() - began
+
+    def _step(self, step: int) -> dict[str, Tensor]:
+        settings = self.settings
+        # Dropout depends on the step alone, so that there is no generator state to resume.
+        torch.manual_seed(settings.seed * 1_000_003 + step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.lr * self._rate(step)
+        batch = self.steps[step].to(self.device)
+        logits_MV = masked_logits(self.model, batch, self.precision)
+        loss = functional.cross_entropy(logits_MV, batch.targets_M)
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is no longer a number at step {step + 1} (learning rate {settings.lr * self._rate(step):g})",
+                where=self.out,
+                mend="give a smaller --lr",
+            )
+        loss.backward()
+        if settings.clip_norm > 0:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        hits = logits_MV.argmax(1) == batch.targets_M
+        return {"loss": loss, "accuracy": 100 * hits.double().mean()}
+
+    def _rate(self, step: int) -> float:
+        """Share of the peak learning rate in a step."""
+        if self.settings.schedule == "cosine":
+            return rate_at(step, len(self.steps), self._schedule)
+        warmup = round(self.settings.warmup_share * len(self.steps))
+        if step < warmup:
+            return (step + 1) / warmup
+        return (len(self.steps) - step) / max(1, len(self.steps) - warmup)
+
+    def _record(self, log: MetricsLog, done: int, began: float) -> None:
+        accuracy, loss = score(self.model, self.scored, self.precision)
+        self.model.train()
+        self._seen = f" held-out {accuracy:.1f} %"
+        log.write(
+            step=done,
+            epoch=round(done / self.steps.steps_per_epoch, 4),
+            lr=self.optimizer.param_groups[0]["lr"],
+            held_out_accuracy=round(accuracy, 4),
+            held_out_loss=round(loss, 6),
+            seconds=round(time.monotonic() - began, 2),
+        )
+
+
+def masked_logits(model: Any, batch: MaskedBatch, precision: torch.dtype) -> Tensor:
+    """Scores of all tokens at the places asked for, ``[M, V]`` float32; nothing is computed for the other places."""
+    device = torch.device(model.device)
+    with torch.autocast(device.type, precision) if precision != torch.float32 else nullcontext():
+        present = None if batch.present_BT is None else batch.present_BT.long()
+        tokens_BTD = model.bert(input_ids=batch.ids_BT, attention_mask=present).last_hidden_state
+        logits_MV: Tensor = model.cls(tokens_BTD.flatten(0, 1)[batch.places_M])
+    return logits_MV.float()
+
+
+@torch.no_grad()
+def score(model: Any, batches: Sequence[MaskedBatch], precision: torch.dtype) -> tuple[float, float]:
+    """Percent of the masked tokens that a model tells, and their mean cross-entropy; leaves it in evaluation mode."""
+    model.eval()
+    hits, loss, asked = 0, 0.0, 0
+    for batch in batches:
+        logits_MV = masked_logits(model, batch, precision)
+        hits += int((logits_MV.argmax(1) == batch.targets_M).sum())
+        loss += float(functional.cross_entropy(logits_MV, batch.targets_M, reduction="sum"))
+        asked += len(batch.targets_M)
+    return 100 * hits / asked, loss / asked
+
+
+def _precision(settings: LanguageSettings, device: torch.device) -> torch.dtype:
+    if settings.precision == "auto":
+        return precision_on(device)
+    return torch.bfloat16 if settings.precision == "bf16" else torch.float32
+
+
+def _optimizer(model: Any, settings: LanguageSettings) -> torch.optim.Optimizer:
+    # Biases and norms have no scale to be decayed.
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)

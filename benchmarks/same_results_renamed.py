@@ -1,0 +1,25 @@
+"""What may differ between the two code trees that `same_results.py` compares: names, said here one by one.
+
+Each of these is empty until a change renames something that a person can see. What stands here is read as "the tree
+before says the left, the tree after says the right", so a number can't hide behind a name.
+"""
+
+from __future__ import annotations
+
+# Words of the command lines in `same_results_jobs.py`, which are those of the tree before: a flag, a verb, a recipe.
+WORDS: dict[str, str] = {}
+# Whole command lines of single jobs, by the job's name, where words are not enough.
+COMMANDS: dict[str, str] = {}
+# Lines or words in the protocol files that the jobs write for themselves.
+PROTOCOLS: dict[str, str] = {}
+# Files and folders within what a job makes, by any part of their path.
+FILES: dict[str, str] = {}
+# Keys of JSON, at any depth, and names of arrays in .npz files.
+KEYS: dict[str, str] = {}
+# Parts of texts and keys in JSON: warnings, names of baselines and metrics.
+TEXTS: dict[str, str] = {}
+# Tensors, by the beginning of their names.
+TENSORS: dict[str, str] = {}
+# Keys that the tree after writes besides, and files, by their last name.
+NEW_KEYS: set[str] = set()
+NEW_FILES: set[str] = set()

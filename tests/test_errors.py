@@ -1,3 +1,5 @@
+"""A message is one line and stays short; the nearest name is suggested."""
+
 from __future__ import annotations
 
 from wordsight.errors import InputError, listed, unknown

@@ -1,3 +1,5 @@
+"""Protocols measured side by side give what they give one after another."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Boxes turn with their photo and are clipped to it."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

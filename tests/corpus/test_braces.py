@@ -1,3 +1,5 @@
+"""Braces in names of files stand for several names, as in a shell."""
+
 from __future__ import annotations
 
 import shutil

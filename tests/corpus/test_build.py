@@ -1,3 +1,5 @@
+"""Building a corpus: what it holds, what is left out and why, when the build stops."""
+
 from __future__ import annotations
 
 import csv

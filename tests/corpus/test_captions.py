@@ -1,3 +1,5 @@
+"""Captions are counted in tokens, cleaned of line breaks, kept once, and refused with a reason."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Splits drawn by an image's content: the same for ever, and never two copies on both sides."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""Copies of an image: which is kept, and where captions, labels and articles of the others go."""
+
 from __future__ import annotations
 
 import random

@@ -1,3 +1,5 @@
+"""Which file a name in a list means, where endings, folders or zeros are missing."""
+
 from __future__ import annotations
 
 from pathlib import Path

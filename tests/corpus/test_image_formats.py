@@ -1,3 +1,5 @@
+"""Which files are images, and which package reads those that Pillow does not."""
+
 from __future__ import annotations
 
 import sys

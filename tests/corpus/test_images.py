@@ -1,3 +1,5 @@
+"""Images in a corpus: upright, RGB, no larger than asked, known by the hash of their pixels."""
+
 from __future__ import annotations
 
 import io

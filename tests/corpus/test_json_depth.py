@@ -1,3 +1,5 @@
+"""JSON that nests too deeply is one line."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""A long JSON list is read item by item, in bounded memory."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Ids of two files meet where they mean the same number or name."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Images that a run was trained on are known again by the hash of their pixels."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Labels and splits from a table beside the images."""
+
 from __future__ import annotations
 
 import json

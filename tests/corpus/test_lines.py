@@ -1,3 +1,5 @@
+"""Text files: where lines end, which encoding they are in, packed or not."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""Lists as Python and NumPy print them are read back, and nothing is evaluated."""
+
 from __future__ import annotations
 
 from typing import Any

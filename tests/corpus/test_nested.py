@@ -1,3 +1,5 @@
+"""Paths with dots lead into nested records."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Packed files are read whatever they are called, or said to be unpacked first."""
+
 from __future__ import annotations
 
 import bz2

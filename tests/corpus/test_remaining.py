@@ -1,3 +1,5 @@
+"""Names that were not met yet, told by the last part of them."""
+
 from __future__ import annotations
 
 from wordsight.corpus.remaining import Remaining

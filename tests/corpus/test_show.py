@@ -1,3 +1,5 @@
+"""What a person is shown of a corpus and of its rejects."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""Names of splits: what people call them, and what they are called here."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""An open corpus: images, captions and splits as they were stored; damage is found."""
+
 from __future__ import annotations
 
 import gc

@@ -1,3 +1,5 @@
+"""A protocol pins every setting and goes by one name; a wrong file is one line."""
+
 from __future__ import annotations
 
 from itertools import pairwise

@@ -1,3 +1,5 @@
+"""Images with captions and an article each, from tables, JSON and files of text."""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,5 @@
+"""COCO's layout and Karpathy's: images meet their captions; what does not fit is left out and counted."""
+
 from __future__ import annotations
 
 import gzip

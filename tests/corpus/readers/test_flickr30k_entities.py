@@ -1,3 +1,5 @@
+"""Flickr30k Entities: captions without their marks, and the boxes of their phrases."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

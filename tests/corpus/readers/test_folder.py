@@ -1,3 +1,5 @@
+"""Folders of images: class folders, split folders, and files of captions beside images."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""An imagefolder with its metadata: which image a row is of, and which column holds what."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The other layouts of Hugging Face: tables of the hub, saved datasets, class folders."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Lists of images in JSON: layouts told without a flag, nested ones by their paths."""
+
 from __future__ import annotations
 
 import gzip

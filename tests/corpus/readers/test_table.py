@@ -1,3 +1,5 @@
+"""Tables of captions: rows of one image are joined, columns are named or guessed."""
+
 from __future__ import annotations
 
 import gzip

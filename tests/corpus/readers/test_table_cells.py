@@ -1,3 +1,5 @@
+"""What a cell of a table means: lists, numbers of classes, nothing, names of images."""
+
 from __future__ import annotations
 
 import base64

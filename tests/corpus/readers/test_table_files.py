@@ -1,3 +1,5 @@
+"""A table in several files and folders, which may name splits."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

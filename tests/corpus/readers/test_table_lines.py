@@ -1,3 +1,5 @@
+"""Lines of tables: quotes that never close, cells of several lines, token files, columns without names."""
+
 from __future__ import annotations
 
 from pathlib import Path

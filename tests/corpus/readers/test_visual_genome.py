@@ -1,3 +1,5 @@
+"""Visual Genome: phrases are captions, their boxes fractions of the upright image."""
+
 from __future__ import annotations
 
 import csv

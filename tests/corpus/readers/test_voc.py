@@ -1,3 +1,5 @@
+"""Pascal VOC: lists and XML files give labels, boxes, splits, and what to ignore."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

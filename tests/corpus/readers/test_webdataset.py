@@ -1,3 +1,5 @@
+"""Shards of WebDataset: what is beside an image in an archive, and archives that are refused."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Linear classifiers reach the minima of scikit-learn and liblinear."""
+
 from __future__ import annotations
 
 from typing import Any

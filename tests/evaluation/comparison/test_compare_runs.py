@@ -1,3 +1,5 @@
+"""Runs beside each other: which are one row, which is best, and what is not tested."""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,5 @@
+"""Cached features come back unchanged, and are computed anew where they are not whole."""
+
 from __future__ import annotations
 
 import errno

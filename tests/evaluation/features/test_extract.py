@@ -1,3 +1,5 @@
+"""Features are the pooled grids of plain views, in order, and the backbone stays as it was."""
+
 from __future__ import annotations
 
 import io

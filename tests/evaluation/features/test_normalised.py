@@ -1,3 +1,5 @@
+"""Features normalised block by block are the whole matrix normalised."""
+
 from __future__ import annotations
 
 import tracemalloc

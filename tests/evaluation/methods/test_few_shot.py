@@ -1,3 +1,5 @@
+"""Few-shot: leaving one out in closed form, nested draws, the penalty without a look at the test."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Fine-tuning: its schedule, what it leaves alone, its shares of labels, its baseline from scratch."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Nearest neighbours vote as by hand and as scikit-learn's do."""
+
 from __future__ import annotations
 
 from dataclasses import replace

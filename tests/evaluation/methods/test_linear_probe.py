@@ -1,3 +1,5 @@
+"""Linear probes: chance on random labels, and a penalty chosen without a look at the test."""
+
 from __future__ import annotations
 
 import json

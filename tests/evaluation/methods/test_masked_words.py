@@ -1,3 +1,5 @@
+"""Masked words: top-1 and top-5 by hand, and the baselines that do not look."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Pointing: whether attention is inside the box of the word, in each framing of the image."""
+
 from __future__ import annotations
 
 from dataclasses import replace

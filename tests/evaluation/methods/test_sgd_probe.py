@@ -1,3 +1,5 @@
+"""The probe learned by SGD: published settings, windows of features, views and ten crops."""
+
 from __future__ import annotations
 
 import io

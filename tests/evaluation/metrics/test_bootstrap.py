@@ -1,3 +1,5 @@
+"""Bootstrap intervals are SciPy's, of whole images, and depend on the seed alone."""
+
 from __future__ import annotations
 
 import numpy as np

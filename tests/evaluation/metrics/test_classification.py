@@ -1,3 +1,5 @@
+"""Accuracy and average precision by hand, and as scikit-learn and torchmetrics have them."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Modules and published networks under evaluation, and their randomly initialised copies."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Results are read as they were written, and tables print them."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Small problems are solved on one thread, large ones on all."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""Images held out: the same for ever, of every class its share, copies together."""
+
 from __future__ import annotations
 
 import numpy as np

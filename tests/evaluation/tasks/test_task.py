@@ -1,3 +1,5 @@
+"""Tasks from folders and tables: which images are the test, and which labels they have."""
+
 from __future__ import annotations
 
 import csv

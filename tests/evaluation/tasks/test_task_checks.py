@@ -1,3 +1,5 @@
+"""What can not be measured is refused, and what was left out of a task is said."""
+
 from __future__ import annotations
 
 import shutil

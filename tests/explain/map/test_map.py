@@ -1,3 +1,5 @@
+"""The map of images: places, cells, colours and thumbnails."""
+
 from __future__ import annotations
 
 import importlib.util

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         build_corpus,
         compare,
         coverage,
+        demo,
         evaluate,
         explain_map,
         explain_photo,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         train_language_model,
     )
     from wordsight.corpus import Corpus
-    from wordsight.demo import demo
     from wordsight.errors import InputError
     from wordsight.evaluation import Result
     from wordsight.training.pretrain_settings import PretrainSettings
@@ -79,7 +79,6 @@ _ELSEWHERE = {
     "PretrainSettings": "training.pretrain_settings",
     "Result": "evaluation",
     "Run": "training.run",
-    "demo": "demo",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wordsight.cli.run import PRETRAIN
+from wordsight.cli.pretrain import PRETRAIN
 from wordsight.recipes import read_values, recipe_file
 from wordsight.training.pretrain_settings import PretrainSettings
 

@@ -3,10 +3,12 @@
 from wordsight.api.compare import compare
 from wordsight.api.corpus import build_concepts, build_corpus, describe_concepts, open_corpus
 from wordsight.api.coverage import coverage
+from wordsight.api.demo import demo
 from wordsight.api.evaluate import evaluate
-from wordsight.api.explain import explain_map, explain_photo, explain_words, report
+from wordsight.api.explain import explain_map, explain_photo, explain_words
 from wordsight.api.language import train_language_model
 from wordsight.api.pretrain import load_backbone, open_run, pretrain, recipe_settings
+from wordsight.api.report import report
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
 from wordsight.concepts.describe import ConceptSummary
 from wordsight.corpus import READERS, BuildSettings
@@ -24,6 +26,7 @@ __all__ = [
     "build_corpus",
     "compare",
     "coverage",
+    "demo",
     "describe",
     "describe_concepts",
     "evaluate",

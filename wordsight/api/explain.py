@@ -161,19 +161,3 @@ def explain_words(
         out=None if out is None else Path(out),
         device=chosen_device(device),
     )
-
-
-def report(run: Run | Path | str, *, corpus: Corpus | Path | str | None = None, out: Path | str | None = None) -> Path:
-    """Write what went into a run and what came out as one HTML file that opens anywhere.
-
-    Args:
-        run: The run, or its folder.
-        corpus: The corpus that the run learned from, where that is not where it was.
-        out: The file to write; ``report.html`` in the run folder by default.
-
-    Returns:
-        The file.
-    """
-    from wordsight.explain.report import write_report
-
-    return write_report(open_run(run, corpus), out=None if out is None else Path(out))

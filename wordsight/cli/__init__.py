@@ -21,8 +21,12 @@ from wordsight import __version__
 from wordsight.cli.compare import COMPARE
 from wordsight.cli.corpus import CONCEPTS, CORPUS
 from wordsight.cli.coverage import COVERAGE
+from wordsight.cli.demo import DEMO
+from wordsight.cli.evaluate import EVALUATE
+from wordsight.cli.explain import EXPLAIN
 from wordsight.cli.language import LANGUAGE
-from wordsight.cli.run import DEMO, EVALUATE, EXPLAIN, PRETRAIN, REPORT
+from wordsight.cli.pretrain import PRETRAIN
+from wordsight.cli.report import REPORT
 from wordsight.cli.signals import LOADER_KILLED, terminable
 from wordsight.cli.verb import NOTHING_BEGUN, Group, Verb
 from wordsight.disk import refused

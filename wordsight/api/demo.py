@@ -1,18 +1,26 @@
-"""The demonstration: the whole job on the embedded pictures, from corpus to report, with the verbs of `api`."""
+"""The verb `demo`: the whole job on the embedded pictures, from corpus to report, with the verbs beside it."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wordsight import api
+from wordsight.api.corpus import build_corpus
+from wordsight.api.evaluate import evaluate
+from wordsight.api.explain import explain_photo
+from wordsight.api.pretrain import pretrain
+from wordsight.api.report import report
 from wordsight.atomic import refuse_existing, remove_folder, sweep_within
-from wordsight.corpus import Corpus
+from wordsight.corpus import READERS, Corpus
 from wordsight.corpus.pictures.catalogue import ATTRIBUTION
-from wordsight.evaluation import Result, print_results
 from wordsight.locks import sole_writer
 from wordsight.progress import console
-from wordsight.training.run import Run
+
+# What computes with torch is imported by the verb that needs it.
+if TYPE_CHECKING:
+    from wordsight.evaluation import Result
+    from wordsight.training.run import Run
 
 SCENES, HELD_OUT, SIDE = 20_000, 500, 64
 EXPLAINED = 3
@@ -35,21 +43,23 @@ def demo(
     Raises:
         InputError: When ``out`` exists and is not to be replaced, or the packages of the extra ``offline`` are absent.
     """
+    from wordsight.evaluation import print_results
+
     started = time.monotonic()
     out = Path(out)
     _make_room(out, overwrite)
     scenes_corpus, drawings = _corpora(out, scenes, held_out)
     _say(f"2/5 training: {out}")
-    run = api.pretrain("demo", corpus=scenes_corpus, out=out)
+    run = pretrain("demo", corpus=scenes_corpus, out=out)
     _say("3/5 measuring: masked words and pointing on new scenes, a probe on drawings that no caption named")
     results = _measure(run, scenes_corpus, drawings)
     _say(f"4/5 drawing where it looks: {out / 'attention'}")
     _explain(run, scenes_corpus)
     _say(f"5/5 writing the report: {out / 'report.html'}")
-    report = api.report(run)
+    made = report(run)
     print_results(results)
     minutes = (time.monotonic() - started) / 60
-    print(f"made {report} in {minutes:.1f} minutes: open it in a browser; next: wordsight pretrain --help")
+    print(f"made {made} in {minutes:.1f} minutes: open it in a browser; next: wordsight pretrain --help")
     print(ATTRIBUTION)
     return run
 
@@ -67,19 +77,19 @@ def _corpora(out: Path, scenes: int, held_out: int) -> tuple[Corpus, Corpus]:
     """The captioned scenes, and the drawings that no caption names as a task of 60 classes."""
     folder = out.with_name(out.name + "-corpora")
     _say(f"1/5 composing scenes of OpenMoji drawings: {folder}")
-    pictures = api.READERS["pictures"]
+    pictures = READERS["pictures"]
     captioned = pictures(count=scenes, val_count=0, test_count=held_out, captions=1, **LAYOUT)  # type: ignore[call-arg]
     unseen = pictures(task="unseen", **LAYOUT)  # type: ignore[call-arg]
     return (
-        api.build_corpus(captioned, out=folder / "scenes", overwrite=True),
-        api.build_corpus(unseen, out=folder / "unseen-drawings", overwrite=True),
+        build_corpus(captioned, out=folder / "scenes", overwrite=True),
+        build_corpus(unseen, out=folder / "unseen-drawings", overwrite=True),
     )
 
 
 def _measure(run: Run, scenes: Corpus, drawings: Corpus) -> list[Result]:
     return [
-        *api.evaluate(run, corpus=scenes, split="test", protocols=["masked-words", "pointing"]),
-        *api.evaluate(run, task=f"corpus:{drawings.path}", protocols=["logistic"]),
+        *evaluate(run, corpus=scenes, split="test", protocols=["masked-words", "pointing"]),
+        *evaluate(run, task=f"corpus:{drawings.path}", protocols=["logistic"]),
     ]
 
 
@@ -90,7 +100,7 @@ def _explain(run: Run, scenes: Corpus) -> None:
         photo = run.path / "attention" / scenes.id(i)
         photo.parent.mkdir(exist_ok=True)
         photo.write_bytes(scenes.image_bytes(i))
-        api.explain_photo(run, photo, scenes.captions(i)[0])
+        explain_photo(run, photo, scenes.captions(i)[0])
 
 
 def _say(line: str) -> None:

@@ -15,7 +15,7 @@ from wordsight.concepts import CONCEPT_SETS
 from wordsight.errors import InputError
 from wordsight.evaluation import METHODS
 from wordsight.objectives import OBJECTIVES
-from wordsight.ranges import LearningRate, Range, Seed, Share, check_ranges, range_of
+from wordsight.ranges import Fraction, LearningRate, Range, Seed, check_ranges, range_of
 from wordsight.settings import from_mapping
 from wordsight.training.language.language_settings import LanguageSettings
 from wordsight.training.pretrain_settings import PretrainSettings
@@ -62,7 +62,7 @@ def test_every_number_that_a_person_can_set_has_a_range() -> None:
 class _Settings:
     lr: LearningRate = 0.1
     seed: Seed = 0
-    shares: tuple[Share, ...] = (0.5,)
+    shares: tuple[Fraction, ...] = (0.5,)
 
     def __post_init__(self) -> None:
         check_ranges(self)

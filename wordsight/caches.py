@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 
-def kept_folder() -> Path:
+def cache_folder() -> Path:
     """``WORDSIGHT_CACHE``, else ``wordsight`` in the folder that the system has for caches."""
     if os.environ.get("WORDSIGHT_CACHE"):
         return Path(os.environ["WORDSIGHT_CACHE"])

@@ -76,9 +76,9 @@ Passes = Annotated[int, Range(1, 1_000_000)]
 
 # Shares and probabilities, by which ends are allowed.
 Probability = Annotated[float, Range(0.0, 1.0)]
-Share = Annotated[float, Range(0.0, 1.0, above=True)]
-OpenShare = Annotated[float, Range(0.0, 1.0, above=True, below=True)]
-ShareBelowOne = Annotated[float, Range(0.0, 1.0, below=True)]
+Fraction = Annotated[float, Range(0.0, 1.0, above=True)]
+OpenUnit = Annotated[float, Range(0.0, 1.0, above=True, below=True)]
+UnitFromZero = Annotated[float, Range(0.0, 1.0, below=True)]
 
 # Training.
 # Any rate that a float can hold: what a rate that is far too high does is said when the loss is no number.

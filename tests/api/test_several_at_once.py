@@ -45,7 +45,7 @@ def test_protocols_that_can_be_measured_are_whatever_stands_beside_them(
     assert sorted(file.name for file in Path("out/scenes").glob("*.json")) == ["knn.json", "ridge.json"]
     lines = [line for line in shown.err.splitlines() if line.startswith("wordsight: ")]
     assert lines == [
-        "wordsight: --protocol: masked-words asks about captioned images (--corpus)",
+        "wordsight: --protocol: masked-words expects captioned images (--corpus)",
         f"wordsight: {NETWORK}: these protocols ask the heads of a run; give a run's folder, or a probe",
     ]
 

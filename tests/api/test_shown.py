@@ -38,9 +38,9 @@ def striped(folder: Path, *, wide: bool) -> Path:
     return folder
 
 
-def measured(subject: Any, task: Path, protocol: str, out: Path, **more: Any) -> Result:
+def measured(model: Any, task: Path, protocol: str, out: Path, **more: Any) -> Result:
     found, *_ = wordsight.evaluate(
-        subject, task=f"folder:{task}", protocol=protocol, image_size=32, out=out, device="cpu", **more
+        model, task=f"folder:{task}", protocol=protocol, image_size=32, out=out, device="cpu", **more
     )
     return found
 

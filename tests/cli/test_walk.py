@@ -118,7 +118,7 @@ def test_every_split_has_a_result_of_its_own_with_its_groups(walked: Path, capsy
 def test_a_task_and_a_corpus_are_two_questions(walked: Path) -> None:
     with pytest.raises(wordsight.InputError, match="either a task"):
         wordsight.evaluate(walked / "runs/a")
-    with pytest.raises(wordsight.InputError, match="masked-words asks about captioned images"):
+    with pytest.raises(wordsight.InputError, match="masked-words expects captioned images"):
         wordsight.evaluate(walked / "runs/a", task="corpus:unseen", protocols=["masked-words"])
 
 

@@ -17,7 +17,7 @@ from wordsight.batching.batch import Batch
 from wordsight.concepts import ConceptSet
 from wordsight.concepts.frequent_words import WordsSettings, build_words
 from wordsight.corpus import Corpus, Example, build_corpus
-from wordsight.evaluation import LearnedConcepts, Subject, Task, open_task
+from wordsight.evaluation import EvaluatedModel, LearnedConcepts, Task, open_task
 from wordsight.heads.tp import TagHead
 from wordsight.objectives import ConceptFacts, Facts, Objective
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
@@ -66,17 +66,17 @@ def words_of(corpus: Corpus) -> ConceptSet:
     return build_words(corpus, WordsSettings(size=len(words), min_count=1), "all")
 
 
-def tag_subject(
-    subject: Subject,
+def tag_model(
+    model: EvaluatedModel,
     train: Sequence[float] | None = None,
     loss: str = "softmax",
     mean: Sequence[float] | None = None,
     **sets: ConceptSet,
-) -> Subject:
-    """A subject whose tag heads know red, green and blue by sight, and nothing of other words.
+) -> EvaluatedModel:
+    """A model whose tag heads know red, green and blue by sight, and nothing of other words.
 
     Args:
-        subject: The subject to be.
+        model: The model to be.
         train: How many training examples have each concept.
         loss: What the heads learned by.
         mean: The mean probability of each concept; ``train``'s shares where that is given alone.
@@ -95,7 +95,7 @@ def tag_subject(
     learned = {name: LearnedConcepts(one, counts) for name, one in sets.items()}
     means = counts / counts.sum() if mean is None and counts is not None else mean
     log_means = {} if means is None else dict.fromkeys(sets, np.log(means))
-    return replace(subject, objective=objective, concepts=learned, log_means=lambda: log_means)
+    return replace(model, objective=objective, concepts=learned, log_means=lambda: log_means)
 
 
 def topic_set(corpus: Corpus, rows: Any, target: Literal["labels", "probabilities"] = "labels") -> ConceptSet:

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch, MaskedWords
 from wordsight.corpus import Box, Corpus, Example, build_corpus
-from wordsight.evaluation import CaptionedSplit, Subject, Task, open_protocol
-from wordsight.evaluation.tasks import Part
+from wordsight.evaluation import CaptionedSplit, EvaluatedModel, Task, open_protocol
+from wordsight.evaluation.tasks import TaskSplit
 from wordsight.language.features import MaskedCaptions
 from wordsight.objectives.objective import MaskedPrediction, MaskedWordObjective
 from wordsight.vision.backbones import Backbone
@@ -92,9 +92,9 @@ def settings_of(name: str, **changes: Any) -> Any:
 def array_task(train: Array, test: Array, classes: int) -> Task:
     """A task that is targets alone; its images are named by their number."""
 
-    def part(targets: Array, first: int) -> Part:
+    def part(targets: Array, first: int) -> TaskSplit:
         ids = [f"image-{first + row}" for row in range(len(targets))]
-        return Part(ids, [each.encode() for each in ids], ids, targets)
+        return TaskSplit(ids, [each.encode() for each in ids], ids, targets)
 
     names = [f"class-{k}" for k in range(classes)]
     return Task("arrays", "arrays", names, train.ndim == 2, part(train, 0), part(test, len(train)), "made", "made")
@@ -130,9 +130,9 @@ def colour_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def subject(tmp_path: Path) -> Subject:
-    """A backbone that sees colours, and a twin that sees only brightness."""
-    return Subject(
+def model(tmp_path: Path) -> EvaluatedModel:
+    """A backbone that sees colours; randomly initialised it sees only brightness."""
+    return EvaluatedModel(
         name="seer",
         backbone=shrinking_backbone(1.0, 1.0, 1.0),
         random_backbone=lambda: shrinking_backbone(0.0, 1.0, 0.0),

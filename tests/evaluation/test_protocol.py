@@ -45,6 +45,14 @@ def test_a_changed_protocol_goes_by_the_name_of_its_own_file(tmp_path: Path) -> 
     assert (protocol.name, protocol.settings.features.pool) == ("logistic-wide", 3)
 
 
+def test_a_copy_from_an_earlier_version_is_the_same_protocol(tmp_path: Path) -> None:
+    text = (FOLDER / "zero-shot.yaml").read_text("utf-8")
+    assert "random_init: true" in text
+    for name in ("zero-shot.yaml", "mine.yaml"):
+        (tmp_path / name).write_text(text.replace("random_init: true", "random_twin: true"), "utf-8")
+        assert open_protocol(str(tmp_path / name)).settings == open_protocol("zero-shot").settings
+
+
 def test_a_changed_protocol_under_an_old_name_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "logistic.yaml"
     file.write_text(_text("logistic"), "utf-8")

@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from wordsight.api.run_model import subject_of
+from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
-from wordsight.corpus.encoded_images import Chosen, CorpusImages
+from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.objectives.tag_prediction import TagPrediction
@@ -45,7 +45,7 @@ def said_of(run: Run, corpus: Corpus) -> np.ndarray:
     """The head's scores of all training images, without any of the code that is tested."""
     objective = run.objective()
     assert isinstance(objective, TagPrediction)
-    images = Chosen(CorpusImages(corpus), corpus.indices("train"))
+    images = ImageSubset(CorpusImages(corpus), corpus.indices("train"))
     with torch.no_grad():
         views = torch.cat(list(view_batches(images, run.settings.image_size)))
         logits_NK = objective.tp(objective.backbone(prepare(views)))["postag"].double()
@@ -70,7 +70,7 @@ def test_a_run_without_its_means_has_them_computed_and_kept(tagged: TrainingData
     run = trained(tagged, tmp_path / "run", loss="focal")
     kept = means_file(run.path).read_bytes()
     means_file(run.path).unlink()
-    found = subject_of(run, "cpu", heads=True).log_means()
+    found = evaluated_run(run, "cpu", heads=True).log_means()
     assert means_file(run.path).read_bytes() == kept
     np.testing.assert_array_equal(found["postag"], load_file(means_file(run.path))["log_mean.postag"].numpy())
 

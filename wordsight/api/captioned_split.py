@@ -13,20 +13,20 @@ from wordsight.errors import InputError
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
-    from wordsight.evaluation import CaptionedSplit, CorpusSplit, Protocol, Subject
+    from wordsight.evaluation import CaptionedSplit, CorpusSplit, EvaluatedModel, Protocol
     from wordsight.language.features import MaskedCaptions
     from wordsight.language.model import LanguageModel
     from wordsight.training.run import Run
 
 
-def corpus_question(
-    run: Run, subject: Subject, corpus: Corpus, split: str | None, protocols: Sequence[Protocol]
+def corpus_split(
+    run: Run, model: EvaluatedModel, corpus: Corpus, split: str | None, protocols: Sequence[Protocol]
 ) -> CorpusSplit:
     """A split as the protocols ask about it: its captions are masked only where one of them asks for masked words.
 
     Args:
         run: The run.
-        subject: The run as evaluation sees it, heads included.
+        model: The run as evaluation sees it, heads included.
         corpus: The images and their texts.
         split: The split; ``test`` where there are splits, else all.
         protocols: The protocols.
@@ -36,17 +36,17 @@ def corpus_question(
     """
     from wordsight.evaluation import METHODS, CaptionedSplit, CorpusSplit
 
-    if any(issubclass(METHODS[protocol.method].asks, CaptionedSplit) for protocol in protocols):
-        return captioned_split(run, subject, corpus, split)
+    if any(issubclass(METHODS[protocol.method].expects, CaptionedSplit) for protocol in protocols):
+        return captioned_split(run, model, corpus, split)
     return CorpusSplit(corpus, split or corpus.default_split("test"))
 
 
-def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | None = None) -> CaptionedSplit:
+def captioned_split(run: Run, model: EvaluatedModel, corpus: Corpus, split: str | None = None) -> CaptionedSplit:
     """The masked captions of a split, with those that the run learned from for its baselines.
 
     Args:
         run: The run; its concepts are what is masked.
-        subject: The run as evaluation sees it, heads included.
+        model: The run as evaluation sees it, heads included.
         corpus: The captioned images.
         split: The split; ``test`` where there are splits, else all.
 
@@ -57,7 +57,7 @@ def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | Non
     from wordsight.language.features import masked_captions
 
     split = split or corpus.default_split("test")
-    if subject.language is None:
+    if model.language is None:
         raise InputError(
             f"the objective {run.settings.objective!r} predicts no masked words",
             where=run.path,
@@ -67,13 +67,13 @@ def captioned_split(run: Run, subject: Subject, corpus: Corpus, split: str | Non
     masked = masked_captions(
         corpus,
         places_of(concepts, corpus),
-        subject.language,
+        model.language,
         corpus.indices(split),
         cache=kept_place(corpus, "features"),
         limit_gb=run.settings.feature_cache_gb,
         also=corpus.path / "features",
     )
-    train = _learned_captions(run, concepts, subject.language)
+    train = _learned_captions(run, concepts, model.language)
     return CaptionedSplit(corpus, split, masked, concepts.names, train=train, parts=concepts.parts)
 
 

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from wordsight.api.captioned_split import corpus_question
+from wordsight.api.captioned_split import corpus_split
 from wordsight.api.corpus import open_corpus
 from wordsight.api.parallel_protocols import processes_for, side_by_side
 from wordsight.api.pretrain import open_run
-from wordsight.api.run_model import subject_of
+from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
 from wordsight.device import chosen_device
 from wordsight.errors import InputError, settled
@@ -22,7 +22,7 @@ from wordsight.vision.network_spec import is_network
 if TYPE_CHECKING:
     from torch import nn
 
-    from wordsight.evaluation import Protocol, Question, Result, Subject
+    from wordsight.evaluation import EvalData, EvaluatedModel, Protocol, Result
     from wordsight.training.run import Run
     from wordsight.vision.preprocessing import Framing, Pixels
 
@@ -83,7 +83,7 @@ def evaluate(
         SomeFailedError: When several things are asked and some can't be measured: after all that can are, with their
             results in ``done``.
     """
-    from wordsight.evaluation import METHODS, CaptionedSplit, Task, check_asked, opened_protocols, task_names
+    from wordsight.evaluation import METHODS, CaptionedSplit, Task, check_expects, opened_protocols, task_names
     from wordsight.evaluation import evaluate as measure
 
     if (task is None) == (corpus is None):
@@ -114,13 +114,13 @@ def evaluate(
         for one in asked:
             method = METHODS[one.method]
             try:
-                check_asked(one, CaptionedSplit if task is None else Task)
+                check_expects(one, CaptionedSplit if task is None else Task)
                 make = partial(_subject, run, subject, device, view, heads=method.heads, out=out)
                 measured = subjects.get(method.heads, make)
-                question = questions.get(
-                    (place, method.asks), partial(_question, run, measured, place, opened, one, flags)
+                data = questions.get(
+                    (place, method.expects), partial(_question, run, measured, place, opened, one, flags)
                 )
-                results += measure(measured, question, [one], again=again)
+                results += measure(measured, data, [one], again=again)
             except InputError as error:
                 failures.append(error)
     return settled(results, failures)
@@ -220,7 +220,7 @@ def _subject(
     *,
     heads: bool,
     out: Path | str | None,
-) -> Subject:
+) -> EvaluatedModel:
     if view.pixels != "auto" and not is_network(given):
         raise InputError(
             f"pixels is {view.pixels}",
@@ -228,7 +228,7 @@ def _subject(
             expected="auto: a run and a module have a mean and spread of their own",
         )
     if run is not None:
-        found = subject_of(run, device, heads=heads, image_size=view.image_size, framing=view.framing or "crop")
+        found = evaluated_run(run, device, heads=heads, image_size=view.image_size, framing=view.framing or "crop")
         return found if out is None else replace(found, results_folder=Path(out))
     if heads:
         raise InputError(
@@ -236,9 +236,9 @@ def _subject(
         )
     folder = results_folder(given, out)
     if isinstance(given, str):
-        from wordsight.evaluation.models.networks import network_subject
+        from wordsight.evaluation.models.networks import evaluated_network
 
-        return network_subject(
+        return evaluated_network(
             given,
             device,
             image_size=view.image_size,
@@ -246,9 +246,9 @@ def _subject(
             framing=view.framing or "crop",
             pixels=view.pixels,
         )
-    from wordsight.evaluation.models.modules import module_subject
+    from wordsight.evaluation.models.modules import evaluated_module
 
-    return module_subject(given, device, image_size=view.image_size, out=folder, framing=view.framing)
+    return evaluated_module(given, device, image_size=view.image_size, out=folder, framing=view.framing)
 
 
 class _Once:
@@ -274,15 +274,20 @@ class _Once:
 
 
 def _question(
-    run: Run | None, subject: Subject, place: str, corpus: Corpus | None, protocol: Protocol, flags: dict[str, Any]
-) -> Question:
+    run: Run | None,
+    subject: EvaluatedModel,
+    place: str,
+    corpus: Corpus | None,
+    protocol: Protocol,
+    flags: dict[str, Any],
+) -> EvalData:
     """A task, or a split of a corpus as a protocol asks about it."""
     from wordsight.evaluation import open_task
 
     if corpus is None:
         return open_task(place, **flags)
     assert run is not None
-    return corpus_question(run, subject, corpus, place, [protocol])
+    return corpus_split(run, subject, corpus, place, [protocol])
 
 
 def _splits(corpus: Corpus, asked: str | Sequence[str] | None) -> list[str]:

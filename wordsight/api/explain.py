@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wordsight.api.corpus import open_corpus
 from wordsight.api.pretrain import open_run
-from wordsight.api.run_model import subject_of
+from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
 from wordsight.device import chosen_device
 from wordsight.errors import InputError
@@ -79,8 +79,8 @@ def explain_map(
         split = split or opened_corpus.default_split("test")
         shown = images_of_corpus(opened_corpus, split, settings)
         name = f"{opened_corpus.name}-{split.replace(',', '+')}"
-    subject = subject_of(run, device, heads=False, framing=framing)
-    return draw_map(subject, shown, settings, Path(out or run.path / "map" / name))
+    model = evaluated_run(run, device, heads=False, framing=framing)
+    return draw_map(model, shown, settings, Path(out or run.path / "map" / name))
 
 
 def explain_photo(

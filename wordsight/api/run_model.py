@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from wordsight.evaluation.models.evaluated_model import LearnedConcepts, Subject
+    from wordsight.evaluation.models.evaluated_model import EvaluatedModel, LearnedConcepts
     from wordsight.training.run import Run
     from wordsight.vision.preprocessing import Framing
 
 
-def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0, framing: Framing = "crop") -> Subject:
+def evaluated_run(
+    run: Run, device: Device, *, heads: bool, image_size: int = 0, framing: Framing = "crop"
+) -> EvaluatedModel:
     """A run as evaluation sees it.
 
     Args:
@@ -33,7 +35,7 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0, fr
     Raises:
         InputError: When the device is not at hand, or the run has no weights yet.
     """
-    from wordsight.evaluation.models.evaluated_model import Subject
+    from wordsight.evaluation.models.evaluated_model import EvaluatedModel
     from wordsight.evaluation.models.networks import preprocessed_alike
     from wordsight.training.concept_means import means_of_run
 
@@ -47,7 +49,7 @@ def subject_of(run: Run, device: Device, *, heads: bool, image_size: int = 0, fr
     def log_means() -> Mapping[str, NDArray[np.float64]]:
         return {} if objective is None else means_of_run(run, objective, chosen_device(device))
 
-    return Subject(
+    return EvaluatedModel(
         name=run.name,
         backbone=backbones[0],
         random_backbone=lambda: preprocessed_alike(run.backbone("random"), backbones[0]),

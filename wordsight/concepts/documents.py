@@ -23,7 +23,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.lemmas import noun_lemmas, stop_words
 from wordsight.progress import console
-from wordsight.ranges import AtLeastOne, Share, check_ranges
+from wordsight.ranges import AtLeastOne, Fraction, check_ranges
 
 T = TypeVar("T")
 Source = Literal["captions", "articles"]
@@ -75,7 +75,7 @@ class Limits:
     """
 
     min_count: AtLeastOne
-    max_share: Share
+    max_share: Fraction
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -26,7 +26,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.language.lemmas import VERSION as LEMMAS
 from wordsight.progress import progress_bar
-from wordsight.ranges import AtLeastOne, AtLeastTwo, Count, Passes, Processes, Seed, Share, check_ranges
+from wordsight.ranges import AtLeastOne, AtLeastTwo, Count, Fraction, Passes, Processes, Seed, check_ranges
 
 VERSION = 1
 # Below this a probability is none, as in the code of Gomez et al.: a text has a handful of topics, not all.
@@ -78,7 +78,7 @@ class FitSettings:
 
     size: AtLeastTwo = 40
     min_count: AtLeastOne = 20
-    max_share: Share = 0.5
+    max_share: Fraction = 0.5
     min_length: Count = 3
     stop_words: str = "en"
     lemmas: bool = True

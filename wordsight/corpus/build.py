@@ -34,8 +34,8 @@ from wordsight.ranges import (
     Probability,
     ProcessesOrAuto,
     Seed,
-    ShareBelowOne,
     StoredSide,
+    UnitFromZero,
     check_ranges,
 )
 
@@ -67,8 +67,8 @@ class BuildSettings:
     max_tokens: AtLeastOne = 25
     max_pixels: PixelCount = 100_000_000
     max_rejected_share: Probability = 0.05
-    val_share: ShareBelowOne = 0.0
-    test_share: ShareBelowOne = 0.0
+    val_share: UnitFromZero = 0.0
+    test_share: UnitFromZero = 0.0
     split_seed: Seed = 0
     threads: ProcessesOrAuto = 0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from wordsight.caches import kept_folder
+from wordsight.caches import cache_folder
 from wordsight.corpus.store import Corpus
 from wordsight.progress import console
 
@@ -31,7 +31,7 @@ def kept_place(corpus: Corpus, kind: Kind, name: str = "", *, whole: Callable[[P
     own = corpus.path / kind
     if may_write(own):
         return own / name
-    cached = kept_folder() / "corpora" / corpus.fingerprint / kind
+    cached = cache_folder() / "corpora" / corpus.fingerprint / kind
     if name and whole(own / name):
         return own / name
     if not (cached / name).is_dir():

@@ -15,7 +15,7 @@ from wordsight.corpus.store import Corpus
 EncodedImage = Path | bytes | memoryview
 
 
-class Chosen(Sequence[EncodedImage]):
+class ImageSubset(Sequence[EncodedImage]):
     """Some images of a sequence, read one by one as they are asked for."""
 
     def __init__(self, images: Sequence[EncodedImage], rows: NDArray[np.int64]) -> None:
@@ -26,7 +26,7 @@ class Chosen(Sequence[EncodedImage]):
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return Chosen(self._images, self._rows[place])
+            return ImageSubset(self._images, self._rows[place])
         return self._images[int(self._rows[place])]
 
 

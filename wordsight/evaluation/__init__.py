@@ -4,10 +4,10 @@ A new method is a file and a line in ``methods.METHODS``, and a protocol of it a
 of task is a file and a line in ``tasks.TASKS``.
 """
 
-from wordsight.evaluation.engine import asked_protocols, check_asked, evaluate, open_protocol, opened_protocols
+from wordsight.evaluation.engine import check_expects, evaluate, open_protocol, opened_protocols, protocols_for
 from wordsight.evaluation.methods import METHODS
-from wordsight.evaluation.models.evaluated_model import LearnedConcepts, Subject
-from wordsight.evaluation.protocol import Protocol, Question, protocol_names
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel, LearnedConcepts
+from wordsight.evaluation.protocol import EvalData, Protocol, protocol_names
 from wordsight.evaluation.results.result import Result, read_results
 from wordsight.evaluation.results.tables import print_results
 from wordsight.evaluation.tasks import TASKS, Task, open_task, task_names
@@ -18,20 +18,20 @@ __all__ = [
     "TASKS",
     "CaptionedSplit",
     "CorpusSplit",
+    "EvalData",
+    "EvaluatedModel",
     "LearnedConcepts",
     "Protocol",
-    "Question",
     "Result",
-    "Subject",
     "Task",
-    "asked_protocols",
-    "check_asked",
+    "check_expects",
     "evaluate",
     "open_protocol",
     "open_task",
     "opened_protocols",
     "print_results",
     "protocol_names",
+    "protocols_for",
     "read_results",
     "task_names",
 ]

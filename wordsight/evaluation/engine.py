@@ -1,4 +1,4 @@
-"""The engine: protocols opened, measured on one question, their results filed; what is known is not measured again."""
+"""The engine: opens protocols, measures a model under them, files the results; what is known is not measured again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from wordsight.errors import InputError, listed
 from wordsight.evaluation.features.cache import key_of
 from wordsight.evaluation.methods import METHODS
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.models.weight_checks import check_weights
-from wordsight.evaluation.pretrained_on import seen_in_pretraining, with_seen
-from wordsight.evaluation.protocol import Protocol, Question, protocol_names, read_protocol
+from wordsight.evaluation.pretrained_on import pretraining_overlap, with_overlap
+from wordsight.evaluation.protocol import EvalData, Protocol, protocol_names, read_protocol
 from wordsight.evaluation.results.result import Result, result_file
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
@@ -34,71 +34,71 @@ def open_protocol(spec: str) -> Protocol:
 
 
 def evaluate(
-    subject: Subject, question: Question, protocols: Sequence[str | Protocol], *, again: bool = False
+    model: EvaluatedModel, data: EvalData, protocols: Sequence[str | Protocol], *, again: bool = False
 ) -> list[Result]:
-    """Measure a subject on one question under some protocols, and write each result into its folder of results.
+    """Measure a model on one task or split under some protocols, and write each result into its folder of results.
 
     Args:
-        subject: What is measured.
-        question: A task (labelled images) or a split of a corpus, its captions masked where a protocol asks for that.
+        model: What is measured.
+        data: A task (labelled images) or a split of a corpus, its captions masked where a protocol expects that.
         protocols: Protocols, or their names.
         again: Measure also what was measured before on the same weights and data with the same settings and versions.
 
     Raises:
-        InputError: When a protocol is unknown or asks another kind of question, or can't be measured on this one.
+        InputError: When a protocol is unknown or expects another kind of data, or can't be measured on this one.
     """
     results = []
-    _refuse_another_task_s(subject, question)
-    does = behaviour(subject.backbone, subject.image_size)
-    seen = seen_in_pretraining(subject, question)
-    for protocol in asked_protocols(protocols, type(question)):
+    _refuse_another_task_s(model, data)
+    does = behaviour(model.backbone, model.image_size)
+    seen = pretraining_overlap(model, data)
+    for protocol in protocols_for(protocols, type(data)):
         method = METHODS[protocol.method]
-        network = subject.objective if method.heads and subject.objective is not None else subject.backbone
-        check_weights(network, subject.name)
+        network = model.objective if method.heads and model.objective is not None else model.backbone
+        check_weights(network, model.name)
         key = key_of(
             weights_fingerprint(network),
             str(network),
             does,
-            subject.settings if method.heads else "",
-            question.fingerprint,
-            subject.image_size,
-            subject.device.type,
+            model.settings if method.heads else "",
+            data.fingerprint,
+            model.image_size,
+            model.device.type,
             protocol.method,
             asdict(protocol.settings),
             [_content(value) for value in asdict(protocol.settings).values()],
             installed_versions(),
             # Equal weights may come from two files; results say which, and what of it was missing.
-            *([subject.backbone.origin, subject.backbone.warnings] if subject.backbone.origin else []),
+            *([model.backbone.origin, model.backbone.warnings] if model.backbone.origin else []),
         )
-        fresh = again or method.anew or (method.heads and not subject.settings)
-        known = [] if fresh else _known(subject, question, protocol, key)
-        for found in known or _measured(subject, question, protocol, key):
+        fresh = again or method.anew or (method.heads and not model.settings)
+        known = [] if fresh else _known(model, data, protocol, key)
+        for found in known or _measured(model, data, protocol, key):
             # What is known of the run's own images may have changed since it was measured.
-            result = with_seen(found, seen)
+            result = with_overlap(found, seen)
             if result != found:
-                replace(result, outcomes=None).write(subject.results_folder)
+                replace(result, outcomes=None).write(model.results_folder)
             results.append(result)
     return results
 
 
-def asked_protocols(protocols: Sequence[str | Protocol], asked: type[Task] | type[CorpusSplit]) -> list[Protocol]:
-    """Open protocols; refuse those that don't exist or ask another kind of question, before anything is computed.
+def protocols_for(protocols: Sequence[str | Protocol], kind: type[Task] | type[CorpusSplit]) -> list[Protocol]:
+    """Open protocols; refuse those that don't exist or expect another kind of data, before anything is computed.
 
     Args:
         protocols: Protocols, or their names.
-        asked: ``Task`` for labelled images, ``CaptionedSplit`` for captioned ones, ``CorpusSplit`` for these unmasked.
+        kind: ``Task`` for labelled images, ``CaptionedSplit`` for captioned ones, ``CorpusSplit`` for these unmasked.
 
     Raises:
         InputError: In these cases, or when there is none.
     """
     opened = opened_protocols(protocols)
     for protocol in opened:
-        check_asked(protocol, asked)
+        check_expects(protocol, kind)
     return opened
 
 
 def opened_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
-    """Open protocols, whatever they ask about.
+    """Open protocols, whatever data they expect.
 
     Args:
         protocols: Protocols, or their names.
@@ -121,20 +121,20 @@ def opened_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
     return list(named.values())
 
 
-def check_asked(protocol: Protocol, asked: type[Task] | type[CorpusSplit]) -> None:
-    """Refuse a protocol that asks another kind of question.
+def check_expects(protocol: Protocol, kind: type[Task] | type[CorpusSplit]) -> None:
+    """Refuse a protocol that expects another kind of data.
 
     Args:
         protocol: The protocol.
-        asked: What there is, as :func:`asked_protocols` takes it.
+        kind: What there is, as :func:`protocols_for` takes it.
 
     Raises:
         InputError: When it does.
     """
-    asks = METHODS[protocol.method].asks
-    if not issubclass(asked, asks):
-        wanted = "labelled images (--task)" if asks is Task else "captioned images (--corpus)"
-        raise InputError(f"{protocol.name} asks about {wanted}", where="--protocol")
+    expected = METHODS[protocol.method].expects
+    if not issubclass(kind, expected):
+        wanted = "labelled images (--task)" if expected is Task else "captioned images (--corpus)"
+        raise InputError(f"{protocol.name} expects {wanted}", where="--protocol")
 
 
 def _content(setting: Any) -> str:
@@ -144,15 +144,15 @@ def _content(setting: Any) -> str:
     return hashlib.sha256(Path(setting).read_bytes()).hexdigest()
 
 
-def _known(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
+def _known(model: EvaluatedModel, data: EvalData, protocol: Protocol, key: str) -> list[Result]:
     """All results of the same measurement, where they are there already."""
-    found = [result for _, result in _filed(subject, question, protocol) if result.key == key]
+    found = [result for _, result in _filed(model, data, protocol) if result.key == key]
     return sorted(found, key=lambda result: result.place) if found and len(found) == found[0].parts else []
 
 
-def _filed(subject: Subject, question: Question, protocol: Protocol) -> Iterator[tuple[Path, Result]]:
-    """The results of a protocol that lie in the question's folder."""
-    for file in sorted((subject.results_folder / question.name).glob(f"{protocol.name}*.json")):
+def _filed(model: EvaluatedModel, data: EvalData, protocol: Protocol) -> Iterator[tuple[Path, Result]]:
+    """The results of a protocol that lie in the folder of a task or split."""
+    for file in sorted((model.results_folder / data.name).glob(f"{protocol.name}*.json")):
         try:
             result = Result.read(file)
         except InputError:
@@ -162,33 +162,33 @@ def _filed(subject: Subject, question: Question, protocol: Protocol) -> Iterator
             yield file, result
 
 
-def _measured(subject: Subject, question: Question, protocol: Protocol, key: str) -> list[Result]:
+def _measured(model: EvaluatedModel, data: EvalData, protocol: Protocol, key: str) -> list[Result]:
     started = time.perf_counter()
-    found = METHODS[protocol.method].measure(subject, question, protocol)
+    found = METHODS[protocol.method].measure(model, data, protocol)
     seconds = round(time.perf_counter() - started, 3)
     several = found if isinstance(found, list) else [found]
     results = []
     # A result on what the task held before is replaced, and that is said.
-    older = {result.data for _, result in _filed(subject, question, protocol)}
+    older = {result.data for _, result in _filed(model, data, protocol)}
     for place, each in enumerate(several):
-        result = replace(each, subject=subject.name, seconds=seconds, key=key, parts=len(several), place=place)
-        result = _with_origin(result, subject)
+        result = replace(each, model=model.name, seconds=seconds, key=key, parts=len(several), place=place)
+        result = _with_origin(result, model)
         if result.interval is None and result.outcomes is not None:
             result = replace(result, interval=bootstrap_interval(result.outcomes))
         if older and result.data not in older:
-            replaced = f"replaces a result on other images, labels or captions of the name {question.name!r}"
+            replaced = f"replaces a result on other images, labels or captions of the name {data.name!r}"
             result = replace(result, warnings=[*result.warnings, replaced])
-        _refuse_another_s(result, subject.results_folder)
-        result.write(subject.results_folder)
+        _refuse_another_s(result, model.results_folder)
+        result.write(model.results_folder)
         results.append(result)
-    _remove_older(subject, question, protocol, key)
+    _remove_older(model, data, protocol, key)
     return results
 
 
-def _with_origin(result: Result, subject: Subject) -> Result:
+def _with_origin(result: Result, model: EvaluatedModel) -> Result:
     """A result with how images were shown, where a file's weights lay, and what a reader should know of these."""
-    backbone = subject.backbone
-    settings = result.settings | {"framing": subject.framing}
+    backbone = model.backbone
+    settings = result.settings | {"framing": model.framing}
     if backbone.origin:
         settings["weights_from"] = backbone.origin
     if not backbone.preprocessing.usual:
@@ -196,23 +196,23 @@ def _with_origin(result: Result, subject: Subject) -> Result:
     return replace(result, settings=settings, warnings=[*backbone.warnings, *result.warnings])
 
 
-def _refuse_another_task_s(subject: Subject, question: Question) -> None:
+def _refuse_another_task_s(model: EvaluatedModel, data: EvalData) -> None:
     """Results are filed by a task's name, which a folder elsewhere may have too.
 
     Raises:
         InputError: When results on other images, named otherwise, lie where this task's would.
     """
-    if not isinstance(question, Task):
+    if not isinstance(data, Task):
         return
-    for file in sorted((subject.results_folder / question.name).glob("*.json")):
+    for file in sorted((model.results_folder / data.name).glob("*.json")):
         try:
             result = Result.read(file)
         except InputError:
             continue
         other = result.settings.get("source")
-        if other is not None and result.data != question.fingerprint and _place(str(other)) != _place(question.spec):
+        if other is not None and result.data != data.fingerprint and _place(str(other)) != _place(data.spec):
             raise InputError(
-                f"is a result of {other}, and {question.spec} is another task of the name {question.name!r}",
+                f"is a result of {other}, and {data.spec} is another task of the name {data.name!r}",
                 where=file,
                 mend="give --out another folder, rename the task's, or remove these results",
             )
@@ -243,9 +243,9 @@ def _refuse_another_s(result: Result, folder: Path) -> None:
         )
 
 
-def _remove_older(subject: Subject, question: Question, protocol: Protocol, key: str) -> None:
+def _remove_older(model: EvaluatedModel, data: EvalData, protocol: Protocol, key: str) -> None:
     """Parts that an earlier measurement by the same protocol had, and this one has not."""
-    for file, result in list(_filed(subject, question, protocol)):
+    for file, result in list(_filed(model, data, protocol)):
         if result.key != key:
             file.unlink()
             file.with_suffix(".npz").unlink(missing_ok=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from wordsight.corpus.known_images import KnownImages, side_of
-from wordsight.evaluation.features.cache import keep_baseline, kept_baseline, key_of
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.features.cache import key_of, load_baseline, store_baseline
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
@@ -20,7 +20,7 @@ _ABOUT = re.compile(r"test images? (was|were) pretrained on")
 
 
 @dataclass(frozen=True)
-class Seen:
+class PretrainingOverlap:
     """How many of the images that are tested on were pretrained on.
 
     Args:
@@ -46,34 +46,34 @@ class Seen:
         return [f"{of} {be} pretrained on{doubt}: this is not a held-out result"]
 
 
-def seen_in_pretraining(subject: Subject, question: Task | CorpusSplit) -> Seen | None:
-    """How many of the images that a question is about were pretrained on, by the hashes of their pixels.
+def pretraining_overlap(model: EvaluatedModel, data: Task | CorpusSplit) -> PretrainingOverlap | None:
+    """How many of the images of a task or split were pretrained on, by the hashes of their pixels.
 
     Args:
-        subject: What is measured.
-        question: The task, whose test images count; or a split of a corpus.
+        model: What is measured.
+        data: The task, whose test images count; or a split of a corpus.
 
     Returns:
         None for a network that is no run's: what it was pretrained on is not known here; and for a corpus that is the
         run's own, which says itself that it was trained on.
     """
-    if not subject.trained_on or (isinstance(question, CorpusSplit) and question.seen_in_training(subject)):
+    if not model.trained_on or (isinstance(data, CorpusSplit) and data.seen_in_training(model)):
         return None
-    known = subject.pretrained
-    if isinstance(question, Task):
-        images, side = len(question.test), question.test.packed_side
+    known = model.pretrained
+    if isinstance(data, Task):
+        images, side = len(data.test), data.test.packed_side
     else:
-        images, side = len(question.corpus.indices(question.split)), side_of(question.corpus)
+        images, side = len(data.corpus.indices(data.split)), side_of(data.corpus)
     if known is None:
         why = "the run keeps no hashes of its images, and its corpus is not there or holds others now"
-        return Seen(None, images, why)
-    hashes = _hashes_of(question, known)
+        return PretrainingOverlap(None, images, why)
+    hashes = _hashes_of(data, known)
     sides = f"large photos could not be compared: their hashes are of {side} and {known.shorter_side} px"
     doubt = sides if side and side != known.shorter_side and len(known) else ""
-    return Seen(int(known.hold(hashes).sum()), images, doubt)
+    return PretrainingOverlap(int(known.hold(hashes).sum()), images, doubt)
 
 
-def with_seen(result: Result, seen: Seen | None) -> Result:
+def with_overlap(result: Result, seen: PretrainingOverlap | None) -> Result:
     """A result that says how many of its test images were pretrained on, whatever it said of that before.
 
     Args:
@@ -93,19 +93,19 @@ def is_about_held_out(warning: str) -> bool:
     return _ABOUT.search(warning) is not None or warning.endswith("not a held-out result")
 
 
-def _hashes_of(question: Task | CorpusSplit, known: KnownImages) -> Sequence[str]:
-    if isinstance(question, CorpusSplit):
-        return [question.corpus.image_hash(int(row)) for row in question.corpus.indices(question.split)]
-    part = question.test
+def _hashes_of(data: Task | CorpusSplit, known: KnownImages) -> Sequence[str]:
+    if isinstance(data, CorpusSplit):
+        return [data.corpus.image_hash(int(row)) for row in data.corpus.indices(data.split)]
+    part = data.test
     if part.packed_side:
         return part.hashes
     if len(known) == 0:
         return []
     # Decoding every test image takes as long as looking at it: it is done once.
     key = key_of("hashes of pictures", known.shorter_side, list(part.hashes))
-    kept = (kept_baseline(key) or {}).get("hashes")
+    kept = (load_baseline(key) or {}).get("hashes")
     if isinstance(kept, list) and len(kept) == len(part):
         return [str(each) for each in kept]
     found = known.hashes_of(list(part.images))
-    keep_baseline(key, {"hashes": [each[:16] for each in found], "task": question.name})
+    store_baseline(key, {"hashes": [each[:16] for each in found], "task": data.name})
     return found

@@ -13,12 +13,13 @@ from typing import Any
 import yaml
 
 from wordsight.errors import InputError, listed, unknown
-from wordsight.evaluation.results.result import Result
+from wordsight.evaluation.results.result import OLD_SETTINGS, Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.settings import from_mapping
 
-Question = Task | CorpusSplit
+# What a protocol can be measured on.
+EvalData = Task | CorpusSplit
 FOLDER = Path(__file__).parent / "protocols"
 
 
@@ -27,16 +28,16 @@ class Method:
     """A way to measure, its settings open.
 
     Args:
-        asks: What it is measured on: labelled images (``Task``), examples of a corpus (``CorpusSplit``), or these with
-            their captions masked (``CaptionedSplit``).
+        expects: What it is measured on: labelled images (``Task``), examples of a corpus (``CorpusSplit``), or these
+            with their captions masked (``CaptionedSplit``).
         settings: The dataclass of its settings.
-        measure: ``measure(subject, question, protocol)`` gives the results, all but their time: one, or several that
+        measure: ``measure(model, data, protocol)`` gives the results, all but their time: one, or several that
             differ in their ``part``.
-        heads: Whether it asks the objective's heads, and not the backbone alone.
+        heads: Whether it evaluates the objective's heads, and not the backbone alone.
         anew: Whether it is measured at every call, as it reads files that nothing else tells of.
     """
 
-    asks: type[Task] | type[CorpusSplit]
+    expects: type[Task] | type[CorpusSplit]
     settings: type[Any]
     measure: Callable[[Any, Any, Any], Result | list[Result]]
     heads: bool = False
@@ -135,4 +136,4 @@ def _read(file: Path) -> tuple[dict[str, Any], str]:
         if not line.startswith("#"):
             break
         header.append(line.lstrip("# ").rstrip())
-    return {str(key): value for key, value in content.items()}, " ".join(header)
+    return {OLD_SETTINGS.get(str(key), str(key)): value for key, value in content.items()}, " ".join(header)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wordsight.language.sentences import Sentences
 from wordsight.language.wordpiece import SPECIAL
-from wordsight.ranges import OpenShare, Probability, check_ranges
+from wordsight.ranges import OpenUnit, Probability, check_ranges
 
 _PAD, _MASK = SPECIAL.index("[PAD]"), SPECIAL.index("[MASK]")
 # Streams of chance that must not overlap: the same seed feeds several draws.
@@ -35,7 +35,7 @@ class MaskSettings:
         random: Share of those asked for that a random token replaces; the rest stays.
     """
 
-    share: OpenShare = 0.15
+    share: OpenUnit = 0.15
     whole_words: bool = False
     masked: Probability = 0.8
     random: Probability = 0.1

@@ -23,7 +23,7 @@ from wordsight.language.feature_writer import batches_of_one_length
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel
 from wordsight.progress import progress_bar
-from wordsight.ranges import AtLeastOne, LearningRate, OpenShare, Passes, Seed, WeightDecay, check_ranges
+from wordsight.ranges import AtLeastOne, LearningRate, OpenUnit, Passes, Seed, WeightDecay, check_ranges
 
 # Rows scored at a time: 2,048 rows x 30,522 candidates are 250 MB.
 _SCORED = 2048
@@ -47,7 +47,7 @@ class TextBaselineSettings:
     batch_size: AtLeastOne = 512
     learning_rate: LearningRate = 2e-3
     weight_decay: WeightDecay = 0.01
-    validation_share: OpenShare = 0.1
+    validation_share: OpenUnit = 0.1
     patience: AtLeastOne = 2
     seed: Seed = 0
 

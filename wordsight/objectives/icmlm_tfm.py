@@ -11,7 +11,7 @@ from wordsight.heads.tfm import FusionTransformer
 from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
 from wordsight.objectives.objective import Facts, cells_of
-from wordsight.ranges import Heads, Layers, ShareBelowOne
+from wordsight.ranges import Heads, Layers, UnitFromZero
 from wordsight.vision.backbones import Backbone
 
 
@@ -27,7 +27,7 @@ class TfmSettings(ICMLMSettings):
 
     heads: Heads = 12
     layers: Layers = 1
-    dropout: ShareBelowOne = 0.1
+    dropout: UnitFromZero = 0.1
 
 
 class Tfm(ICMLM):

@@ -12,15 +12,15 @@ from wordsight.ranges import (
     ClipNorm,
     Devices,
     Epochs,
+    Fraction,
     Gigabytes,
     LearningRate,
     Minutes,
     Probability,
     RateMultiple,
     Seed,
-    Share,
-    ShareBelowOne,
     Side,
+    UnitFromZero,
     WeightDecay,
     Workers,
     check_ranges,
@@ -49,12 +49,12 @@ class OptimizerSettings:
 
     name: Literal["adamw", "sgd"] = "adamw"
     weight_decay: WeightDecay = 0.05
-    momentum: ShareBelowOne = 0.9
-    beta2: ShareBelowOne = 0.999
-    warmup_share: ShareBelowOne = 0.05
+    momentum: UnitFromZero = 0.9
+    beta2: UnitFromZero = 0.999
+    warmup_share: UnitFromZero = 0.05
     schedule: Literal["cosine", "steps"] = "cosine"
     final_share: Probability = 0.0
-    step_share: Share = 0.4
+    step_share: Fraction = 0.4
     heads_rate: RateMultiple = 1.0
     clip_norm: ClipNorm = 5.0
 

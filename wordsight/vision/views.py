@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from wordsight.ranges import AspectRatio, Probability, Share, ShareBelowOne, check_ranges
+from wordsight.ranges import AspectRatio, Fraction, Probability, UnitFromZero, check_ranges
 from wordsight.vision.preprocessing import MEAN, STD, Framing
 
 # What stands around an image that is padded to a square: ImageNet's mean colour, which most networks see as zero.
@@ -36,10 +36,10 @@ class ViewSettings:
         jitter: Largest relative change of brightness, contrast and saturation; 0 turns colour jitter off.
     """
 
-    crop_scale: Share = 0.4
+    crop_scale: Fraction = 0.4
     crop_ratio: AspectRatio = 4 / 3
     flip: Probability = 0.5
-    jitter: ShareBelowOne = 0.0
+    jitter: UnitFromZero = 0.0
 
     def __post_init__(self) -> None:
         check_ranges(self, "view")

@@ -16,7 +16,7 @@ from tests.evaluation.colour_words import COLOURS, coloured_corpus, folder_task
 from tests.evaluation.conftest import shrinking_backbone
 from wordsight.batching.batch import Batch
 from wordsight.corpus.encoded_images import CorpusImages
-from wordsight.evaluation import CorpusSplit, Subject, evaluate, open_protocol
+from wordsight.evaluation import CorpusSplit, EvaluatedModel, evaluate, open_protocol
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.methods.zero_shot import ZeroShotSettings
 from wordsight.objectives import Objective
@@ -54,23 +54,23 @@ class OpenClip(Objective):
 
 
 @pytest.fixture
-def clip(subject: Subject) -> Subject:
-    return replace(subject, objective=OpenClip(subject.image_size).eval())
+def clip(model: EvaluatedModel) -> EvaluatedModel:
+    return replace(model, objective=OpenClip(model.image_size).eval())
 
 
-def model_of(subject: Subject) -> OpenClip:
-    assert isinstance(subject.objective, OpenClip)
-    return subject.objective
+def model_of(model: EvaluatedModel) -> OpenClip:
+    assert isinstance(model.objective, OpenClip)
+    return model.objective
 
 
-def embedded_images(subject: Subject, images: Any) -> Tensor:
-    pixels = prepare(torch.cat(list(view_batches(images, subject.image_size))))
+def embedded_images(model: EvaluatedModel, images: Any) -> Tensor:
+    pixels = prepare(torch.cat(list(view_batches(images, model.image_size))))
     with torch.no_grad():
-        unit: Tensor = model_of(subject).model.encode_image(pixels, normalize=True)
+        unit: Tensor = model_of(model).model.encode_image(pixels, normalize=True)
     return unit
 
 
-def test_zero_shot_is_open_clip_s_classifier(clip: Subject, tmp_path: Path) -> None:
+def test_zero_shot_is_open_clip_s_classifier(clip: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "colours", {name: name for name in COLOURS}, 15)
     protocol = open_protocol("zero-shot-ensemble")
     settings = protocol.settings
@@ -90,7 +90,7 @@ def test_zero_shot_is_open_clip_s_classifier(clip: Subject, tmp_path: Path) -> N
     assert len(set(guessed.tolist())) > 1
 
 
-def test_retrieval_is_open_clip_s(clip: Subject, tmp_path: Path) -> None:
+def test_retrieval_is_open_clip_s(clip: EvaluatedModel, tmp_path: Path) -> None:
     metrics = pytest.importorskip("open_clip_train.train").get_clip_metrics
     corpus = coloured_corpus(tmp_path / "corpus", 9)
     protocol = open_protocol("retrieval")

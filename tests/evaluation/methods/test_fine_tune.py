@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.evaluation.conftest import settings_of
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Subject, Task, evaluate, open_task
+from wordsight.evaluation import EvaluatedModel, Protocol, Task, evaluate, open_task
 from wordsight.evaluation.methods.fine_tune import FineTuneSettings, fine_tune
 from wordsight.vision.backbones import Backbone
 
@@ -42,11 +42,11 @@ def test_the_rate_rises_and_falls_to_zero() -> None:
     assert replace(FULL, warmup_share=0.0).rate_at(0, 10) == 1
 
 
-def test_the_backbone_of_the_subject_is_not_changed(subject: Subject, task: Task, network: Backbone) -> None:
+def test_the_backbone_of_the_subject_is_not_changed(model: EvaluatedModel, task: Task, network: Backbone) -> None:
     network.requires_grad_(False).eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     state = torch.get_rng_state()
-    found = fine_tune(subject, network, task, BRIEF, "made")
+    found = fine_tune(model, network, task, BRIEF, "made")
     assert found.steps == 9
     assert found.images == 24
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -56,45 +56,45 @@ def test_the_backbone_of_the_subject_is_not_changed(subject: Subject, task: Task
 
 
 def test_colours_are_learned_by_a_network_that_sees_only_their_brightness_at_first(
-    subject: Subject, task: Task
+    model: EvaluatedModel, task: Task
 ) -> None:
     long = replace(BRIEF, epochs=10, lr=0.05, head_rate=2.0)
-    blind = fine_tune(subject, subject.random_backbone(), task, replace(long, lr=1e-9), "made")
-    seeing = fine_tune(subject, subject.random_backbone(), task, long, "made")
+    blind = fine_tune(model, model.random_backbone(), task, replace(long, lr=1e-9), "made")
+    seeing = fine_tune(model, model.random_backbone(), task, long, "made")
     assert seeing.value == 100
     assert blind.value <= 75
 
 
-def test_a_seed_pins_the_scores(subject: Subject, task: Task, network: Backbone) -> None:
+def test_a_seed_pins_the_scores(model: EvaluatedModel, task: Task, network: Backbone) -> None:
     first, second, other = (
-        fine_tune(subject, network, task, replace(BRIEF, epochs=1, seed=seed), "made").scores for seed in (0, 0, 1)
+        fine_tune(model, network, task, replace(BRIEF, epochs=1, seed=seed), "made").scores for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
 
 
-def test_few_labels_are_learned_from_for_as_many_steps(subject: Subject, task: Task) -> None:
+def test_few_labels_are_learned_from_for_as_many_steps(model: EvaluatedModel, task: Task) -> None:
     few = replace(BRIEF, label_share=0.25, least_steps=7)
-    found = fine_tune(subject, subject.backbone, task, few, "made")
+    found = fine_tune(model, model.backbone, task, few, "made")
     assert (found.images, found.steps) == (6, 7)
-    hundredth = fine_tune(subject, subject.backbone, task, replace(few, label_share=0.01), "made")
+    hundredth = fine_tune(model, model.backbone, task, replace(few, label_share=0.01), "made")
     assert (hundredth.images, hundredth.steps) == (2, 7)
 
 
-def test_the_baseline_is_learned_from_scratch_once(subject: Subject, task: Task) -> None:
+def test_the_baseline_is_learned_from_scratch_once(model: EvaluatedModel, task: Task) -> None:
     built = 0
-    make = subject.random_backbone
+    make = model.random_backbone
 
-    def twin() -> Backbone:
+    def random_init() -> Backbone:
         nonlocal built
         built += 1
         return make()
 
     brief = Protocol("brief", "fine-tune", BRIEF)
-    seen = replace(subject, random_backbone=twin)
+    seen = replace(model, random_backbone=random_init)
     (first,) = evaluate(seen, task, [brief])
     assert first.metric == "top-1 accuracy"
-    assert first.random_weights == fine_tune(subject, make(), task, BRIEF, "made").value
+    assert first.random_weights == fine_tune(model, make(), task, BRIEF, "made").value
     assert first.outcomes is not None
     assert first.outcomes.value == first.value
     assert first.counts["labelled_images"] == 24
@@ -105,9 +105,9 @@ def test_the_baseline_is_learned_from_scratch_once(subject: Subject, task: Task)
     assert renamed[0].random_weights == first.random_weights
 
 
-def test_learning_that_diverges_is_said(subject: Subject, task: Task) -> None:
+def test_learning_that_diverges_is_said(model: EvaluatedModel, task: Task) -> None:
     with pytest.raises(InputError, match="diverged"):
-        fine_tune(subject, subject.backbone, task, replace(BRIEF, lr=1e30), "fine-tuning")
+        fine_tune(model, model.backbone, task, replace(BRIEF, lr=1e30), "fine-tuning")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from tests.evaluation.conftest import array_task, settings_of
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Subject, evaluate, open_task
+from wordsight.evaluation import EvaluatedModel, Protocol, evaluate, open_task
 from wordsight.evaluation.classifiers import nearest_neighbours
 from wordsight.evaluation.classifiers.nearest_neighbours import among_first, answers, nearest, unit_length, votes
 from wordsight.evaluation.features.of_task import TaskFeatures
@@ -150,9 +150,11 @@ def test_several_labels_give_average_precision() -> None:
     assert found.values[found.chosen] == pytest.approx(found.per_class.mean())
 
 
-def test_a_result_shows_every_number_of_neighbours_beside_random_weights(subject: Subject, colour_folder: Path) -> None:
+def test_a_result_shows_every_number_of_neighbours_beside_random_weights(
+    model: EvaluatedModel, colour_folder: Path
+) -> None:
     task = open_task(f"folder:{colour_folder}")
-    (result,) = evaluate(subject, task, ["knn"])
+    (result,) = evaluate(model, task, ["knn"])
     assert result.value == 100
     assert result.random_weights is not None
     assert result.random_weights < 100
@@ -164,7 +166,7 @@ def test_a_result_shows_every_number_of_neighbours_beside_random_weights(subject
     assert result.outcomes is not None
     assert result.outcomes.value == result.value
     weighted = Protocol("knn-weighted", "knn", replace(KNN, vote="similarity"))
-    assert evaluate(subject, task, [weighted])[0].value == 100
+    assert evaluate(model, task, [weighted])[0].value == 100
 
 
 def test_the_first_five_classes_are_those_with_the_most_votes() -> None:

@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 
 from tests.evaluation.conftest import array_task, picture, settings_of, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Subject, Task, evaluate, open_task
+from wordsight.evaluation import EvaluatedModel, Protocol, Task, evaluate, open_task
 from wordsight.evaluation.classifiers.linear import Examples
 from wordsight.evaluation.features.of_task import TaskFeatures
 from wordsight.evaluation.methods import penalty_sweep
@@ -246,9 +246,9 @@ def test_difficult_images_are_negatives_or_left_out_of_training() -> None:
     assert turned < 80
 
 
-def test_a_result_holds_all_that_is_needed_to_read_it(subject: Subject, colour_folder: Path) -> None:
-    (result,) = evaluate(subject, open_task(f"folder:{colour_folder}"), ["logistic"])
-    written = json.loads((subject.results_folder / "colours" / "logistic.json").read_text("utf-8"))
+def test_a_result_holds_all_that_is_needed_to_read_it(model: EvaluatedModel, colour_folder: Path) -> None:
+    (result,) = evaluate(model, open_task(f"folder:{colour_folder}"), ["logistic"])
+    written = json.loads((model.results_folder / "colours" / "logistic.json").read_text("utf-8"))
     assert written["value"] == result.value == 100
     assert written["protocol"] == "logistic"
     assert written["random_weights"] < 100
@@ -263,15 +263,15 @@ def test_a_result_holds_all_that_is_needed_to_read_it(subject: Subject, colour_f
     assert written["penalty"] in written["settings"]["penalties"]
     assert written["settings"]["view"] == 16
     assert len(written["sweep"]) == len(written["settings"]["penalties"])
-    assert written["subject"] == "seer"
+    assert written["model"] == "seer"
     assert written["weights"]
     assert written["data"]
     assert written["versions"]["torch"]
-    assert Result.read(subject.results_folder / "colours" / "logistic.json") == result
+    assert Result.read(model.results_folder / "colours" / "logistic.json") == result
 
 
 def test_random_weights_are_probed_once_for_a_task(
-    subject: Subject, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: EvaluatedModel, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "kept"))
     seen = 0
@@ -281,47 +281,47 @@ def test_random_weights_are_probed_once_for_a_task(
         # One image alone is looked at to tell the network from others.
         seen += len(inputs[0]) > 1
 
-    def twin() -> Backbone:
+    def random_init() -> Backbone:
         backbone = shrinking_backbone(0.0, 1.0, 0.0)
         backbone.register_forward_hook(forward_hook)
         return backbone
 
-    task, subject = open_task(f"folder:{colour_folder}"), replace(subject, random_backbone=twin)
-    first = evaluate(subject, task, ["logistic"])[0]
+    task, model = open_task(f"folder:{colour_folder}"), replace(model, random_backbone=random_init)
+    first = evaluate(model, task, ["logistic"])[0]
     after_first = seen
-    second = evaluate(replace(subject, backbone=shrinking_backbone(2.0, 1.0, 1.0)), task, ["logistic"])[0]
+    second = evaluate(replace(model, backbone=shrinking_backbone(2.0, 1.0, 1.0)), task, ["logistic"])[0]
     assert after_first > 0
     assert seen == after_first
     assert second.random_weights == first.random_weights
     assert second.weights != first.weights
-    evaluate(replace(subject, image_size=8), task, ["logistic"])
+    evaluate(replace(model, image_size=8), task, ["logistic"])
     assert seen > after_first, "another image size is another baseline"
 
 
 def test_another_forward_with_the_same_weights_is_measured_anew(
-    subject: Subject, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: EvaluatedModel, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "kept"))
     task = open_task(f"folder:{colour_folder}")
-    (first,) = evaluate(subject, task, ["logistic"])
+    (first,) = evaluate(model, task, ["logistic"])
     # What a person does who mends a line of the network's forward, and asks again.
     blind = shrinking_backbone(1.0, 1.0, 1.0)
     blind.network.register_forward_hook(lambda module, inputs, output: 0 * output + output[:, 1:2])
-    (second,) = evaluate(replace(subject, backbone=blind), task, ["logistic"])
+    (second,) = evaluate(replace(model, backbone=blind), task, ["logistic"])
     assert second.weights == first.weights and second.key != first.key
     assert second.value < first.value == 100
 
 
-def test_a_broken_earlier_result_is_replaced(subject: Subject, colour_folder: Path) -> None:
-    file = subject.results_folder / "colours" / "logistic.json"
+def test_a_broken_earlier_result_is_replaced(model: EvaluatedModel, colour_folder: Path) -> None:
+    file = model.results_folder / "colours" / "logistic.json"
     file.parent.mkdir(parents=True)
     file.write_text("{half of a", "utf-8")
-    evaluate(subject, open_task(f"folder:{colour_folder}"), ["logistic"])
+    evaluate(model, open_task(f"folder:{colour_folder}"), ["logistic"])
     assert Result.read(file).value == 100
 
 
-def test_training_that_did_harm_is_said(subject: Subject, colour_folder: Path) -> None:
-    harmed = replace(subject, backbone=shrinking_backbone(0.0, 1.0, 0.0), random_backbone=shrinking_backbone)
+def test_training_that_did_harm_is_said(model: EvaluatedModel, colour_folder: Path) -> None:
+    harmed = replace(model, backbone=shrinking_backbone(0.0, 1.0, 0.0), random_backbone=shrinking_backbone)
     (result,) = evaluate(harmed, open_task(f"folder:{colour_folder}"), ["logistic"])
     # 4 of 8 images against 8: with so few, chance does that once in eight times.
     numbers = r"with random weights \(50\.0 against 100\.0, 95 % interval of the difference"
@@ -338,32 +338,36 @@ def test_training_that_did_harm_is_said(subject: Subject, colour_folder: Path) -
         assert said.endswith("): training did harm")
 
 
-def test_what_was_measured_before_is_not_measured_again(subject: Subject, colour_folder: Path) -> None:
+def test_what_was_measured_before_is_not_measured_again(model: EvaluatedModel, colour_folder: Path) -> None:
     task = open_task(f"folder:{colour_folder}")
-    first = evaluate(subject, task, ["logistic", "ridge"])
-    again = evaluate(subject, task, ["ridge", "logistic"])
+    first = evaluate(model, task, ["logistic", "ridge"])
+    again = evaluate(model, task, ["ridge", "logistic"])
     assert again == first[::-1], "seconds included: it is the same measurement"
-    other = evaluate(replace(subject, backbone=shrinking_backbone(2.0, 1.0, 1.0)), task, ["logistic"])
+    other = evaluate(replace(model, backbone=shrinking_backbone(2.0, 1.0, 1.0)), task, ["logistic"])
     assert other[0].key != first[0].key
-    assert evaluate(subject, task, ["logistic"], again=True)[0].key == first[0].key
+    assert evaluate(model, task, ["logistic"], again=True)[0].key == first[0].key
 
 
-def test_parts_of_an_earlier_measurement_do_not_stay_beside_the_new_ones(subject: Subject, colour_folder: Path) -> None:
+def test_parts_of_an_earlier_measurement_do_not_stay_beside_the_new_ones(
+    model: EvaluatedModel, colour_folder: Path
+) -> None:
     task = open_task(f"folder:{colour_folder}")
-    evaluate(subject, task, ["few-shot", "logistic"])
+    evaluate(model, task, ["few-shot", "logistic"])
     shots = Protocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))
-    evaluate(subject, task, [shots])
-    files = sorted(file.name for file in (subject.results_folder / "colours").glob("*.json"))
+    evaluate(model, task, [shots])
+    files = sorted(file.name for file in (model.results_folder / "colours").glob("*.json"))
     assert files == ["few-shot-2-shot.json", "logistic.json"]
 
 
-def test_a_protocol_called_like_a_part_of_another_overwrites_nothing(subject: Subject, colour_folder: Path) -> None:
+def test_a_protocol_called_like_a_part_of_another_overwrites_nothing(
+    model: EvaluatedModel, colour_folder: Path
+) -> None:
     task = open_task(f"folder:{colour_folder}")
-    evaluate(subject, task, [Protocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))])
+    evaluate(model, task, [Protocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))])
     with pytest.raises(
         InputError, match=r"few-shot-2-shot.json: is a result of the protocol few-shot; give few-shot-2"
     ):
-        evaluate(subject, task, [Protocol("few-shot-2-shot", "probe", LOGISTIC)])
+        evaluate(model, task, [Protocol("few-shot-2-shot", "probe", LOGISTIC)])
 
 
 def test_a_class_that_all_images_have_can_not_be_measured_and_is_said() -> None:
@@ -374,15 +378,15 @@ def test_a_class_that_all_images_have_can_not_be_measured_and_is_said() -> None:
         probed(train, test, task, settings_of("voc07-svm-vissl"))
 
 
-def test_each_layer_has_a_result_of_its_own(subject: Subject, colour_folder: Path) -> None:
+def test_each_layer_has_a_result_of_its_own(model: EvaluatedModel, colour_folder: Path) -> None:
     torch.manual_seed(0)
     network = build_backbone("resnet18")
-    seen = replace(subject, backbone=network, random_backbone=lambda: network, image_size=32)
+    seen = replace(model, backbone=network, random_backbone=lambda: network, image_size=32)
     features = replace(LOGISTIC.features, layers=("conv13", "res3", "res5"))
     layered = Protocol("layered", "probe", replace(LOGISTIC, features=features))
     results = evaluate(seen, open_task(f"folder:{colour_folder}"), [layered])
     assert [(result.part, result.counts["features"]) for result in results] == [("res3", 128), ("res5", 512)]
-    files = sorted(file.name for file in (subject.results_folder / "colours").glob("*.json"))
+    files = sorted(file.name for file in (model.results_folder / "colours").glob("*.json"))
     assert files == ["layered-res3.json", "layered-res5.json"]
     assert evaluate(seen, open_task(f"folder:{colour_folder}"), [layered]) == results
 
@@ -406,14 +410,14 @@ def _few(task: Task, train: int, test: int) -> Task:
 
 @pytest.mark.parametrize(("spec", "metric"), [("folder:imagenette", "top-1 accuracy"), ("voc:voc_animals", "mAP")])
 def test_random_weights_are_above_chance_on_real_photos(
-    shared_data: Path, subject: Subject, spec: str, metric: str
+    shared_data: Path, model: EvaluatedModel, spec: str, metric: str
 ) -> None:
     torch.manual_seed(0)
     network = build_backbone("resnet18")
     kind, folder = spec.split(":")
     task = _few(open_task(f"{kind}:{shared_data / folder}"), 150, 100)
     (result,) = evaluate(
-        replace(subject, backbone=network, random_backbone=lambda: network, image_size=48), task, ["logistic"]
+        replace(model, backbone=network, random_backbone=lambda: network, image_size=48), task, ["logistic"]
     )
     assert result.metric == metric
     assert result.value == result.random_weights

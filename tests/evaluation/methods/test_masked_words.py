@@ -17,7 +17,7 @@ from rich.console import Console
 from tests.evaluation.conftest import LooksAtRed, MakeSplit, picture, write_masked
 from wordsight.corpus import Box
 from wordsight.errors import InputError
-from wordsight.evaluation import Result, Subject, asked_protocols, evaluate, open_task, print_results
+from wordsight.evaluation import EvaluatedModel, Result, evaluate, open_task, print_results, protocols_for
 from wordsight.evaluation.features.extract import BATCH
 from wordsight.evaluation.methods import masked_words
 from wordsight.evaluation.methods.masked_words import BY_PART, BY_RANK, asked_rows, groups_of
@@ -60,10 +60,10 @@ def _learned(split: CaptionedSplit, tmp_path: Path, words: list[tuple[int, int]]
     return replace(split, train=train)
 
 
-def test_top_1_and_top_5_by_hand(subject: Subject, make_split: MakeSplit) -> None:
+def test_top_1_and_top_5_by_hand(model: EvaluatedModel, make_split: MakeSplit) -> None:
     # Guesses are always 3, 1, 4, 5, 9.
     split = _split(make_split, [3, 3, 1, 9, 2, 8, 3, 7])
-    (result,) = evaluate(replace(subject, objective=LooksAtRed([3, 1, 4, 5, 9], VOCABULARY)), split, ["masked-words"])
+    (result,) = evaluate(replace(model, objective=LooksAtRed([3, 1, 4, 5, 9], VOCABULARY)), split, ["masked-words"])
     assert result.value == 100 * 3 / 8
     assert result.more == {"top-5": 100 * 5 / 8}
     assert result.per_class == {"even": 0, "odd": pytest.approx(100 * 3 / 6)}
@@ -71,33 +71,33 @@ def test_top_1_and_top_5_by_hand(subject: Subject, make_split: MakeSplit) -> Non
     assert (result.task, result.random_weights) == ("made-all", None)
 
 
-def test_many_words_of_one_image_are_all_answered_in_their_order(subject: Subject, make_split: MakeSplit) -> None:
+def test_many_words_of_one_image_are_all_answered_in_their_order(model: EvaluatedModel, make_split: MakeSplit) -> None:
     words = [(0, k % 10, 0) for k in range(21)] + [(2, k % 10, 0) for k in range(3)]
     pictures: list[tuple[Image.Image, list[Box]]] = [(picture((i * 60, 0, 0), noise=i), []) for i in range(3)]
     split = make_split(pictures, words, ["thing"])
     rows = np.array([*range(0, 20, 2), 20, 22, 23])
-    answers = ask(replace(subject, objective=LooksAtRed([3], VOCABULARY)), split, rows)
+    answers = ask(replace(model, objective=LooksAtRed([3], VOCABULARY)), split, rows)
     assert answers.rows.tolist() == rows.tolist()
     assert answers.guesses.shape == (len(rows), 5)
     assert (answers.guesses[:, 0] == 3).all()
     assert answers.grid == (4, 4)
 
 
-def test_fewer_candidates_than_guesses_are_no_error(subject: Subject, make_split: MakeSplit) -> None:
+def test_fewer_candidates_than_guesses_are_no_error(model: EvaluatedModel, make_split: MakeSplit) -> None:
     split = _split(make_split, [0, 1, 2, 0])
-    (result,) = evaluate(replace(subject, objective=LooksAtRed([0], 3)), split, ["masked-words"])
+    (result,) = evaluate(replace(model, objective=LooksAtRed([0], 3)), split, ["masked-words"])
     assert (result.value, result.more["top-5"]) == (50, 100)
 
 
-def test_frequency_is_counted_on_the_training_captions(subject: Subject, make_split: MakeSplit) -> None:
+def test_frequency_is_counted_on_the_training_captions(model: EvaluatedModel, make_split: MakeSplit) -> None:
     split = _split(make_split, [3, 3, 1, 9], train=[1, 1, 3])
-    (result,) = evaluate(replace(subject, objective=LooksAtRed([3], VOCABULARY)), split, ["masked-words"])
+    (result,) = evaluate(replace(model, objective=LooksAtRed([3], VOCABULARY)), split, ["masked-words"])
     assert result.baselines["most frequent"] == 25
     assert result.baselines["most frequent, top-5"] == 75
 
 
 def test_the_text_only_baseline_is_trained_once_for_all_runs(
-    subject: Subject, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch
+    model: EvaluatedModel, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = _split(make_split, [3, 3, 1, 9], train=[3] * 8 + [1] * 2)
     trained = 0
@@ -108,7 +108,7 @@ def test_the_text_only_baseline_is_trained_once_for_all_runs(
         return train_text_baseline(*arguments, **named)
 
     monkeypatch.setattr("wordsight.evaluation.predictions.text_only.train_text_baseline", counting)
-    asked = replace(subject, objective=LooksAtRed([3], VOCABULARY), language=_model())
+    asked = replace(model, objective=LooksAtRed([3], VOCABULARY), language=_model())
     first = evaluate(asked, split, ["masked-words"])[0]
     second = evaluate(replace(asked, name="another run"), split, ["masked-words"])[0]
     assert trained == 1
@@ -124,10 +124,10 @@ def test_what_the_image_is_worth_is_said_where_the_captions_alone_are_as_good() 
     assert masked_words._compare_with_text(42.0, {"text only": 41.0}) == []
 
 
-def test_captions_that_were_trained_on_are_said(subject: Subject, make_split: MakeSplit) -> None:
+def test_captions_that_were_trained_on_are_said(model: EvaluatedModel, make_split: MakeSplit) -> None:
     split = _split(make_split, [3, 3, 1, 9])
     trained = replace(
-        subject, objective=LooksAtRed([3], VOCABULARY), trained_on=split.corpus.fingerprint, trained_split="train"
+        model, objective=LooksAtRed([3], VOCABULARY), trained_on=split.corpus.fingerprint, trained_split="train"
     )
     (result,) = evaluate(trained, split, ["masked-words"])
     assert "the run was trained on these captions: this is not a held-out result" in result.warnings
@@ -144,47 +144,49 @@ def test_a_sample_is_always_the_same_and_ascending() -> None:
     np.testing.assert_array_equal(sample_rows(rows, 300), rows)
 
 
-def test_protocols_are_refused_before_anything_is_computed(subject: Subject, colour_folder: Path) -> None:
+def test_protocols_are_refused_before_anything_is_computed(model: EvaluatedModel, colour_folder: Path) -> None:
     task = open_task(f"folder:{colour_folder}")
     with pytest.raises(InputError, match="unknown protocol 'logistics'.*did you mean 'logistic'"):
-        evaluate(subject, task, ["logistic", "logistics"])
-    with pytest.raises(InputError, match="masked-words asks about captioned images"):
-        evaluate(subject, task, ["masked-words"])
-    with pytest.raises(InputError, match="logistic asks about labelled images"):
-        asked_protocols(["logistic"], CaptionedSplit)
+        evaluate(model, task, ["logistic", "logistics"])
+    with pytest.raises(InputError, match="masked-words expects captioned images"):
+        evaluate(model, task, ["masked-words"])
+    with pytest.raises(InputError, match="logistic expects labelled images"):
+        protocols_for(["logistic"], CaptionedSplit)
     with pytest.raises(InputError, match="no protocol was named"):
-        asked_protocols([], Task)
-    assert not subject.results_folder.exists()
+        protocols_for([], Task)
+    assert not model.results_folder.exists()
 
 
-def test_wrong_images_are_other_images_of_the_split(subject: Subject, make_split: MakeSplit) -> None:
+def test_wrong_images_are_other_images_of_the_split(model: EvaluatedModel, make_split: MakeSplit) -> None:
     left, right = (picture((60, 60, 180), noise=i) for i in range(2))
     left.paste((255, 0, 0), (0, 0, 8, 8))
     right.paste((255, 0, 0), (24, 24, 32, 32))
     split = make_split([(left, []), (right, [])], [(0, 1, 0), (1, 1, 0)], ["thing"])
-    looking = replace(subject, objective=LooksAtRed([1], VOCABULARY))
+    looking = replace(model, objective=LooksAtRed([1], VOCABULARY))
     rows = np.arange(2)
     assert ask(looking, split, rows).peak.tolist() == [[0, 0], [3, 3]]
     assert ask(looking, split, rows, wrong_images=True).peak.tolist() == [[3, 3], [0, 0]]
 
 
-def test_an_image_alone_in_the_last_batch_is_shown_a_wrong_one_too(subject: Subject, make_split: MakeSplit) -> None:
+def test_an_image_alone_in_the_last_batch_is_shown_a_wrong_one_too(
+    model: EvaluatedModel, make_split: MakeSplit
+) -> None:
     scenes: list[tuple[Image.Image, list[Box]]] = []
     for i in range(BATCH + 1):
         scene = picture((60, 60, 180), noise=i)
         scene.paste((255, 0, 0), (0, 0, 8, 8) if i < BATCH else (24, 24, 32, 32))
         scenes.append((scene, []))
     split = make_split(scenes, [(i, 1, 0) for i in range(BATCH + 1)], ["thing"])
-    looking = replace(subject, objective=LooksAtRed([1], VOCABULARY))
+    looking = replace(model, objective=LooksAtRed([1], VOCABULARY))
     rows = np.arange(BATCH + 1)
     assert ask(looking, split, rows).peak[-1].tolist() == [3, 3]
     assert ask(looking, split, rows, wrong_images=True).peak[-1].tolist() == [0, 0]
 
 
-def test_groups_by_part_of_speech_by_hand(subject: Subject, make_split: MakeSplit) -> None:
+def test_groups_by_part_of_speech_by_hand(model: EvaluatedModel, make_split: MakeSplit) -> None:
     # Guesses are always 3, 1, 4, 5, 9; odd words are of the second concept, a verb.
     split = replace(_split(make_split, [3, 3, 1, 9, 2, 8, 3, 7]), parts=["noun", "verb"])
-    (result,) = evaluate(replace(subject, objective=LooksAtRed([3, 1, 4, 5, 9], VOCABULARY)), split, ["masked-words"])
+    (result,) = evaluate(replace(model, objective=LooksAtRed([3, 1, 4, 5, 9], VOCABULARY)), split, ["masked-words"])
     noun, verb = result.groups
     assert (noun.by, noun.name, noun.count, noun.value, noun.more) == (BY_PART, "noun", 2, 0, {"top-5": 0})
     assert (verb.name, verb.count, verb.value) == ("verb", 6, 100 * 3 / 6)
@@ -205,9 +207,9 @@ def test_groups_by_rank_count_in_the_training_captions(make_split: MakeSplit) ->
     }
 
 
-def test_every_group_stands_beside_the_text_only_baseline(subject: Subject, make_split: MakeSplit) -> None:
+def test_every_group_stands_beside_the_text_only_baseline(model: EvaluatedModel, make_split: MakeSplit) -> None:
     split = replace(_split(make_split, [3, 3, 1, 2], train=[3] * 8 + [1] * 2), parts=["noun", "verb"])
-    asked = replace(subject, objective=LooksAtRed([1], VOCABULARY), language=_model())
+    asked = replace(model, objective=LooksAtRed([1], VOCABULARY), language=_model())
     (result,) = evaluate(asked, split, ["masked-words"])
     # All features are zero: text alone says 3 of every word, the network 1.
     verb = next(group for group in result.groups if group.name == "verb")
@@ -215,12 +217,12 @@ def test_every_group_stands_beside_the_text_only_baseline(subject: Subject, make
     assert [verb.value, verb.baselines["text only"]] == pytest.approx([100 / 3, 200 / 3])
     assert verb.baselines["text only, top-5"] == 100
     assert sum(group.count for group in result.groups if group.by == BY_RANK) == 4
-    assert Result.read(subject.results_folder / "made-all" / "masked-words.json").groups == result.groups
+    assert Result.read(model.results_folder / "made-all" / "masked-words.json").groups == result.groups
 
 
-def test_groups_are_printed_with_their_counts(subject: Subject, make_split: MakeSplit) -> None:
+def test_groups_are_printed_with_their_counts(model: EvaluatedModel, make_split: MakeSplit) -> None:
     split = replace(_split(make_split, [3, 3, 1, 2], train=[3] * 8 + [1] * 2), parts=["noun", "verb"])
-    asked = replace(subject, objective=LooksAtRed([1], VOCABULARY), language=_model())
+    asked = replace(model, objective=LooksAtRed([1], VOCABULARY), language=_model())
     console = Console(width=120, record=True, file=io.StringIO())
     print_results(evaluate(asked, split, ["masked-words"]), console)
     lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
@@ -231,7 +233,7 @@ def test_groups_are_printed_with_their_counts(subject: Subject, make_split: Make
 
 
 def test_no_head_is_asked_about_captions_that_it_learned_from(
-    subject: Subject, make_split: MakeSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: EvaluatedModel, make_split: MakeSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [3, 3, 1, 9] * 6
     split = _learned(_split(make_split, words), tmp_path, [(k // 4, word) for k, word in enumerate(words)])
@@ -245,7 +247,7 @@ def test_no_head_is_asked_about_captions_that_it_learned_from(
     monkeypatch.setattr("wordsight.evaluation.predictions.text_only.train_text_baseline", watched)
     rows = asked_rows(split, 1000)
     folds = folds_of(split, rows)
-    asked = replace(subject, objective=LooksAtRed([3], VOCABULARY), language=_model())
+    asked = replace(model, objective=LooksAtRed([3], VOCABULARY), language=_model())
     (result,) = evaluate(asked, split, ["masked-words"])
     assert len(learned) == 5
     for fold, seen in enumerate(learned):
@@ -278,10 +280,10 @@ def test_one_image_is_asked_about_however_many_words_it_has() -> None:
 
 
 def test_a_training_split_of_one_image_has_no_text_only_baseline(
-    subject: Subject, make_split: MakeSplit, tmp_path: Path
+    model: EvaluatedModel, make_split: MakeSplit, tmp_path: Path
 ) -> None:
     split = _learned(_split(make_split, [3, 1]), tmp_path, [(0, 3), (0, 1)])
-    asked = replace(subject, objective=LooksAtRed([3], VOCABULARY), language=_model())
+    asked = replace(model, objective=LooksAtRed([3], VOCABULARY), language=_model())
     (result,) = evaluate(asked, split, ["masked-words"])
     assert "text only" not in result.baselines
     assert any("no other training image" in warning for warning in result.warnings)

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.evaluation.conftest import GRID, LooksAtRed, MakeSplit, picture
 from wordsight.corpus import Box
 from wordsight.errors import InputError
-from wordsight.evaluation import Subject, evaluate
+from wordsight.evaluation import EvaluatedModel, evaluate
 from wordsight.evaluation.methods.pointing import boxes_in_view, named_boxes, points_inside, share_inside
 from wordsight.vision.preprocessing import Framing
 
@@ -27,45 +27,45 @@ def _scene(x: int, y: int, side: int = 32, width: int = 32, noise: int = 0) -> t
 
 
 def test_attention_on_the_object_points_always_and_attention_off_it_never(
-    subject: Subject, make_split: MakeSplit
+    model: EvaluatedModel, make_split: MakeSplit
 ) -> None:
     scenes = [_scene(8 * column, 8 * row, noise=10 * column + row) for column in range(4) for row in range(4)]
     split = make_split(scenes, [(i, 5, 0) for i in range(16)], ["ball"])
-    looking = replace(subject, objective=LooksAtRed([5], VOCABULARY))
+    looking = replace(model, objective=LooksAtRed([5], VOCABULARY))
     (result,) = evaluate(looking, split, ["pointing"])
     assert result.value == 100
     assert result.per_class == {"ball": 100}
     assert result.counts["masked_words"] == 16
     # One cell of sixteen holds the ball; the image's centre touches the four boxes in the middle.
     assert result.baselines == {"chance": 100 / 16, "image centre": 100 * 4 / 16}
-    away = replace(subject, objective=LooksAtRed([5], VOCABULARY, sign=-1.0))
+    away = replace(model, objective=LooksAtRed([5], VOCABULARY, sign=-1.0))
     assert evaluate(away, split, ["pointing"])[0].value == 0
-    assert (subject.results_folder / "made-all" / "pointing.json").is_file()
+    assert (model.results_folder / "made-all" / "pointing.json").is_file()
 
 
-def test_only_words_that_name_a_box_are_asked_about(subject: Subject, make_split: MakeSplit) -> None:
+def test_only_words_that_name_a_box_are_asked_about(model: EvaluatedModel, make_split: MakeSplit) -> None:
     scenes = [_scene(0, 0, noise=1), _scene(8, 8, noise=2)]
     split = make_split(scenes, [(0, 5, 0), (0, 6, 1), (1, 6, 1)], ["Ball", "tree"])
-    (result,) = evaluate(replace(subject, objective=LooksAtRed([5], VOCABULARY)), split, ["pointing"])
+    (result,) = evaluate(replace(model, objective=LooksAtRed([5], VOCABULARY)), split, ["pointing"])
     assert result.counts["masked_words"] == 1
     with pytest.raises(InputError, match="no box bears the name of a masked word"):
-        evaluate(subject_with(subject), replace(split, concepts=["x", "y"]), ["pointing"])
+        evaluate(subject_with(model), replace(split, concepts=["x", "y"]), ["pointing"])
 
 
-def subject_with(subject: Subject) -> Subject:
-    return replace(subject, objective=LooksAtRed([5], VOCABULARY))
+def subject_with(model: EvaluatedModel) -> EvaluatedModel:
+    return replace(model, objective=LooksAtRed([5], VOCABULARY))
 
 
-def test_objects_that_the_view_cuts_away_are_not_asked_about(subject: Subject, make_split: MakeSplit) -> None:
+def test_objects_that_the_view_cuts_away_are_not_asked_about(model: EvaluatedModel, make_split: MakeSplit) -> None:
     # 64 x 32 pixels: the view shows columns 16 to 48.
     scenes = [_scene(2, 8, width=64, noise=1), _scene(24, 8, width=64, noise=2)]
     split = make_split(scenes, [(0, 5, 0), (1, 5, 0)], ["ball"])
-    (result,) = evaluate(subject_with(subject), split, ["pointing"])
+    (result,) = evaluate(subject_with(model), split, ["pointing"])
     assert result.counts["masked_words"] == 1
     assert result.value == 100
 
 
-def test_an_image_that_is_shown_whole_has_all_its_objects(subject: Subject, make_split: MakeSplit) -> None:
+def test_an_image_that_is_shown_whole_has_all_its_objects(model: EvaluatedModel, make_split: MakeSplit) -> None:
     # 96 x 32 pixels: the centre crop shows columns 32 to 64 alone.
     scenes = []
     for number, (x, y) in enumerate(((0, 0), (24, 16), (72, 16))):
@@ -73,7 +73,7 @@ def test_an_image_that_is_shown_whole_has_all_its_objects(subject: Subject, make
         image.paste(picture((220, 20, 20), 24, 16, noise=9), (x, y))
         scenes.append((image, [Box("ball", x / 96, y / 32, 24 / 96, 16 / 32)]))
     split = make_split(scenes, [(i, 5, 0) for i in range(3)], ["ball"])
-    looking = subject_with(subject)
+    looking = subject_with(model)
     assert looking.objective is not None
     (cropped,) = evaluate(looking, split, ["pointing"])
     assert cropped.counts["masked_words"] == 1 and cropped.settings["framing"] == "crop"
@@ -114,14 +114,14 @@ def test_chance_is_the_share_of_cells_inside() -> None:
     assert share_inside(np.array([[0.0, 0.0, 0.1, 0.1]]), (GRID, GRID)) == 0
 
 
-def test_an_objective_without_attention_is_refused(subject: Subject, make_split: MakeSplit) -> None:
+def test_an_objective_without_attention_is_refused(model: EvaluatedModel, make_split: MakeSplit) -> None:
     split = make_split([_scene(0, 0)], [(0, 5, 0)], ["ball"])
     with pytest.raises(InputError, match="seer: its objective predicts no masked words"):
-        evaluate(subject, split, ["pointing"])
+        evaluate(model, split, ["pointing"])
 
 
 def test_a_box_named_by_a_phrase_counts_for_its_words_and_not_for_its_small_ones(
-    subject: Subject, make_split: MakeSplit
+    model: EvaluatedModel, make_split: MakeSplit
 ) -> None:
     image, (box,) = _scene(8, 8, noise=1)
     split = make_split([(image, [replace(box, name="A red ball on the lawn")])], [(0, 5, k) for k in range(4)], NAMES)

@@ -15,7 +15,7 @@ from tests.evaluation.colour_words import (
     TinyClip,
     coloured_corpus,
     independent_embeddings,
-    tag_subject,
+    tag_model,
     topic_set,
     words_of,
 )
@@ -23,7 +23,7 @@ from tests.evaluation.conftest import MadeReader, encoded, picture, shrinking_ba
 from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.corpus.encoded_images import CorpusImages
 from wordsight.errors import InputError
-from wordsight.evaluation import CorpusSplit, Result, Subject
+from wordsight.evaluation import CorpusSplit, EvaluatedModel, Result
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.image_text.cca import Pairs, Projections, projected
 from wordsight.evaluation.image_text.pairs import one_text_each, shown_of
@@ -41,12 +41,12 @@ METHODS = {"retrieval": Method(CorpusSplit, RetrievalSettings, retrieval.measure
 
 
 def asked(
-    subject: Subject, corpus: Corpus, protocol: str = "retrieval", split: str = "test", **changes: Any
+    model: EvaluatedModel, corpus: Corpus, protocol: str = "retrieval", split: str = "test", **changes: Any
 ) -> list[Result]:
     """The results of a protocol, some of its settings changed."""
     pinned = read_protocol(protocol, METHODS)
     changed = replace(pinned, settings=replace(pinned.settings, **changes))
-    return retrieval.measure(subject, CorpusSplit(corpus, split), changed)
+    return retrieval.measure(model, CorpusSplit(corpus, split), changed)
 
 
 def test_the_protocols_are_whole() -> None:
@@ -55,10 +55,10 @@ def test_the_protocols_are_whole() -> None:
     assert (patel.texts, patel.metric, patel.similarity) == ("joined", "class-map", "kl")
 
 
-def test_figures_are_open_clip_s_on_the_same_embeddings(subject: Subject, tmp_path: Path) -> None:
+def test_figures_are_open_clip_s_on_the_same_embeddings(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus, clip = coloured_corpus(tmp_path / "corpus", 5), TinyClip(seed=1)
-    to_text, to_image = asked(replace(subject, objective=clip), corpus, texts="joined")
-    images = prepare(torch.cat(list(view_batches(CorpusImages(corpus), subject.image_size))))
+    to_text, to_image = asked(replace(model, objective=clip), corpus, texts="joined")
+    images = prepare(torch.cat(list(view_batches(CorpusImages(corpus), model.image_size))))
     seen, said = independent_embeddings(clip, images, [" ".join(corpus.captions(i)) for i in range(len(corpus))])
     logits = 100 * seen @ said.T
     for result, scores in ((to_text, logits), (to_image, logits.T)):
@@ -70,10 +70,10 @@ def test_figures_are_open_clip_s_on_the_same_embeddings(subject: Subject, tmp_pa
     assert (to_text.part, to_image.part) == ("image-to-text", "text-to-image")
 
 
-def test_of_several_captions_the_best_ranked_counts(subject: Subject, tmp_path: Path) -> None:
+def test_of_several_captions_the_best_ranked_counts(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 1)
     concepts = words_of(corpus)
-    seer = tag_subject(subject, [1.0] * len(concepts), words=concepts)
+    seer = tag_model(model, [1.0] * len(concepts), words=concepts)
     to_text, to_image = asked(seer, corpus)
     assert (to_text.value, to_image.value) == (100, 100)
     assert to_text.counts == {"images": 3, "of_images": 3, "texts": 6, "known_texts": 6}
@@ -91,10 +91,10 @@ def test_of_several_captions_the_best_ranked_counts(subject: Subject, tmp_path: 
     assert to_text.random_weights < 100
 
 
-def test_class_level_precision_where_the_corpus_has_labels(subject: Subject, tmp_path: Path) -> None:
+def test_class_level_precision_where_the_corpus_has_labels(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 3, labelled=True)
     concepts = words_of(corpus)
-    seer = tag_subject(subject, [1.0] * len(concepts), words=concepts)
+    seer = tag_model(model, [1.0] * len(concepts), words=concepts)
     to_text, to_image = asked(seer, corpus)
     assert to_image.more["class-level mAP"] == pytest.approx(100)
     assert to_text.more["class-level mAP"] > 95
@@ -102,10 +102,10 @@ def test_class_level_precision_where_the_corpus_has_labels(subject: Subject, tmp
     assert "class-level mAP" not in asked(seer, coloured_corpus(tmp_path / "plain", 3))[0].more
 
 
-def test_patel_s_protocol_ranks_by_the_divergence_of_topics(subject: Subject, tmp_path: Path) -> None:
+def test_patel_s_protocol_ranks_by_the_divergence_of_topics(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 3, labelled=True)
     topics = topic_set(corpus, np.eye(3)[np.repeat([0, 1, 2], 3)], "probabilities")
-    to_text, to_image = asked(tag_subject(subject, topics=topics), corpus, "patel-retrieval")
+    to_text, to_image = asked(tag_model(model, topics=topics), corpus, "patel-retrieval")
     assert to_text.metric == "class-level mAP"
     assert to_text.value == pytest.approx(100)
     assert to_image.value == pytest.approx(100)
@@ -113,36 +113,36 @@ def test_patel_s_protocol_ranks_by_the_divergence_of_topics(subject: Subject, tm
     assert set(to_text.more) == {"R@1", "R@5", "R@10", "median rank"}
     assert to_text.settings["similarity"] == "kl"
     with pytest.raises(InputError, match="plain-test: no image has a label to tell right from wrong by"):
-        asked(tag_subject(subject, topics=topics), coloured_corpus(tmp_path / "plain", 3), "patel-retrieval")
+        asked(tag_model(model, topics=topics), coloured_corpus(tmp_path / "plain", 3), "patel-retrieval")
 
 
-def test_projections_are_learned_from_the_training_split(subject: Subject, tmp_path: Path) -> None:
+def test_projections_are_learned_from_the_training_split(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 10, ("train", "test"), labelled=True)
     concepts = words_of(corpus)
-    seer = tag_subject(subject, [1.0] * len(concepts), words=concepts)
+    seer = tag_model(model, [1.0] * len(concepts), words=concepts)
     to_text, to_image = asked(seer, corpus, dimensions=3, principal=8)
     for name in ("CCA", "PLS", "kernel CCA"):
         assert to_image.baselines[f"{name}, class-level mAP"] > to_image.baselines["chance, class-level mAP"] + 5
         assert name in to_text.baselines
     assert not any("CCA" in warning for warning in to_text.warnings)
-    (warning,) = [one for one in asked(seer, corpus, split="train", random_twin=False)[0].warnings if "CCA" in one]
+    (warning,) = [one for one in asked(seer, corpus, split="train", random_init=False)[0].warnings if "CCA" in one]
     assert "no other split called train" in warning
-    few = asked(seer, corpus, most_pairs=10, random_twin=False)[0]
+    few = asked(seer, corpus, most_pairs=10, random_init=False)[0]
     assert any("has 10 pairs to learn from" in one for one in few.warnings)
 
 
-def blind(subject: Subject, corpus: Corpus) -> Subject:
+def blind(model: EvaluatedModel, corpus: Corpus) -> EvaluatedModel:
     """Its backbone gives zeros for every image."""
     concepts = words_of(corpus)
-    seer = tag_subject(subject, [1.0] * len(concepts), words=concepts)
+    seer = tag_model(model, [1.0] * len(concepts), words=concepts)
     assert seer.objective is not None
     seer.objective.backbone = shrinking_backbone(0.0, 0.0, 0.0)
     return replace(seer, backbone=shrinking_backbone(0.0, 0.0, 0.0))
 
 
-def test_features_that_are_all_the_same_give_chance_and_a_warning(subject: Subject, tmp_path: Path) -> None:
+def test_features_that_are_all_the_same_give_chance_and_a_warning(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 10, ("train", "test"))
-    to_text, to_image = asked(blind(subject, corpus), corpus, dimensions=2)
+    to_text, to_image = asked(blind(model, corpus), corpus, dimensions=2)
     for result in (to_text, to_image):
         assert result.value == pytest.approx(result.baselines["chance"], abs=1e-6)
         assert any("it sees no difference between the images, so this is chance" in one for one in result.warnings)
@@ -150,7 +150,7 @@ def test_features_that_are_all_the_same_give_chance_and_a_warning(subject: Subje
         assert not result.own_baselines
 
 
-def test_texts_that_are_all_the_same_have_no_projection_beside_them(subject: Subject, tmp_path: Path) -> None:
+def test_texts_that_are_all_the_same_have_no_projection_beside_them(model: EvaluatedModel, tmp_path: Path) -> None:
     said = [
         Example(
             f"{split}{i}.png",
@@ -163,13 +163,13 @@ def test_texts_that_are_all_the_same_have_no_projection_beside_them(subject: Sub
     ]
     corpus = build_corpus(MadeReader(said), tmp_path / "corpus")
     concepts = words_of(corpus)
-    to_text, _ = asked(tag_subject(subject, [1.0] * len(concepts), words=concepts), corpus, dimensions=2)
+    to_text, _ = asked(tag_model(model, [1.0] * len(concepts), words=concepts), corpus, dimensions=2)
     assert any("the texts' vectors of the split train are all the same" in one for one in to_text.warnings)
 
 
 @pytest.mark.parametrize("protocol", ["retrieval", "patel-retrieval"])
 def test_outcomes_of_each_image_are_kept_also_where_images_have_more_or_fewer_captions(
-    subject: Subject, tmp_path: Path, protocol: str
+    model: EvaluatedModel, tmp_path: Path, protocol: str
 ) -> None:
     random = np.random.default_rng(0)
     said = [
@@ -184,7 +184,7 @@ def test_outcomes_of_each_image_are_kept_also_where_images_have_more_or_fewer_ca
     ]
     corpus = build_corpus(MadeReader(said), tmp_path / "corpus")
     changes: dict[str, Any] = {"text_side": "auto", "similarity": "auto", "texts": "captions"}
-    results = asked(replace(subject, objective=TinyClip()), corpus, protocol, random_twin=False, **changes)
+    results = asked(replace(model, objective=TinyClip()), corpus, protocol, random_init=False, **changes)
     for result in results:
         assert result.outcomes is not None
         assert len(result.outcomes) == 24
@@ -239,10 +239,10 @@ def test_one_text_each_goes_around_the_captions(tmp_path: Path) -> None:
     assert len(shown_of(corpus, np.arange(3), "articles", TowerSide(TinyClip(), torch.device("cpu"))).texts) == 0
 
 
-def test_what_can_t_be_asked_is_refused(subject: Subject, tmp_path: Path) -> None:
+def test_what_can_t_be_asked_is_refused(model: EvaluatedModel, tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 1)
-    clip = replace(subject, objective=TinyClip())
-    turning = replace(subject, objective=Rotation(shrinking_backbone(), Facts(), RotationSettings()))
+    clip = replace(model, objective=TinyClip())
+    turning = replace(model, objective=Rotation(shrinking_backbone(), Facts(), RotationSettings()))
     with pytest.raises(InputError, match="can't compare images with texts"):
         asked(turning, corpus)
     bare = coloured_corpus(tmp_path / "bare", 1, captioned=False, labelled=True)
@@ -255,4 +255,4 @@ def test_what_can_t_be_asked_is_refused(subject: Subject, tmp_path: Path) -> Non
     unknown = topic_set(corpus, np.zeros((3, 4)))
     unknown.names[:] = ["w", "x", "y", "z"]
     with pytest.raises(InputError, match="know nothing of any of the texts"):
-        asked(tag_subject(subject, words=unknown), corpus)
+        asked(tag_model(model, words=unknown), corpus)

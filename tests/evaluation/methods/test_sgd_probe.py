@@ -16,7 +16,7 @@ from torchvision.transforms import functional as theirs
 
 from tests.evaluation.conftest import encoded, picture, settings_of, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Subject, evaluate, open_task
+from wordsight.evaluation import EvaluatedModel, Protocol, evaluate, open_task
 from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.classifiers.sgd_heads import Head, window
 from wordsight.evaluation.features.augmented_views import LearnedImages, crop_batches, five_crops, views_of
@@ -158,10 +158,10 @@ def test_ignored_labels_cost_nothing_and_classes_are_summed() -> None:
     assert label_loss(scores, torch.tensor([0, 2])).item() == pytest.approx(math.log(3))
 
 
-def test_a_frozen_backbone_is_left_as_it_was(subject: Subject, colour_folder: Path) -> None:
+def test_a_frozen_backbone_is_left_as_it_was(model: EvaluatedModel, colour_folder: Path) -> None:
     backbone = shrinking_backbone(1.0, 1.0, 1.0).train()
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
-    found = probe_layers(subject, backbone, open_task(f"folder:{colour_folder}"), QUICK, "made")
+    found = probe_layers(model, backbone, open_task(f"folder:{colour_folder}"), QUICK, "made")
     assert found[""].value == 100
     assert found[""].features == 3 * 4 * 4
     assert backbone.training
@@ -169,16 +169,16 @@ def test_a_frozen_backbone_is_left_as_it_was(subject: Subject, colour_folder: Pa
     assert all(parameter.grad is None for parameter in backbone.parameters())
 
 
-def test_the_same_seed_gives_the_same_scores(subject: Subject, colour_folder: Path) -> None:
+def test_the_same_seed_gives_the_same_scores(model: EvaluatedModel, colour_folder: Path) -> None:
     task = open_task(f"folder:{colour_folder}")
     short = replace(QUICK, one_label=replace(QUICK.one_label, epochs=2, crops=10))
-    first, second = (probe_layers(subject, subject.backbone, task, short, "made")[""].scores for _ in range(2))
+    first, second = (probe_layers(model, model.backbone, task, short, "made")[""].scores for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    other = probe_layers(subject, subject.backbone, task, replace(short, seed=1), "made")[""].scores
+    other = probe_layers(model, model.backbone, task, replace(short, seed=1), "made")[""].scores
     assert not np.array_equal(first, other)
 
 
-def test_several_labels_are_learned_one_by_one(subject: Subject, tmp_path: Path) -> None:
+def test_several_labels_are_learned_one_by_one(model: EvaluatedModel, tmp_path: Path) -> None:
     rows = ["file,labels,split"]
     for number in range(32):
         red, blue = number % 2, number // 2 % 2
@@ -189,30 +189,30 @@ def test_several_labels_are_learned_one_by_one(subject: Subject, tmp_path: Path)
     task = open_task(f"table:{tmp_path / 'labels.csv'}", image="file", label="labels", images=tmp_path)
     assert task.multilabel
     several = replace(QUICK.one_label, epochs=20, crops=10)
-    found = probe_layers(subject, subject.backbone, task, replace(QUICK, several_labels=several), "made")[""]
+    found = probe_layers(model, model.backbone, task, replace(QUICK, several_labels=several), "made")[""]
     assert found.value == 100
     assert found.scores.shape == (len(task.test), 2)
 
 
-def test_each_layer_has_a_result_beside_random_weights(subject: Subject, colour_folder: Path) -> None:
+def test_each_layer_has_a_result_beside_random_weights(model: EvaluatedModel, colour_folder: Path) -> None:
     def layered() -> Backbone:
         layers = nn.Sequential(nn.Conv2d(3, 256, 3, 8, 1), nn.ReLU(), nn.Conv2d(256, 512, 3, 2, 1), nn.ReLU())
         return Backbone(layers, {"stem": "0", "res4": "1", "res5": "3"}, 512)
 
     torch.manual_seed(0)
-    twin = layered()
-    seen = replace(subject, backbone=layered(), random_backbone=lambda: twin, image_size=32)
+    random_init = layered()
+    seen = replace(model, backbone=layered(), random_backbone=lambda: random_init, image_size=32)
     settings = replace(SMALL, one_label=replace(QUICK.one_label, epochs=1))
     results = evaluate(seen, open_task(f"folder:{colour_folder}"), [Protocol("brief", "sgd-probe", settings)])
     assert [(result.part, result.counts["features"]) for result in results] == [("res4", 256 * 16), ("res5", 512 * 4)]
     assert all(result.random_weights is not None for result in results)
-    assert sorted(file.name for file in (subject.results_folder / "colours").glob("*.json")) == [
+    assert sorted(file.name for file in (model.results_folder / "colours").glob("*.json")) == [
         "brief-res4.json",
         "brief-res5.json",
     ]
 
 
-def test_learning_that_diverges_is_said(subject: Subject, colour_folder: Path) -> None:
+def test_learning_that_diverges_is_said(model: EvaluatedModel, colour_folder: Path) -> None:
     wild = replace(QUICK, batch_norm=False, one_label=replace(QUICK.one_label, lr=1e30))
     with pytest.raises(InputError, match="diverged"):
-        probe_layers(subject, subject.backbone, open_task(f"folder:{colour_folder}"), wild, "made")
+        probe_layers(model, model.backbone, open_task(f"folder:{colour_folder}"), wild, "made")

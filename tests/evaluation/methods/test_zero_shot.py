@@ -15,12 +15,12 @@ from tests.evaluation.colour_words import (
     coloured_corpus,
     folder_task,
     independent_embeddings,
-    tag_subject,
+    tag_model,
     words_of,
 )
 from tests.evaluation.conftest import array_task, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import Protocol, Result, Subject, Task
+from wordsight.evaluation import EvaluatedModel, Protocol, Result, Task
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.methods import zero_shot
 from wordsight.evaluation.methods.zero_shot import TOP1_KNOWN, ZeroShotSettings, score
@@ -34,18 +34,18 @@ from wordsight.vision.views import prepare
 METHODS = {"zero-shot": Method(Task, ZeroShotSettings, zero_shot.measure, heads=True)}
 
 
-def asked(subject: Subject, task: Task, **changes: Any) -> Result:
+def asked(model: EvaluatedModel, task: Task, **changes: Any) -> Result:
     """The only result of the protocol, some of its settings changed."""
     protocol = read_protocol("zero-shot", METHODS)
-    (result,) = zero_shot.measure(subject, task, replace(protocol, settings=replace(protocol.settings, **changes)))
+    (result,) = zero_shot.measure(model, task, replace(protocol, settings=replace(protocol.settings, **changes)))
     return result
 
 
 @pytest.fixture
-def seer(subject: Subject, tmp_path: Path) -> Subject:
+def seer(model: EvaluatedModel, tmp_path: Path) -> EvaluatedModel:
     """Knows red, green and blue by sight and by name."""
     concepts = words_of(coloured_corpus(tmp_path / "corpus", 2))
-    return tag_subject(subject, [1.0] * len(concepts), words=concepts)
+    return tag_model(model, [1.0] * len(concepts), words=concepts)
 
 
 def test_the_protocols_are_whole() -> None:
@@ -53,7 +53,7 @@ def test_the_protocols_are_whole() -> None:
     assert len(read_protocol("zero-shot-ensemble", METHODS).settings.templates) == 7
 
 
-def test_a_head_that_knows_the_classes_is_right(seer: Subject, tmp_path: Path) -> None:
+def test_a_head_that_knows_the_classes_is_right(seer: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"})
     result = asked(seer, task)
     assert (result.value, result.metric, result.protocol) == (100, "top-1 accuracy", "zero-shot")
@@ -61,7 +61,7 @@ def test_a_head_that_knows_the_classes_is_right(seer: Subject, tmp_path: Path) -
     third = pytest.approx(100 / 3)
     assert result.baselines == {"chance": third, f"chance, {PER_CLASS}": third}
     assert result.more == {PER_CLASS: 100}
-    # The twin can't see red, nor blue: it calls everything green, or guesses.
+    # With random weights it can't see red, nor blue: it calls everything green, or guesses.
     assert result.random_weights is not None
     assert result.random_weights < 70
     # Nine images that are all right leave room for others that are not.
@@ -70,24 +70,24 @@ def test_a_head_that_knows_the_classes_is_right(seer: Subject, tmp_path: Path) -
     assert result.warnings == []
 
 
-def test_the_random_twin_leaves_the_objective_as_it_was(seer: Subject, tmp_path: Path) -> None:
+def test_the_random_init_leaves_the_objective_as_it_was(seer: EvaluatedModel, tmp_path: Path) -> None:
     assert seer.objective is not None
     own = seer.objective.backbone
     asked(seer, folder_task(tmp_path / "colours", {"blue": "blue", "red": "red"}))
     assert seer.objective.backbone is own
     assert (
-        asked(seer, folder_task(tmp_path / "c", {"blue": "blue", "red": "red"}), random_twin=False).random_weights
+        asked(seer, folder_task(tmp_path / "c", {"blue": "blue", "red": "red"}), random_init=False).random_weights
         is None
     )
 
 
-def test_scores_are_open_clip_s_zero_shot_classifier_s(subject: Subject, tmp_path: Path) -> None:
+def test_scores_are_open_clip_s_zero_shot_classifier_s(model: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"}, 7)
     templates = ("a photo of a {}.", "a bad photo of the {}.", "itap of a {}.")
     clip = TinyClip(seed=4)
-    result = asked(replace(subject, objective=clip), task, templates=templates)
+    result = asked(replace(model, objective=clip), task, templates=templates)
     # open_clip's `build_zero_shot_classifier`: unit vectors of all templates, their mean, made a unit vector again.
-    images = prepare(torch.cat(list(view_batches(task.test.images, subject.image_size))))
+    images = prepare(torch.cat(list(view_batches(task.test.images, model.image_size))))
     texts = [template.format(name) for name in task.class_names for template in templates]
     seen, said = independent_embeddings(clip, images, texts)
     weights = said.reshape(len(task.class_names), len(templates), -1).mean(1)
@@ -98,7 +98,7 @@ def test_scores_are_open_clip_s_zero_shot_classifier_s(subject: Subject, tmp_pat
     assert 0 < result.value < 100
 
 
-def test_unknown_classes_are_named_and_never_guessed(seer: Subject, tmp_path: Path) -> None:
+def test_unknown_classes_are_named_and_never_guessed(seer: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "colours", {"blue": "blue", "crimson": "red", "scarlet": "red", "green": "green"})
     result = asked(seer, task)
     assert result.value == 50
@@ -110,13 +110,13 @@ def test_unknown_classes_are_named_and_never_guessed(seer: Subject, tmp_path: Pa
     assert "2 of 4 classes have no word that the run learned, and are never predicted: crimson, scarlet" in warning
 
 
-def test_classes_none_of_which_is_known_are_refused(seer: Subject, tmp_path: Path) -> None:
+def test_classes_none_of_which_is_known_are_refused(seer: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "colours", {"crimson": "red", "azure": "blue"})
     with pytest.raises(InputError, match=r"know none of the 2 classes \(azure, crimson, ...\); say what.*names: FILE"):
         asked(seer, task)
 
 
-def test_unseen_classes_are_told_by_their_descriptions(seer: Subject, tmp_path: Path) -> None:
+def test_unseen_classes_are_told_by_their_descriptions(seer: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "fruit", {"apple": "red", "plum": "blue", "green": "green"})
     table = tmp_path / "described.csv"
     table.write_text("class,description\napple,red and round\napple,a red fruit\nplum,blue and soft\n")
@@ -129,7 +129,7 @@ def test_unseen_classes_are_told_by_their_descriptions(seer: Subject, tmp_path: 
         asked(seer, task, descriptions=str(table))
 
 
-def test_numbers_get_their_names_from_a_file_or_from_beside_the_images(seer: Subject, tmp_path: Path) -> None:
+def test_numbers_get_their_names_from_a_file_or_from_beside_the_images(seer: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "wordnet", {"n00000001": "red", "n00000002": "blue"})
     with pytest.raises(InputError, match="know none"):
         asked(seer, task)
@@ -145,14 +145,14 @@ def test_numbers_get_their_names_from_a_file_or_from_beside_the_images(seer: Sub
     assert any("1 classes are called by a number (n00000002, ...)" in warning for warning in result.warnings)
 
 
-def test_classes_of_the_same_words_are_said(seer: Subject, tmp_path: Path) -> None:
+def test_classes_of_the_same_words_are_said(seer: EvaluatedModel, tmp_path: Path) -> None:
     result = asked(seer, folder_task(tmp_path / "colours", {"red": "red", "red_fish": "red", "blue": "blue"}))
     assert "some classes have the same words, and are told apart by lot: red = red fish" in result.warnings
     # Two of them share one answer: half of their images are right in expectation.
     assert result.per_class["red"] == pytest.approx(50)
 
 
-def test_several_labels_are_measured_by_precision(seer: Subject, tmp_path: Path) -> None:
+def test_several_labels_are_measured_by_precision(seer: EvaluatedModel, tmp_path: Path) -> None:
     targets = np.eye(3, dtype=np.int8)[np.array([0, 0, 1, 1, 2, 2])]
     scores = targets + np.random.default_rng(0).random((6, 3)) * 0.1
     found = score(scores, array_task(targets, targets, 3), np.ones(3, dtype=np.bool_))
@@ -199,15 +199,15 @@ def test_top5_where_there_are_more_than_five_classes() -> None:
     assert found.baselines[f"chance, {TOP5}"] == pytest.approx(500 / 7)
 
 
-def test_each_of_several_heads_has_a_result_of_its_own(subject: Subject, tmp_path: Path) -> None:
+def test_each_of_several_heads_has_a_result_of_its_own(model: EvaluatedModel, tmp_path: Path) -> None:
     concepts = words_of(coloured_corpus(tmp_path / "corpus", 2))
-    both = tag_subject(subject, words=concepts, again=concepts)
+    both = tag_model(model, words=concepts, again=concepts)
     task = folder_task(tmp_path / "colours", {"blue": "blue", "red": "red"})
     results = zero_shot.measure(both, task, Protocol("zero-shot", "zero-shot", ZeroShotSettings()))
     assert [result.part for result in results] == ["words", "again"]
 
 
-def test_features_that_are_all_the_same_are_said_to_give_chance(seer: Subject, tmp_path: Path) -> None:
+def test_features_that_are_all_the_same_are_said_to_give_chance(seer: EvaluatedModel, tmp_path: Path) -> None:
     assert seer.objective is not None
     seer.objective.backbone = shrinking_backbone(0.0, 0.0, 0.0)
     result = asked(seer, folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"}))
@@ -216,7 +216,7 @@ def test_features_that_are_all_the_same_are_said_to_give_chance(seer: Subject, t
     assert "it sees no difference between the images, so this is chance" in warning
 
 
-def test_a_class_that_takes_the_guesses_of_most_images_is_named(seer: Subject, tmp_path: Path) -> None:
+def test_a_class_that_takes_the_guesses_of_most_images_is_named(seer: EvaluatedModel, tmp_path: Path) -> None:
     assert isinstance(seer.objective, TagPrediction)
     head, names = seer.objective.tp.named["words"], next(iter(seer.concepts.values())).concepts.names
     with torch.no_grad():
@@ -226,7 +226,7 @@ def test_a_class_that_takes_the_guesses_of_most_images_is_named(seer: Subject, t
     assert warning.startswith("1 of 3 classes takes 100 % of the predictions and 33 % of the images (blue 100 %)")
 
 
-def test_zero_shot_keeps_what_became_of_each_image(seer: Subject, tmp_path: Path) -> None:
+def test_zero_shot_keeps_what_became_of_each_image(seer: EvaluatedModel, tmp_path: Path) -> None:
     result = asked(seer, folder_task(tmp_path / "c", {"blue": "blue", "crimson": "red", "green": "green"}))
     assert result.outcomes is not None
     assert result.outcomes.value == pytest.approx(result.value)
@@ -234,9 +234,9 @@ def test_zero_shot_keeps_what_became_of_each_image(seer: Subject, tmp_path: Path
     assert set(result.more) == {PER_CLASS, TOP1_KNOWN}
 
 
-def test_what_can_t_be_asked_is_refused(subject: Subject, seer: Subject, tmp_path: Path) -> None:
+def test_what_can_t_be_asked_is_refused(model: EvaluatedModel, seer: EvaluatedModel, tmp_path: Path) -> None:
     task = folder_task(tmp_path / "colours", {"blue": "blue", "red": "red"})
-    turning = replace(subject, objective=Rotation(shrinking_backbone(), Facts(), RotationSettings()))
+    turning = replace(model, objective=Rotation(shrinking_backbone(), Facts(), RotationSettings()))
     with pytest.raises(InputError, match="can't compare images with texts"):
         asked(turning, task)
     with pytest.raises(InputError, match="templates: found 'a photo'; expected sentences with one {}"):

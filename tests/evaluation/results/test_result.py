@@ -42,6 +42,13 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [each.name for each in file.parent.iterdir()] == ["logistic.json"]
 
 
+def test_a_result_of_an_earlier_version_is_read_under_the_names_of_today() -> None:
+    old = Result.read(Path(__file__).parent / "zero-shot-0.1.json")
+    assert (old.model, old.value, old.random_weights) == ("a run", 61.5, 24.0)
+    assert old.settings["random_init"] is True
+    assert "random_twin" not in old.settings
+
+
 def test_parts_are_read_in_the_order_that_they_were_measured_in(tmp_path: Path) -> None:
     for place, part in enumerate(("1-shot", "2-shot", "10-shot")):
         replace(_result(), protocol="few-shot", part=part, place=place, parts=3).write(tmp_path)

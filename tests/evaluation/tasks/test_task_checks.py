@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from tests.evaluation.conftest import array_task, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import Subject, evaluate, open_task
+from wordsight.evaluation import EvaluatedModel, evaluate, open_task
 from wordsight.evaluation.features.feature_checks import check_features
 from wordsight.evaluation.methods.task_results import compare_with_random
 from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.tasks.task_checks import check_counts, check_task
 
 
-def test_training_images_that_are_in_the_test_are_left_out_and_counted(subject: Subject, colour_folder: Path) -> None:
+def test_training_images_that_are_in_the_test_are_left_out_and_counted(
+    model: EvaluatedModel, colour_folder: Path
+) -> None:
     clean = open_task(f"folder:{colour_folder}")
     for name in ("3", "5"):
         shutil.copy(
@@ -29,7 +31,7 @@ def test_training_images_that_are_in_the_test_are_left_out_and_counted(subject: 
     task = open_task(f"folder:{colour_folder}")
     assert len(task.test) == len(clean.test) + 2, "the test stays whole"
     assert set(task.train.hashes) == set(clean.train.hashes) - set(task.test.hashes)
-    result = evaluate(subject, task, ["logistic"])[0]
+    result = evaluate(model, task, ["logistic"])[0]
     leaked = (
         "2 of 24 training images are also in the test (train/red/3.png is test/red/leaked-3.png, for one): left out of "
         "training"
@@ -107,11 +109,11 @@ def test_one_image_has_no_spread_to_check() -> None:
         check_features(np.full((1, 8), np.nan, dtype=np.float32), "trained")
 
 
-def test_one_test_image_is_measured(subject: Subject, colour_folder: Path) -> None:
+def test_one_test_image_is_measured(model: EvaluatedModel, colour_folder: Path) -> None:
     for file in (colour_folder / "test").rglob("*.png"):
         if file.parent.name == "blue" or file.name != "0.png":
             file.unlink()
-    result = evaluate(subject, open_task(f"folder:{colour_folder}"), ["knn"])[0]
+    result = evaluate(model, open_task(f"folder:{colour_folder}"), ["knn"])[0]
     assert result.counts["test_images"] == 1
 
 
@@ -158,8 +160,8 @@ def test_a_probe_below_its_random_baseline_is_said() -> None:
 
 @pytest.mark.parametrize("protocol", ["logistic", "knn", "few-shot", "linear-sgd-small", "fine-tune"])
 def test_weights_that_are_no_numbers_are_refused_before_anything_is_learned(
-    subject: Subject, colour_folder: Path, protocol: str
+    model: EvaluatedModel, colour_folder: Path, protocol: str
 ) -> None:
-    broken = replace(subject, backbone=shrinking_backbone(1.0, float("nan"), 1.0))
+    broken = replace(model, backbone=shrinking_backbone(1.0, float("nan"), 1.0))
     with pytest.raises(InputError, match=r"seer: its weights are no finite numbers: .*weights holds NaN; training div"):
         evaluate(broken, open_task(f"folder:{colour_folder}"), [protocol])

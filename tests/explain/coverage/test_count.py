@@ -82,7 +82,7 @@ def test_classes_are_read_from_lists_and_tables(tmp_path: Path) -> None:
 
 
 def result_of(**values: float) -> Result:
-    return Result("imagenette", "zero-shot", "top-1 accuracy", 50.0, per_class=values, subject="a")
+    return Result("imagenette", "zero-shot", "top-1 accuracy", 50.0, per_class=values, model="a")
 
 
 @pytest.mark.parametrize(

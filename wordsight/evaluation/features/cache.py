@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from wordsight.arrays import mapped_array
 from wordsight.atomic import atomic_file, sweep_within, write_json
-from wordsight.caches import kept_folder
+from wordsight.caches import cache_folder
 from wordsight.errors import InputError
 from wordsight.evaluation.metrics.outcomes import Outcomes, read_outcomes, write_outcomes
 from wordsight.progress import console
@@ -33,9 +33,9 @@ def key_of(*depends: Any) -> str:
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def kept_features(key: str) -> NDArray[np.float16] | None:
+def load_features(key: str) -> NDArray[np.float16] | None:
     """Features that were kept, memory-mapped; None where there are none."""
-    file = kept_folder() / "features" / f"{key}.npy"
+    file = cache_folder() / "features" / f"{key}.npy"
     try:
         found: NDArray[np.float16] = mapped_array(file, mend="it is made again")
         os.utime(file)
@@ -44,9 +44,9 @@ def kept_features(key: str) -> NDArray[np.float16] | None:
     return found
 
 
-def keep_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16]:
+def store_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16]:
     """Keep features; gives them back memory-mapped, or as they are where there is no room on the disk."""
-    folder, bound = kept_folder() / "features", _bound()
+    folder, bound = cache_folder() / "features", _bound()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_file(folder / f"{key}.npy") as beside, beside.open("wb") as file:
@@ -56,30 +56,30 @@ def keep_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16
         # A full or read-only disk costs time at the next call, and nothing else.
         console.print(f"not kept for the next time: {error}", markup=False, soft_wrap=True)
         return features
-    found = kept_features(key)
+    found = load_features(key)
     return features if found is None else found
 
 
-def kept_baseline(key: str) -> dict[str, Any] | None:
+def load_baseline(key: str) -> dict[str, Any] | None:
     """A baseline that was kept; None where there is none."""
     try:
-        found = json.loads((kept_folder() / "baselines" / f"{key}.json").read_text("utf-8"))
+        found = json.loads((cache_folder() / "baselines" / f"{key}.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 
 
-def keep_baseline(key: str, baseline: dict[str, Any]) -> None:
+def store_baseline(key: str, baseline: dict[str, Any]) -> None:
     """Keep a baseline."""
     try:
-        write_json(kept_folder() / "baselines" / f"{key}.json", baseline)
+        write_json(cache_folder() / "baselines" / f"{key}.json", baseline)
     except (OSError, InputError):
         return
 
 
-def kept_outcomes(key: str) -> dict[str, Outcomes] | None:
+def load_outcomes(key: str) -> dict[str, Outcomes] | None:
     """What became of each test image under a network that was measured before, by name; None where it was not kept."""
-    names = (kept_baseline(key) or {}).get("outcomes")
+    names = (load_baseline(key) or {}).get("outcomes")
     if not isinstance(names, list):
         return None
     try:
@@ -88,7 +88,7 @@ def kept_outcomes(key: str) -> dict[str, Outcomes] | None:
         return None
 
 
-def keep_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> None:
+def store_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> None:
     """Keep what became of each test image, by name; and what a person who looks at the file would want to know."""
     try:
         for number, each in enumerate(outcomes.values()):
@@ -96,13 +96,13 @@ def keep_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> No
     except (OSError, InputError):
         return
     # Last, as it says that the others are there.
-    keep_baseline(
+    store_baseline(
         key, {"outcomes": list(outcomes), "values": {name: each.value for name, each in outcomes.items()}} | said
     )
 
 
 def _outcomes_file(key: str, number: int) -> Path:
-    return kept_folder() / "baselines" / f"{key}-{number}.npz"
+    return cache_folder() / "baselines" / f"{key}-{number}.npz"
 
 
 def _bound() -> float:

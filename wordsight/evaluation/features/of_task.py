@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from wordsight.device import precision_on
 from wordsight.environment import installed_versions
 from wordsight.errors import InputError, listed, unknown
-from wordsight.evaluation.features.cache import keep_features, kept_features, key_of
+from wordsight.evaluation.features.cache import key_of, load_features, store_features
 from wordsight.evaluation.features.extract import pooled_layers
 from wordsight.evaluation.features.matrix import Features, check
 from wordsight.evaluation.features.normalised import Normalise, normalised
-from wordsight.evaluation.models.evaluated_model import Subject
-from wordsight.evaluation.tasks import Part, Task
-from wordsight.ranges import AtLeastOne, Share, SideOrNetworks, check_ranges
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
+from wordsight.evaluation.tasks import Task, TaskSplit
+from wordsight.ranges import AtLeastOne, Fraction, SideOrNetworks, check_ranges
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.inference import behaviour, weights_fingerprint
 
@@ -43,15 +43,15 @@ class FeatureSettings:
     layers: tuple[str, ...]
     pool: AtLeastOne
     image_size: SideOrNetworks
-    crop_share: Share
+    crop_share: Fraction
     normalise: Normalise
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
-    def side(self, subject: Subject) -> int:
+    def side(self, model: EvaluatedModel) -> int:
         """Side of the view in pixels."""
-        return self.image_size or subject.image_size
+        return self.image_size or model.image_size
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class TaskFeatures:
 
 
 def task_features(
-    subject: Subject, backbone: Backbone, task: Task, settings: FeatureSettings, what: str
+    model: EvaluatedModel, backbone: Backbone, task: Task, settings: FeatureSettings, what: str
 ) -> list[TaskFeatures]:
     """Features of both parts of a task, layer by layer.
 
     Args:
-        subject: What is measured.
-        backbone: Its backbone, or the twin of that.
+        model: What is measured.
+        backbone: Its backbone, or the randomly initialised copy of that.
         task: The task.
         settings: What is read.
         what: Whose features they are, for bars and messages.
@@ -88,13 +88,13 @@ def task_features(
     """
     layers = present_layers(backbone, settings.layers)
     train, test = (
-        _features(subject, backbone, part, layers, settings, f"{what}, {side}")
+        _features(model, backbone, part, layers, settings, f"{what}, {side}")
         for side, part in (("training images", task.train), ("test images", task.test))
     )
     found = []
     for number, layer in enumerate(layers or [""]):
         name = f"{what}, {layer}" if len(layers) > 1 else what
-        where = f"{subject.name}, {task.spec}, {name}"
+        where = f"{model.name}, {task.spec}, {name}"
         notes = check(train[number], name, where=where)
         check(test[number], name, where=f"{where} (test)")
         learned, tested = normalised(train[number], test[number], settings.normalise)
@@ -124,33 +124,38 @@ def present_layers(backbone: Backbone, layers: Sequence[str]) -> list[str]:
 
 
 def _features(
-    subject: Subject, backbone: Backbone, part: Part, layers: Sequence[str], settings: FeatureSettings, what: str
+    model: EvaluatedModel,
+    backbone: Backbone,
+    part: TaskSplit,
+    layers: Sequence[str],
+    settings: FeatureSettings,
+    what: str,
 ) -> list[NDArray[Any]]:
     """Features of some images for each layer, kept ones where there are."""
     depends = [
         weights_fingerprint(backbone),
-        behaviour(backbone, settings.side(subject), layers),
+        behaviour(backbone, settings.side(model), layers),
         part.stored,
         settings.pool,
-        settings.side(subject),
+        settings.side(model),
         settings.crop_share,
-        str(precision_on(subject.device)),
+        str(precision_on(model.device)),
         installed_versions(),
         list(part.hashes),
     ]
     keys = [key_of(*depends, layer) for layer in layers or [""]]
-    kept = [kept_features(key) for key in keys]
+    kept = [load_features(key) for key in keys]
     found: list[NDArray[Any]] = [each for each in kept if each is not None]
     if len(found) == len(keys):
         return found
     batches = pooled_layers(
         backbone,
         part.images,
-        settings.side(subject),
+        settings.side(model),
         layers=layers,
         pool=settings.pool,
         crop_share=settings.crop_share,
-        device=subject.device,
+        device=model.device,
         what=what,
     )
     return [_keep(key, features) for key, features in zip(keys, _gathered(batches, len(part)), strict=True)]
@@ -172,4 +177,4 @@ def _gathered(batches: Any, count: int) -> list[NDArray[Any]]:
 
 
 def _keep(key: str, features: NDArray[Any]) -> NDArray[Any]:
-    return keep_features(key, features) if features.dtype == np.float16 else features
+    return store_features(key, features) if features.dtype == np.float16 else features

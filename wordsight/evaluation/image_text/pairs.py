@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.corpus.encoded_images import Chosen, CorpusImages
+from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.corpus.store import Corpus
 from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks, sharing, turned
 from wordsight.evaluation.image_text.text_sides import Compared, Text, TextSide
@@ -41,9 +41,9 @@ class Shown:
     image_of_T: NDArray[np.int64]
 
     @property
-    def images(self) -> Chosen:
+    def images(self) -> ImageSubset:
         """The encoded images."""
-        return Chosen(CorpusImages(self.corpus), self.examples)
+        return ImageSubset(CorpusImages(self.corpus), self.examples)
 
     @property
     def hashes(self) -> NDArray[np.str_]:

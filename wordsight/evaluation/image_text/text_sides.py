@@ -22,7 +22,7 @@ from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
 from wordsight.evaluation.image_text.similarity import UNKNOWN, Asked, Compared, Text, TextSide, Vectors
 from wordsight.evaluation.image_text.tag_side import TagSide
 from wordsight.evaluation.image_text.tower_side import TextTowers, TowerSide
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.objectives.objective import MaskedWordObjective
 from wordsight.objectives.tag_heads import tag_heads_of
 from wordsight.progress import progress_bar
@@ -49,54 +49,54 @@ __all__ = [
 AUTO: Literal["auto"] = "auto"
 
 
-def _towers(subject: Subject) -> dict[str, TextSide]:
-    objective: object = subject.objective
-    return {"text tower": TowerSide(objective, subject.device)} if isinstance(objective, TextTowers) else {}
+def _towers(model: EvaluatedModel) -> dict[str, TextSide]:
+    objective: object = model.objective
+    return {"text tower": TowerSide(objective, model.device)} if isinstance(objective, TextTowers) else {}
 
 
-def _tags(subject: Subject) -> dict[str, TextSide]:
-    objective = subject.objective
+def _tags(model: EvaluatedModel) -> dict[str, TextSide]:
+    objective = model.objective
     heads = None if objective is None else tag_heads_of(objective)
     if objective is None or heads is None:
         return {}
-    means = subject.log_means()
+    means = model.log_means()
     return {
         name: TagSide(
             name,
-            subject.concepts[name],
+            model.concepts[name],
             head,
             heads.losses[name],
             lambda seen: objective.backbone(seen),
-            subject.device,
+            model.device,
             means.get(name),
         )
         for name, head in heads.named.items()
-        if name in subject.concepts
+        if name in model.concepts
     }
 
 
-def _masked_words(subject: Subject) -> dict[str, TextSide]:
-    if not isinstance(subject.objective, MaskedWordObjective) or subject.language is None:
+def _masked_words(model: EvaluatedModel) -> dict[str, TextSide]:
+    if not isinstance(model.objective, MaskedWordObjective) or model.language is None:
         return {}
     # Those that were masked are the first of words.
-    sets = [one.concepts for one in subject.concepts.values() if can_be_masked(one.concepts)]
+    sets = [one.concepts for one in model.concepts.values() if can_be_masked(one.concepts)]
     masked = sets[0] if sets else None
-    return {"masked words": MaskedWordSide(subject.objective, subject.language, subject.device, masked)}
+    return {"masked words": MaskedWordSide(model.objective, model.language, model.device, masked)}
 
 
 # In the order in which an objective that has several is asked by one of them.
-TEXT_SIDES: dict[str, Callable[[Subject], dict[str, TextSide]]] = {
+TEXT_SIDES: dict[str, Callable[[EvaluatedModel], dict[str, TextSide]]] = {
     "towers": _towers,
     "tags": _tags,
     "masked-words": _masked_words,
 }
 
 
-def text_sides(subject: Subject, wanted: str = AUTO) -> Mapping[str, TextSide]:
-    """How a subject's objective compares images with texts, by name; several where it has tag heads of several sets.
+def text_sides(model: EvaluatedModel, wanted: str = AUTO) -> Mapping[str, TextSide]:
+    """How a model's objective compares images with texts, by name; several where it has tag heads of several sets.
 
     Args:
-        subject: Its objective is asked.
+        model: Its objective is asked.
         wanted: One of ``TEXT_SIDES``, or ``auto`` for the first that there is.
 
     Raises:
@@ -105,12 +105,12 @@ def text_sides(subject: Subject, wanted: str = AUTO) -> Mapping[str, TextSide]:
     if wanted != AUTO and wanted not in TEXT_SIDES:
         raise unknown("text side", wanted, [AUTO, *TEXT_SIDES], where="text_side")
     for name, of in TEXT_SIDES.items():
-        if wanted in (AUTO, name) and (found := of(subject)):
+        if wanted in (AUTO, name) and (found := of(model)):
             return found
     has = f"has no {wanted.replace('-', ' ')} to compare" if wanted != AUTO else "can't compare"
     raise InputError(
         f"its objective {has} images with texts",
-        where=subject.name,
+        where=model.name,
         expected="a run of tag-prediction, of ICMLM, or of another objective with a text side",
     )
 
@@ -133,34 +133,34 @@ def chosen_similarity(side: TextSide, wanted: str) -> str:
 
 
 @contextmanager
-def asking(subject: Subject) -> Iterator[None]:
-    """The objective in evaluation mode on the subject's device, without gradients: texts are asked about inside."""
-    assert subject.objective is not None, "a text side is an objective's"
+def asking(model: EvaluatedModel) -> Iterator[None]:
+    """The objective in evaluation mode on the model's device, without gradients: texts are asked about inside."""
+    assert model.objective is not None, "a text side is an objective's"
     with ExitStack() as stack:
-        stack.enter_context(ready(subject.objective, subject.device))
+        stack.enter_context(ready(model.objective, model.device))
         stack.enter_context(torch.inference_mode())
         yield
 
 
 @contextmanager
-def with_backbone(subject: Subject, backbone: Backbone) -> Iterator[None]:
+def with_backbone(model: EvaluatedModel, backbone: Backbone) -> Iterator[None]:
     """The objective's heads on another backbone, for as long as the context lasts."""
-    assert subject.objective is not None, "a text side is an objective's"
-    own = subject.objective.backbone
-    subject.objective.backbone = backbone
+    assert model.objective is not None, "a text side is an objective's"
+    own = model.objective.backbone
+    model.objective.backbone = backbone
     try:
         yield
     finally:
-        subject.objective.backbone = own
+        model.objective.backbone = own
 
 
 def see_images(
-    subject: Subject, asked: Asked, images: Sequence[EncodedImage], crop_share: float = 1.0, what: str = "images"
+    model: EvaluatedModel, asked: Asked, images: Sequence[EncodedImage], crop_share: float = 1.0, what: str = "images"
 ) -> Vectors:
     """Vectors of images, to be compared with the texts that were asked about; within :func:`asking`.
 
     Args:
-        subject: Its objective sees the images.
+        model: Its objective sees the images.
         asked: The texts.
         images: Encoded images.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
@@ -172,14 +172,14 @@ def see_images(
     parts: list[Tensor] = []
     with progress_bar() as bar:
         progress = bar.add_task(what, total=len(images), note="")
-        for views in view_batches(images, subject.image_size, crop_share, subject.framing):
-            parts.append(asked.see(subject.backbone.prepare(views.to(subject.device))).float())
+        for views in view_batches(images, model.image_size, crop_share, model.framing):
+            parts.append(asked.see(model.backbone.prepare(views.to(model.device))).float())
             bar.advance(progress, len(views))
     kept_ND = torch.cat(parts)
     if not torch.isfinite(kept_ND).all():
         raise InputError(
             "what its heads say of the images is no finite number",
-            where=subject.name,
+            where=model.name,
             mend="training diverged: lower the learning rate, or train in float32",
         )
     return asked.images(kept_ND)

@@ -26,7 +26,7 @@ class TextTowers(Protocol):
     """What an objective needs to be asked about texts through towers: these two methods, and nothing else.
 
     Both are called in evaluation mode, without gradients, with the objective on the device that is computed on. The
-    image tower has to go through the objective's ``backbone``, so that its random twin can be asked too.
+    image tower has to go through the objective's ``backbone``, so that its randomly initialised copy can be asked too.
     """
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:

@@ -19,11 +19,11 @@ from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.few_shot_ridge import fit_shots
 from wordsight.evaluation.features.matrix import every_row
 from wordsight.evaluation.features.of_task import FeatureSettings, TaskFeatures, task_features
-from wordsight.evaluation.methods.task_results import compare_with_random, task_result, twin_outcomes
+from wordsight.evaluation.methods.task_results import compare_with_random, random_init_outcomes, task_result
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval, over_draws, within_percent
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, averaged, outcomes_of
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import DRAW, Group, Result
 from wordsight.evaluation.tasks import Task
@@ -76,11 +76,11 @@ class Drawn:
     scores: NDArray[np.float64]
 
 
-def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
-    """Learn from a few images by a backbone's features, and by its random twin's.
+def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+    """Learn from a few images by a backbone's features, and by its randomly initialised copy's.
 
     Args:
-        subject: The backbone.
+        model: The backbone.
         task: Labelled images.
         protocol: The protocol.
 
@@ -101,23 +101,23 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     if len(numbers) < len(set(settings.shots)):
         notes.append(f"a class has {possible:,} training images: more shots were left out")
 
-    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
+    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
         found: dict[str, Outcomes] = {}
-        for features in task_features(subject, backbone, task, settings.features, "random weights"):
+        for features in task_features(model, backbone, task, settings.features, "random weights"):
             for shots in numbers:
-                drawn = learn_from_few(features, task, settings, shots, subject.device, "random weights")
+                drawn = learn_from_few(features, task, settings, shots, model.device, "random weights")
                 each = _outcomes(drawn, task, settings.average_precision)
                 found |= {_name(features.layer, shots, draw): one for draw, one in enumerate(each)}
         return found
 
-    twin = twin_outcomes(subject, task, protocol, measured_twin)
+    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
     results = []
-    every = task_features(subject, subject.backbone, task, settings.features, "trained")
+    every = task_features(model, model.backbone, task, settings.features, "trained")
     for features in every:
         for shots in numbers:
-            drawn = learn_from_few(features, task, settings, shots, subject.device, "trained")
-            random = [twin[_name(features.layer, shots, draw)] for draw in range(settings.draws)]
-            result = _result(subject, task, protocol, drawn, random, features.train.shape[1])
+            drawn = learn_from_few(features, task, settings, shots, model.device, "trained")
+            random = [random_init[_name(features.layer, shots, draw)] for draw in range(settings.draws)]
+            result = _result(model, task, protocol, drawn, random, features.train.shape[1])
             layer = features.layer if len(every) > 1 else ""
             said = [*notes, *features.notes, *result.warnings]
             results.append(replace(result, part="-".join(filter(None, (layer, f"{shots}-shot"))), warnings=said))
@@ -162,7 +162,7 @@ def learn_from_few(
 
 
 def _result(
-    subject: Subject, task: Task, protocol: Protocol, drawn: list[Drawn], random: list[Outcomes], width: int
+    model: EvaluatedModel, task: Task, protocol: Protocol, drawn: list[Drawn], random: list[Outcomes], width: int
 ) -> Result:
     settings: FewShotSettings = protocol.settings
     values = [each.value for each in drawn]
@@ -174,12 +174,12 @@ def _result(
         per_class = np.nanmean([each.per_class for each in drawn], axis=0)
     outcomes, beside = together(_outcomes(drawn, task, settings.average_precision)), together(random)
     result = task_result(
-        subject,
+        model,
         task,
         protocol,
         float(np.mean(values)),
         per_class,
-        side=settings.features.side(subject),
+        side=settings.features.side(model),
         counts={"features": width, "drawn_images": round(np.mean([each.images for each in drawn]))},
         outcomes=outcomes,
     )

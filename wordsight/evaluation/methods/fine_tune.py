@@ -18,16 +18,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wordsight.corpus.encoded_images import Chosen
+from wordsight.corpus.encoded_images import ImageSubset
 from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.features.augmented_views import LearnedImages
 from wordsight.evaluation.features.extract import view_batches
-from wordsight.evaluation.methods.task_results import beside_twin, task_result, twin_outcomes
+from wordsight.evaluation.methods.task_results import random_init_outcomes, task_result, with_random_init
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, outcomes_of
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
@@ -37,13 +37,13 @@ from wordsight.progress import progress_bar
 from wordsight.ranges import (
     AtLeastTwo,
     Count,
+    Fraction,
     LearningRate,
     Passes,
     RateMultiple,
     Seed,
-    Share,
-    ShareBelowOne,
     SideOrNetworks,
+    UnitFromZero,
     WeightDecay,
     check_ranges,
 )
@@ -71,17 +71,17 @@ class FineTuneSettings:
         average_precision: Which, for several labels an image.
     """
 
-    label_share: Share
+    label_share: Fraction
     epochs: Passes
     least_steps: Count
     batch: AtLeastTwo
     lr: LearningRate
     head_rate: RateMultiple
     weight_decay: WeightDecay
-    warmup_share: ShareBelowOne
+    warmup_share: UnitFromZero
     views: ViewSettings
     image_size: SideOrNetworks
-    crop_share: Share
+    crop_share: Fraction
     seed: Seed
     average_precision: str
 
@@ -116,11 +116,11 @@ class TunedScore:
     scores: NDArray[np.float64]
 
 
-def measure(subject: Subject, task: Task, protocol: Protocol) -> Result:
-    """Learn a task with a copy of a backbone, and with its random twin.
+def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> Result:
+    """Learn a task with a copy of a backbone, and with its randomly initialised copy.
 
     Args:
-        subject: The backbone, which is left as it is.
+        model: The backbone, which is left as it is.
         task: Labelled images.
         protocol: The protocol.
 
@@ -133,30 +133,32 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> Result:
     def outcomes(score: TunedScore) -> Outcomes:
         return outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision)
 
-    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
-        return {"value": outcomes(fine_tune(subject, backbone, task, settings, "from scratch"))}
+    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
+        return {"value": outcomes(fine_tune(model, backbone, task, settings, "from scratch"))}
 
-    found = fine_tune(subject, subject.backbone, task, settings, "fine-tuning")
-    twin = twin_outcomes(subject, task, protocol, measured_twin)["value"]
+    found = fine_tune(model, model.backbone, task, settings, "fine-tuning")
+    random_init = random_init_outcomes(model, task, protocol, measured_random_init)["value"]
     result = task_result(
-        subject,
+        model,
         task,
         protocol,
         found.value,
         found.per_class,
-        side=settings.image_size or subject.image_size,
+        side=settings.image_size or model.image_size,
         counts={"labelled_images": found.images, "steps": found.steps},
         outcomes=outcomes(found),
     )
-    return beside_twin(replace(result, warnings=notes), twin)
+    return with_random_init(replace(result, warnings=notes), random_init)
 
 
-def fine_tune(subject: Subject, backbone: Backbone, task: Task, settings: FineTuneSettings, what: str) -> TunedScore:
+def fine_tune(
+    model: EvaluatedModel, backbone: Backbone, task: Task, settings: FineTuneSettings, what: str
+) -> TunedScore:
     """Learn a task with a copy of a backbone and a new classifier, and test what came of it.
 
     Args:
-        subject: What is measured: where to compute, and the side of its views.
-        backbone: Its backbone, or the twin of that.
+        model: What is measured: where to compute, and the side of its views.
+        backbone: Its backbone, or the randomly initialised copy of that.
         task: The task.
         settings: The protocol's settings.
         what: What the progress bar says.
@@ -167,17 +169,17 @@ def fine_tune(subject: Subject, backbone: Backbone, task: Task, settings: FineTu
     rows = draw_share(task.train.hashes, task.train.targets, settings.label_share, settings.seed)
     if len(rows) < 2:
         raise InputError(f"{len(rows)} image to learn from", where=task.spec, expected="two or more")
-    side, classes = settings.image_size or subject.image_size, len(task.class_names)
+    side, classes = settings.image_size or model.image_size, len(task.class_names)
     targets = task.train.targets[rows]
     images = LearnedImages(
-        Chosen(task.train.images, rows), side, settings.views, min(settings.batch, len(rows)), settings.seed
+        ImageSubset(task.train.images, rows), side, settings.views, min(settings.batch, len(rows)), settings.seed
     )
     # Dropout draws from torch's own generator, which is left as it was found.
-    with torch.random.fork_rng(devices=[subject.device] if subject.device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
-        network = _Classifier(backbone, classes).to(subject.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        steps = _learn(network, images, torch.from_numpy(targets), settings, subject.device, what)
-    scores = _scores(network, task, settings, side, subject.device, f"{what}, test images")
+        network = _Classifier(backbone, classes).to(model.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        steps = _learn(network, images, torch.from_numpy(targets), settings, model.device, what)
+    scores = _scores(network, task, settings, side, model.device, f"{what}, test images")
     learned = (targets == 1).any(0) if targets.ndim == 2 else np.bincount(targets, minlength=classes) > 0
     scores[:, ~learned] = -np.inf
     per_class, value = measured(scores, task.test.targets, classes, settings.average_precision)

@@ -20,10 +20,10 @@ from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.nearest_neighbours import among_first, answers, nearest
 from wordsight.evaluation.features.matrix import Features
 from wordsight.evaluation.features.of_task import FeatureSettings, TaskFeatures, task_features
-from wordsight.evaluation.methods.task_results import compare_with_random, task_result, twin_outcomes
+from wordsight.evaluation.methods.task_results import compare_with_random, random_init_outcomes, task_result
 from wordsight.evaluation.metrics.classification import accuracies, accuracy, check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified, outcomes_of
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result, SweepPoint
 from wordsight.evaluation.tasks import Task
@@ -74,11 +74,11 @@ class KnnScore:
     outcomes: dict[int, Outcomes]
 
 
-def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
-    """Ask the neighbours by a backbone's features, and by its random twin's.
+def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+    """Ask the neighbours by a backbone's features, and by its randomly initialised copy's.
 
     Args:
-        subject: The backbone.
+        model: The backbone.
         task: Labelled images.
         protocol: The protocol.
 
@@ -91,50 +91,50 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     settings: KnnSettings = protocol.settings
     notes = check_task(task)
 
-    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
+    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
         found = {}
-        for features in task_features(subject, backbone, task, settings.features, "random weights"):
-            score = ask_neighbours(features, task, settings, subject.device, "random weights")
+        for features in task_features(model, backbone, task, settings.features, "random weights"):
+            score = ask_neighbours(features, task, settings, model.device, "random weights")
             found[_name(features.layer)] = score.outcomes[score.chosen]
             found |= {_name(features.layer, k): outcomes for k, outcomes in score.outcomes.items()}
         return found
 
-    twin = twin_outcomes(subject, task, protocol, measured_twin)
-    every = task_features(subject, subject.backbone, task, settings.features, "trained")
+    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
+    every = task_features(model, model.backbone, task, settings.features, "trained")
     results = []
     for features in every:
-        score = ask_neighbours(features, task, settings, subject.device, "trained")
-        result = _result(subject, task, protocol, score, features, twin)
+        score = ask_neighbours(features, task, settings, model.device, "trained")
+        result = _result(model, task, protocol, score, features, random_init)
         part = features.layer if len(every) > 1 else ""
         results.append(replace(result, warnings=[*notes, *result.warnings], part=part))
     return results
 
 
 def _result(
-    subject: Subject,
+    model: EvaluatedModel,
     task: Task,
     protocol: Protocol,
     found: KnnScore,
     features: TaskFeatures,
-    twin: Mapping[str, Outcomes],
+    random_init: Mapping[str, Outcomes],
 ) -> Result:
     settings: KnnSettings = protocol.settings
     result = task_result(
-        subject,
+        model,
         task,
         protocol,
         found.values[found.chosen],
         found.per_class,
-        side=settings.features.side(subject),
+        side=settings.features.side(model),
         counts={"features": features.train.shape[1], "neighbours": found.chosen},
         outcomes=found.outcomes[found.chosen],
     )
-    # The twin has chosen for itself; what training did is told by as many neighbours.
-    random, alike = twin[_name(features.layer)], twin[_name(features.layer, found.chosen)]
+    # The randomly initialised copy has its own k; what training did is told at the same k.
+    random, alike = random_init[_name(features.layer)], random_init[_name(features.layer, found.chosen)]
     harm = compare_with_random(found.outcomes[found.chosen], alike, _named(found.chosen))
     too_many = [str(k) for k in settings.neighbours if k not in found.values]
     fewer = [f"too few training images for {', '.join(too_many)} neighbours"] if too_many else []
-    beside = {f"random weights, {_named(k)}": twin[_name(features.layer, k)].value for k in found.values}
+    beside = {f"random weights, {_named(k)}": random_init[_name(features.layer, k)].value for k in found.values}
     beside |= {f"random weights, {name}": value for name, value in random.more.items()}
     return replace(
         result,

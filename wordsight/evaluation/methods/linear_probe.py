@@ -18,10 +18,10 @@ from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Examples, Wante
 from wordsight.evaluation.features.of_task import TaskFeatures, task_features
 from wordsight.evaluation.methods.linear_probe_settings import ProbeSettings
 from wordsight.evaluation.methods.penalty_sweep import choose, sweep
-from wordsight.evaluation.methods.task_results import beside_twin, task_result, twin_outcomes
+from wordsight.evaluation.methods.task_results import random_init_outcomes, task_result, with_random_init
 from wordsight.evaluation.metrics.classification import mean_of_known, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, outcomes_of
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result, SweepPoint
 from wordsight.evaluation.solvers import Plan
@@ -51,11 +51,11 @@ class ProbeScore:
     notes: tuple[str, ...]
 
 
-def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
-    """Probe a backbone and its random twin on a task.
+def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+    """Probe a backbone and its randomly initialised copy on a task.
 
     Args:
-        subject: The backbone.
+        model: The backbone.
         task: Labelled images.
         protocol: The protocol.
 
@@ -67,22 +67,22 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     """
     settings: ProbeSettings = protocol.settings
     notes = check_task(task)
-    plan = settings.plan(subject)
+    plan = settings.plan(model)
 
-    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
-        seen = task_features(subject, backbone, task, settings.features, "random weights")
+    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
+        seen = task_features(model, backbone, task, settings.features, "random weights")
         probed = {each.layer: probe(each, task, settings, plan, "random weights") for each in seen}
         return {layer: _outcomes(task, settings, score) for layer, score in probed.items()}
 
-    features = task_features(subject, subject.backbone, task, settings.features, "trained")
+    features = task_features(model, model.backbone, task, settings.features, "trained")
     found = [probe(each, task, settings, plan, "trained") for each in features]
-    twin = twin_outcomes(subject, task, protocol, measured_twin)
+    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
     results = []
     for each, score in zip(features, found, strict=True):
-        result = _result(subject, task, protocol, score, each)
+        result = _result(model, task, protocol, score, each)
         part = each.layer if len(features) > 1 else ""
         said = replace(result, warnings=[*notes, *each.notes, *score.notes], part=part)
-        results.append(beside_twin(said, twin[each.layer]))
+        results.append(with_random_init(said, random_init[each.layer]))
     return results
 
 
@@ -130,17 +130,17 @@ def probe(features: TaskFeatures, task: Task, settings: ProbeSettings, plan: Pla
     return ProbeScore(value, per_class, shown, points, scores, tuple(notes))
 
 
-def _result(subject: Subject, task: Task, protocol: Protocol, found: ProbeScore, features: TaskFeatures) -> Result:
+def _result(model: EvaluatedModel, task: Task, protocol: Protocol, found: ProbeScore, features: TaskFeatures) -> Result:
     settings: ProbeSettings = protocol.settings
     names = task.class_names
     each = dict(zip(names, found.penalties, strict=True)) if len(found.penalties) == len(names) > 1 else {}
     result = task_result(
-        subject,
+        model,
         task,
         protocol,
         found.value,
         found.per_class,
-        side=settings.features.side(subject),
+        side=settings.features.side(model),
         counts={"features": features.train.shape[1]},
         outcomes=_outcomes(task, settings, found),
     )

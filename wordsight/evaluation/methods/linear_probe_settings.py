@@ -10,9 +10,9 @@ from wordsight.errors import InputError, unknown
 from wordsight.evaluation.classifiers.linear import CLASSIFIERS
 from wordsight.evaluation.features.of_task import FeatureSettings
 from wordsight.evaluation.metrics.classification import check_average_precision
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.solvers import Plan, Settings, room_for_features
-from wordsight.ranges import AtLeastOne, AtLeastTwo, OpenShare, Penalty, PenaltyLimit, Positive, check_ranges
+from wordsight.ranges import AtLeastOne, AtLeastTwo, OpenUnit, Penalty, PenaltyLimit, Positive, check_ranges
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ProbeSettings:
     penalties: tuple[Penalty, ...]
     penalty_limits: tuple[PenaltyLimit, ...]
     choose_by: Literal["validation", "own validation", "folds", "folds of each class"]
-    validation_share: OpenShare
+    validation_share: OpenUnit
     folds: AtLeastTwo
     penalty_of_each_class: bool
     positive_weight: Positive
@@ -71,10 +71,10 @@ class ProbeSettings:
                 expected="the least and the greatest penalty that may be tried, with those listed between them; or []",
             )
 
-    def plan(self, subject: Subject) -> Plan:
+    def plan(self, model: EvaluatedModel) -> Plan:
         """How problems are solved."""
         settings = Settings(tolerance=self.tolerance, max_steps=self.max_steps)
-        return Plan(str(subject.device), features_bytes=room_for_features(subject.device), settings=settings)
+        return Plan(str(model.device), features_bytes=room_for_features(model.device), settings=settings)
 
 
 def _hold(low: float, penalties: tuple[float, ...], high: float) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wordsight.device import precision_on
 from wordsight.evaluation.metrics.classification import clustered_error
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import (
     ask,
     masked_word_objective,
@@ -36,7 +36,7 @@ from wordsight.evaluation.predictions.text_only import (
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Group, Result
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
-from wordsight.ranges import AtLeastOne, Share, check_ranges
+from wordsight.ranges import AtLeastOne, Fraction, check_ranges
 from wordsight.vision.inference import weights_fingerprint
 
 BY_PART, BY_RANK = "part of speech", "rank in training captions"
@@ -59,62 +59,62 @@ class MaskedWordsSettings:
 
     most_words: AtLeastOne = 20_000
     text_baseline: bool = True
-    crop_share: Share = 1.0
+    crop_share: Fraction = 1.0
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
 
-def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:
+def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> Result:
     """Ask for the masked words of a split.
 
     Args:
-        subject: Its objective is asked.
-        question: Images and masked captions.
+        model: Its objective is asked.
+        data: Images and masked captions.
         protocol: The protocol.
 
     Raises:
         InputError: When the objective predicts no masked words, or there is none to predict.
     """
     settings: MaskedWordsSettings = protocol.settings
-    objective = masked_word_objective(subject)
-    rows = asked_rows(question, settings.most_words)
-    answers = ask(subject, question, rows, settings.crop_share)
-    target, example = question.masked.target_M[rows].astype(np.int64), question.masked.example_M[rows]
+    objective = masked_word_objective(model)
+    rows = asked_rows(data, settings.most_words)
+    answers = ask(model, data, rows, settings.crop_share)
+    target, example = data.masked.target_M[rows].astype(np.int64), data.masked.example_M[rows]
     right = Right.of(answers.guesses, target)
     candidates = objective.candidates.cpu().numpy()
-    blind, notes = _without_image(subject, question, rows, candidates, settings)
+    blind, notes = _without_image(model, data, rows, candidates, settings)
     beside = dict(blind)
     if len(np.unique(example)) > 1:
-        wrong = ask(subject, question, rows, settings.crop_share, wrong_images=True)
+        wrong = ask(model, data, rows, settings.crop_share, wrong_images=True)
         beside[_WRONG_IMAGE] = Right.of(wrong.guesses, target)
     value, baselines = right.top1(), _baselines(beside)
     return Result(
-        task=question.name,
+        task=data.name,
         protocol=protocol.name,
         metric="top-1 of masked words",
         value=value,
         baselines=baselines,
         more={TOP5: right.top5()},
         standard_error=clustered_error(right.first, example),
-        per_class=per_concept(right.first, question.masked.concept_M[rows], question),
-        groups=[_group(by, name, inside, right, blind, example) for by, name, inside in groups_of(question, rows)],
+        per_class=per_concept(right.first, data.masked.concept_M[rows], data),
+        groups=[_group(by, name, inside, right, blind, example) for by, name, inside in groups_of(data, rows)],
         counts={
             "masked_words": len(rows),
-            "of_masked_words": len(question.masked),
+            "of_masked_words": len(data.masked),
             "images": len(np.unique(example)),
             "candidates": len(candidates),
         },
         settings={
             **asdict(settings),
-            "view": subject.image_size,
-            "precision": str(precision_on(subject.device)).removeprefix("torch."),
-            "split": question.split,
-            "corpus": question.corpus.name,
+            "view": model.image_size,
+            "precision": str(precision_on(model.device)).removeprefix("torch."),
+            "split": data.split,
+            "corpus": data.corpus.name,
         },
         weights=weights_fingerprint(objective),
-        data=question.fingerprint,
-        warnings=[*question.seen_in_training(subject), *notes, *_compare_with_text(value, baselines)],
+        data=data.fingerprint,
+        warnings=[*data.seen_in_training(model), *notes, *_compare_with_text(value, baselines)],
         own_baselines=[name for name in (_WRONG_IMAGE,) if name in baselines],
     )
 
@@ -141,43 +141,43 @@ class Right:
         return 100 * float(self.fifth[inside].mean())
 
 
-def asked_rows(question: CaptionedSplit, most: int) -> NDArray[np.int64]:
+def asked_rows(data: CaptionedSplit, most: int) -> NDArray[np.int64]:
     """The masked words of a split that are asked about, ascending.
 
     Args:
-        question: Masked captions.
+        data: Masked captions.
         most: How many at most.
     """
-    rows = np.arange(len(question.masked))
+    rows = np.arange(len(data.masked))
     # Baselines learn from the captions of all images that are not asked about: few whole images leave them the most.
-    if len(learned_from(question)):
-        return sample_images(rows, question.masked.example_M, most)
+    if len(learned_from(data)):
+        return sample_images(rows, data.masked.example_M, most)
     return sample_rows(rows, most)
 
 
-def groups_of(question: CaptionedSplit, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+def groups_of(data: CaptionedSplit, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """The parts of speech and the bands of frequency among some masked words.
 
     A band holds the words of some ranks in the training captions, of those that were masked in them. Parts are those
     that the concept set knows; without training captions there are no bands.
 
     Args:
-        question: Masked captions; ``parts`` names the part of speech of each concept.
+        data: Masked captions; ``parts`` names the part of speech of each concept.
         rows: The masked words.
 
     Yields:
         What was grouped by, the group's name, and which of the rows are in it; none is empty.
     """
-    if question.parts is not None:
-        part = np.array(question.parts)[question.masked.concept_M[rows]]
-        for name in dict.fromkeys(question.parts):
+    if data.parts is not None:
+        part = np.array(data.parts)[data.masked.concept_M[rows]]
+        for name in dict.fromkeys(data.parts):
             if (part == name).any():
                 yield BY_PART, name, part == name
-    if question.train is None:
+    if data.train is None:
         return
-    ranked = ranked_words(question)
+    ranked = ranked_words(data)
     rank_of = dict(zip(ranked.tolist(), range(1, len(ranked) + 1), strict=True))
-    rank = np.array([rank_of.get(target, 0) for target in question.masked.target_M[rows].tolist()])
+    rank = np.array([rank_of.get(target, 0) for target in data.masked.target_M[rows].tolist()])
     names = [f"{first}-{after - 1}" for first, after in pairwise(_BANDS)] + [f"{_BANDS[-1]}+"]
     band = np.searchsorted(_BANDS, rank, side="right")
     for number, name in [*enumerate(names, 1), (0, "not in them")]:
@@ -211,31 +211,31 @@ def _baselines(beside: Mapping[str, Right], inside: NDArray[np.bool_] | slice = 
     return found
 
 
-def per_concept(right: NDArray[np.bool_], concepts: NDArray[np.int32], question: CaptionedSplit) -> dict[str, float]:
+def per_concept(right: NDArray[np.bool_], concepts: NDArray[np.int32], data: CaptionedSplit) -> dict[str, float]:
     """Share in percent of the words of each concept that came out right."""
-    counts = np.bincount(concepts, minlength=len(question.concepts))
-    hits = np.bincount(concepts[right], minlength=len(question.concepts))
-    return {question.concepts[k]: 100 * float(hits[k] / counts[k]) for k in np.flatnonzero(counts).tolist()}
+    counts = np.bincount(concepts, minlength=len(data.concepts))
+    hits = np.bincount(concepts[right], minlength=len(data.concepts))
+    return {data.concepts[k]: 100 * float(hits[k] / counts[k]) for k in np.flatnonzero(counts).tolist()}
 
 
 def _without_image(
-    subject: Subject,
-    question: CaptionedSplit,
+    model: EvaluatedModel,
+    data: CaptionedSplit,
     rows: NDArray[np.int64],
     candidates: NDArray[np.int64],
     settings: MaskedWordsSettings,
 ) -> tuple[dict[str, Right], list[str]]:
     """What is right without the image, by its name, and what a reader should know of that."""
-    if question.train is None:
+    if data.train is None:
         return {}, ["the captions that the run was trained on are not at hand: no baselines of them"]
-    target = question.masked.target_M[rows].astype(np.int64)
-    frequent = np.tile(ranked_words(question)[:5], (len(rows), 1))
+    target = data.masked.target_M[rows].astype(np.int64)
+    frequent = np.tile(ranked_words(data)[:5], (len(rows), 1))
     found = {MOST_FREQUENT: Right.of(frequent, target)}
-    if not settings.text_baseline or subject.language is None:
+    if not settings.text_baseline or model.language is None:
         return found, []
-    guesses = text_guesses(subject.language, question, rows, candidates)
+    guesses = text_guesses(model.language, data, rows, candidates)
     notes = []
-    if (folds_of(question, rows) >= 0).any():
+    if (folds_of(data, rows) >= 0).any():
         notes.append(
             "text only has seen none of these captions: it learned from those of the other training images"
             if TEXT_ONLY in guesses

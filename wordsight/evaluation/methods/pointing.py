@@ -19,12 +19,12 @@ from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.methods.masked_words import per_concept
 from wordsight.evaluation.metrics.classification import clustered_error
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import ask, masked_word_objective, sample_rows
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
-from wordsight.ranges import AtLeastOne, Share, check_ranges
+from wordsight.ranges import AtLeastOne, Fraction, check_ranges
 from wordsight.vision.inference import weights_fingerprint
 from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import eval_view_crop
@@ -40,33 +40,33 @@ class PointingSettings:
     """
 
     most_words: AtLeastOne = 20_000
-    crop_share: Share = 1.0
+    crop_share: Fraction = 1.0
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
 
-def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> Result:
+def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> Result:
     """Ask where the masked words of a split are.
 
     Args:
-        subject: Its objective is asked.
-        question: Images with boxes, and masked captions.
+        model: Its objective is asked.
+        data: Images with boxes, and masked captions.
         protocol: The protocol.
 
     Raises:
         InputError: When the objective predicts no masked words, or no box bears the name of one.
     """
     settings: PointingSettings = protocol.settings
-    objective = masked_word_objective(subject)
-    rows, edges = named_boxes(question, settings.crop_share, subject.framing)
+    objective = masked_word_objective(model)
+    rows, edges = named_boxes(data, settings.crop_share, model.framing)
     rows = sample_rows(rows, settings.most_words)
-    answers = ask(subject, question, rows, settings.crop_share)
+    answers = ask(model, data, rows, settings.crop_share)
     inside = points_inside(_centres(answers.peak, answers.grid), [edges[int(row)] for row in rows])
     middle = points_inside(np.full((len(rows), 2), 0.5), [edges[int(row)] for row in rows])
-    example = question.masked.example_M[rows]
+    example = data.masked.example_M[rows]
     return Result(
-        task=question.name,
+        task=data.name,
         protocol=protocol.name,
         metric="peak inside the object's box",
         value=100 * float(inside.mean()),
@@ -75,29 +75,29 @@ def measure(subject: Subject, question: CaptionedSplit, protocol: Protocol) -> R
             "image centre": 100 * float(middle.mean()),
         },
         standard_error=clustered_error(inside, example),
-        per_class=per_concept(inside, question.masked.concept_M[rows], question),
+        per_class=per_concept(inside, data.masked.concept_M[rows], data),
         counts={"masked_words": len(rows), "of_masked_words": len(edges), "images": len(np.unique(example))},
         settings={
             **asdict(settings),
-            "view": subject.image_size,
+            "view": model.image_size,
             "grid": list(answers.grid),
-            "precision": str(precision_on(subject.device)).removeprefix("torch."),
-            "split": question.split,
-            "corpus": question.corpus.name,
+            "precision": str(precision_on(model.device)).removeprefix("torch."),
+            "split": data.split,
+            "corpus": data.corpus.name,
         },
         weights=weights_fingerprint(objective),
-        data=question.fingerprint,
-        warnings=question.seen_in_training(subject),
+        data=data.fingerprint,
+        warnings=data.seen_in_training(model),
     )
 
 
 def named_boxes(
-    question: CaptionedSplit, crop_share: float = 1.0, framing: Framing = "crop"
+    data: CaptionedSplit, crop_share: float = 1.0, framing: Framing = "crop"
 ) -> tuple[NDArray[np.int64], dict[int, NDArray[np.float64]]]:
     """The masked words that a box is named by, alone or in a phrase, and where these boxes are in the view.
 
     Args:
-        question: Images with boxes, and masked captions.
+        data: Images with boxes, and masked captions.
         crop_share: Side of the view as a share of the image's shorter side.
         framing: How an image that is not square becomes one.
 
@@ -107,7 +107,7 @@ def named_boxes(
     Raises:
         InputError: When there is no such word.
     """
-    masked, corpus = question.masked, question.corpus
+    masked, corpus = data.masked, data.corpus
     edges: dict[int, NDArray[np.float64]] = {}
     for example in np.unique(masked.example_M):
         boxes = corpus.boxes(int(example))
@@ -115,7 +115,7 @@ def named_boxes(
             continue
         size, told = corpus.image_size(int(example)), [names_in(box.name) for box in boxes]
         for row in masked.of_example(int(example)):
-            name = question.concepts[int(masked.concept_M[row])].lower()
+            name = data.concepts[int(masked.concept_M[row])].lower()
             named = [box for box, names in zip(boxes, told, strict=True) if name in names]
             seen = boxes_in_view(named, *size, crop_share, framing)
             if len(seen):
@@ -123,7 +123,7 @@ def named_boxes(
     if not edges:
         raise InputError(
             "no box bears the name of a masked word",
-            where=question.name,
+            where=data.name,
             expected="boxes named as the captions name things",
         )
     return np.array(sorted(edges), dtype=np.int64), edges

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordsight.corpus.encoded_images import Chosen, CorpusImages
+from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.corpus.splits import part_of
 from wordsight.device import precision_on
 from wordsight.errors import InputError
@@ -49,12 +49,12 @@ from wordsight.evaluation.image_text.text_sides import (
 )
 from wordsight.evaluation.metrics.bootstrap import clustered_interval
 from wordsight.evaluation.metrics.outcomes import Outcomes
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
-from wordsight.ranges import AtLeastOne, AtLeastTwo, Limit, Share, check_ranges
+from wordsight.ranges import AtLeastOne, AtLeastTwo, Fraction, Limit, check_ranges
 from wordsight.vision.inference import weights_fingerprint
 
 
@@ -74,7 +74,7 @@ class RetrievalSettings:
         principal: Principal components that are kept of features and of vectors first.
         dimensions: Dimensions of their common space.
         landmarks: Landmarks of the kernel's approximation.
-        random_twin: Whether the heads are asked on a backbone with random weights too.
+        random_init: Whether the heads are asked on a backbone with random weights too.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
     """
 
@@ -89,19 +89,19 @@ class RetrievalSettings:
     principal: AtLeastOne = 64
     dimensions: AtLeastOne = 16
     landmarks: AtLeastOne = 256
-    random_twin: bool = True
-    crop_share: Share = 1.0
+    random_init: bool = True
+    crop_share: Fraction = 1.0
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
 
-def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, data: CorpusSplit, protocol: Protocol) -> list[Result]:
     """Ask which texts and images of a split belong together.
 
     Args:
-        subject: Its objective's text side is asked.
-        question: Images with texts.
+        model: Its objective's text side is asked.
+        data: Images with texts.
         protocol: Its settings are :class:`RetrievalSettings`.
 
     Returns:
@@ -111,27 +111,27 @@ def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list
         InputError: When the objective has no text side, fewer than two images have a text, or it knows none of these.
     """
     settings: RetrievalSettings = protocol.settings
-    sides = text_sides(subject, settings.text_side)
+    sides = text_sides(model, settings.text_side)
     chosen = {name: chosen_similarity(side, settings.similarity) for name, side in sides.items()}
     results = []
     for name, side in sides.items():
-        examples = question.corpus.indices(question.split)
+        examples = data.corpus.indices(data.split)
         examples = sample_rows(examples, settings.most_images or len(examples))
-        shown = shown_of(question.corpus, examples, settings.texts, side)
+        shown = shown_of(data.corpus, examples, settings.texts, side)
         if len(shown.examples) < 2:
             raise InputError(
-                f"{len(shown.examples)} images of the split {question.split!r} have {_called(settings)}",
-                where=question.corpus.path,
+                f"{len(shown.examples)} images of the split {data.split!r} have {_called(settings)}",
+                where=data.corpus.path,
                 expected="two at least",
             )
         if settings.metric == "class-map" and shown.labels_NC() is None:
             raise InputError(
                 "no image has a label to tell right from wrong by",
-                where=question.name,
+                where=data.name,
                 expected="a corpus with labels, or the protocol retrieval",
             )
         part = name if len(sides) > 1 else ""
-        results += _of_side(subject, question, protocol, side, chosen[name], shown, part)
+        results += _of_side(model, data, protocol, side, chosen[name], shown, part)
     return results
 
 
@@ -140,8 +140,8 @@ def _called(settings: RetrievalSettings) -> str:
 
 
 def _of_side(
-    subject: Subject,
-    question: CorpusSplit,
+    model: EvaluatedModel,
+    data: CorpusSplit,
     protocol: Protocol,
     side: TextSide,
     similarity: str,
@@ -152,28 +152,28 @@ def _of_side(
     labels_NC = shown.labels_NC()
 
     def looked(what: str) -> tuple[Found, list[str]]:
-        images = see_images(subject, asked, shown.images, settings.crop_share, what)
+        images = see_images(model, asked, shown.images, settings.crop_share, what)
         compared = Compared(images, asked.texts, asked.offset_T)
         return found_in(compared, shown.image_of_T, labels_NC, settings.most_class_questions), no_difference(images)
 
-    with asking(subject):
+    with asking(model):
         asked = side.ask(shown.texts, similarity)
         if not asked.known_T.any():
-            raise InputError(f"the {side.name} know nothing of any of the texts", where=question.name)
+            raise InputError(f"the {side.name} know nothing of any of the texts", where=data.name)
         found, alike = looked("images")
     beside: dict[str, Found] = {"chance": chance(shown, labels_NC)}
-    if settings.random_twin:
-        with with_backbone(subject, subject.random_backbone()), asking(subject):
+    if settings.random_init:
+        with with_backbone(model, model.random_backbone()), asking(model):
             beside["random weights"], _ = looked("images, random weights")
-    beside_projections, notes = _projections(subject, question, settings, side, asked, shown, labels_NC)
+    beside_projections, notes = _projections(model, data, settings, side, asked, shown, labels_NC)
     beside |= beside_projections
     unknown = int((~asked.known_T).sum())
     if unknown:
         notes.append(f"{unknown:,} of {len(shown.texts):,} texts have nothing that it knows: chance decides of them")
     first_N = found.ranks[DIRECTIONS[0]].first_n
     crowded = {DIRECTIONS[0]: [] if alike or first_N is None else few_texts(first_N, len(shown.texts))}
-    result = _frame(subject, question, protocol, side, asked, shown)
-    said = [*question.seen_in_training(subject), *asked.notes, *alike, *notes]
+    result = _frame(model, data, protocol, side, asked, shown)
+    said = [*data.seen_in_training(model), *asked.notes, *alike, *notes]
     return [
         replace(
             _in_direction(result, direction, found, beside, shown, settings, part),
@@ -184,8 +184,8 @@ def _of_side(
 
 
 def _projections(
-    subject: Subject,
-    question: CorpusSplit,
+    model: EvaluatedModel,
+    data: CorpusSplit,
     settings: RetrievalSettings,
     side: TextSide,
     asked: Asked,
@@ -195,14 +195,14 @@ def _projections(
     """CCA, PLS and kernel CCA of the same features and vectors; and what a reader should know of them."""
     if not settings.projections:
         return {}, []
-    corpus = question.corpus
-    if "train" not in map(part_of, corpus.splits) or question.shares_with("train"):
+    corpus = data.corpus
+    if "train" not in map(part_of, corpus.splits) or data.shares_with("train"):
         return {}, ["no CCA, PLS or kernel CCA beside it: there is no other split called train to learn them from"]
     drawn = sample_rows(corpus.indices("train"), settings.most_pairs)
     learned = one_text_each(shown_of(corpus, drawn, settings.texts, side))
     vectors_PZ, usable = np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
     if learned.texts:
-        with asking(subject):
+        with asking(model):
             vectors = side.ask(learned.texts, asked.similarity)
             usable = np.flatnonzero(vectors.known_T)
             vectors_PZ, vectors_TZ = _all(vectors)[usable], _all(asked)
@@ -211,11 +211,11 @@ def _projections(
 
     def features(examples: NDArray[np.int64], what: str) -> NDArray[np.float32]:
         return extract_features(
-            subject.backbone,
-            Chosen(CorpusImages(corpus), examples),
-            subject.image_size,
+            model.backbone,
+            ImageSubset(CorpusImages(corpus), examples),
+            model.image_size,
             crop_share=settings.crop_share,
-            device=subject.device,
+            device=model.device,
             what=what,
         )
 
@@ -288,18 +288,18 @@ def _clustered_error(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64
 
 
 def _frame(
-    subject: Subject, question: CorpusSplit, protocol: Protocol, side: TextSide, asked: Asked, shown: Shown
+    model: EvaluatedModel, data: CorpusSplit, protocol: Protocol, side: TextSide, asked: Asked, shown: Shown
 ) -> Result:
     """What the results of both directions have in common."""
-    assert subject.objective is not None, "a text side is an objective's"
+    assert model.objective is not None, "a text side is an objective's"
     return Result(
-        task=question.name,
+        task=data.name,
         protocol=protocol.name,
         metric="",
         value=0.0,
         counts={
             "images": len(shown.examples),
-            "of_images": len(question.corpus.indices(question.split)),
+            "of_images": len(data.corpus.indices(data.split)),
             "texts": len(shown.texts),
             "known_texts": int(asked.known_T.sum()),
         },
@@ -307,11 +307,11 @@ def _frame(
             **asdict(protocol.settings),
             "text_side": side.name,
             "similarity": asked.similarity,
-            "view": subject.image_size,
-            "precision": str(precision_on(subject.device)).removeprefix("torch."),
-            "split": question.split,
-            "corpus": question.corpus.name,
+            "view": model.image_size,
+            "precision": str(precision_on(model.device)).removeprefix("torch."),
+            "split": data.split,
+            "corpus": data.corpus.name,
         },
-        weights=weights_fingerprint(subject.objective),
-        data=question.fingerprint,
+        weights=weights_fingerprint(model.objective),
+        data=data.fingerprint,
     )

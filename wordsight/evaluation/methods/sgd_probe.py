@@ -20,10 +20,10 @@ from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.classifiers.sgd_heads import Grids, Head
 from wordsight.evaluation.features.augmented_views import TEN, LearnedImages, crop_batches
 from wordsight.evaluation.features.of_task import present_layers
-from wordsight.evaluation.methods.task_results import beside_twin, task_result, twin_outcomes
+from wordsight.evaluation.methods.task_results import random_init_outcomes, task_result, with_random_init
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, outcomes_of
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
@@ -31,12 +31,12 @@ from wordsight.evaluation.tasks.task_checks import check_task
 from wordsight.progress import progress_bar
 from wordsight.ranges import (
     AtLeastOne,
+    Fraction,
     LearningRate,
     Passes,
     Seed,
-    Share,
-    ShareBelowOne,
     SideOrNetworks,
+    UnitFromZero,
     WeightDecay,
     check_ranges,
 )
@@ -90,11 +90,11 @@ class SgdProbeSettings:
     numbers: AtLeastOne
     batch_norm: bool
     image_size: SideOrNetworks
-    crop_share: Share
+    crop_share: Fraction
     views: ViewSettings
     one_label: SgdSettings
     several_labels: SgdSettings
-    momentum: ShareBelowOne
+    momentum: UnitFromZero
     weight_decay: WeightDecay
     seed: Seed
     average_precision: str
@@ -125,11 +125,11 @@ class LayerScore:
     scores: NDArray[np.float64]
 
 
-def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
-    """Learn classifiers on the layers of a backbone, and on those of its random twin.
+def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+    """Learn classifiers on the layers of a backbone, and on those of its randomly initialised copy.
 
     Args:
-        subject: The backbone.
+        model: The backbone.
         task: Labelled images.
         protocol: The protocol.
 
@@ -145,37 +145,37 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
     def outcomes(score: LayerScore) -> Outcomes:
         return outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision)
 
-    def measured_twin(backbone: Backbone) -> dict[str, Outcomes]:
-        found = probe_layers(subject, backbone, task, settings, "random weights")
+    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
+        found = probe_layers(model, backbone, task, settings, "random weights")
         return {layer: outcomes(score) for layer, score in found.items()}
 
-    scores = probe_layers(subject, subject.backbone, task, settings, "trained")
-    twin = twin_outcomes(subject, task, protocol, measured_twin)
+    scores = probe_layers(model, model.backbone, task, settings, "trained")
+    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
     results = []
     for layer, score in scores.items():
         result = task_result(
-            subject,
+            model,
             task,
             protocol,
             score.value,
             score.per_class,
-            side=settings.image_size or subject.image_size,
+            side=settings.image_size or model.image_size,
             counts={"features": score.features},
             outcomes=outcomes(score),
         )
         part = layer if len(scores) > 1 else ""
-        results.append(beside_twin(replace(result, warnings=notes, part=part), twin[layer]))
+        results.append(with_random_init(replace(result, warnings=notes, part=part), random_init[layer]))
     return results
 
 
 def probe_layers(
-    subject: Subject, backbone: Backbone, task: Task, settings: SgdProbeSettings, what: str
+    model: EvaluatedModel, backbone: Backbone, task: Task, settings: SgdProbeSettings, what: str
 ) -> dict[str, LayerScore]:
     """Learn a classifier on each layer, all from the same views, and test them.
 
     Args:
-        subject: What is measured: where to compute, and the side of its views.
-        backbone: Its backbone, or the twin of that; it is left as it was found.
+        model: What is measured: where to compute, and the side of its views.
+        backbone: Its backbone, or the randomly initialised copy of that; it is left as it was found.
         task: The task.
         settings: The protocol's settings.
         what: Whose layers they are, for bars and messages.
@@ -184,9 +184,9 @@ def probe_layers(
         InputError: When the network has none of the layers, or learning diverges.
     """
     layers = present_layers(backbone, settings.layers)
-    side = settings.image_size or subject.image_size
-    grids = Grids(backbone, layers, subject.device)
-    with ready(backbone, subject.device):
+    side = settings.image_size or model.image_size
+    grids = Grids(backbone, layers, model.device)
+    with ready(backbone, model.device):
         heads = _heads(grids, side, len(task.class_names), settings)
         _learn(grids, heads, task, settings, side, what)
         tested = _test(grids, heads, task, settings, side, what)

@@ -27,7 +27,7 @@ from wordsight.evaluation.image_text.similarity import Held
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
 from wordsight.evaluation.metrics.classification import chance_average_precision, mean_of_known
 from wordsight.evaluation.metrics.outcomes import Outcomes
-from wordsight.evaluation.models.evaluated_model import LearnedConcepts, Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel, LearnedConcepts
 from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
 from wordsight.evaluation.predictions.tag_probabilities import distance_to, nearness
 from wordsight.evaluation.predictions.tag_scores import (
@@ -45,7 +45,7 @@ from wordsight.evaluation.results.result import Group, Result
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.objectives.tag_heads import TagHeads
 from wordsight.objectives.tag_losses import TAG_LOSSES
-from wordsight.ranges import AtLeastOne, Count, Share, check_ranges
+from wordsight.ranges import AtLeastOne, Count, Fraction, check_ranges
 from wordsight.vision.inference import weights_fingerprint
 
 RANKS = (1, 5, 10)
@@ -72,47 +72,47 @@ class TagsSettings:
     most_images: AtLeastOne = 20_000
     least_positives: AtLeastOne = 10
     named: Count = 10
-    crop_share: Share = 1.0
+    crop_share: Fraction = 1.0
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
 
-def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, data: CorpusSplit, protocol: Protocol) -> list[Result]:
     """Ask every tag head about the images of a split.
 
     An image that has no concept of a set is not asked about it.
 
     Args:
-        subject: Its tag heads are asked.
-        question: Images with the texts (or labels) that say which concepts hold.
+        model: Its tag heads are asked.
+        data: Images with the texts (or labels) that say which concepts hold.
         protocol: The protocol.
 
     Returns:
         A result for each concept set.
 
     Raises:
-        InputError: When the subject has no tag head, or no image has a concept.
+        InputError: When the model has no tag head, or no image has a concept.
     """
     settings: TagsSettings = protocol.settings
-    heads = tag_heads(subject)
-    examples = sample_rows(question.corpus.indices(question.split), settings.most_images)
-    truths = {name: concepts_of(one.concepts, question.corpus, examples) for name, one in subject.concepts.items()}
+    heads = tag_heads(model)
+    examples = sample_rows(data.corpus.indices(data.split), settings.most_images)
+    truths = {name: concepts_of(one.concepts, data.corpus, examples) for name, one in model.concepts.items()}
     held = {name: np.flatnonzero(np.diff(truth.indptr)) for name, truth in truths.items()}
     if not any(map(len, held.values())):
-        raise InputError("no image has a concept of the run", where=question.name)
+        raise InputError("no image has a concept of the run", where=data.name)
     for name, rows in held.items():
         if len(rows) == 0:
-            raise InputError(f"no image has a concept of the set {name!r}", where=question.name)
+            raise InputError(f"no image has a concept of the set {name!r}", where=data.name)
     shown = np.unique(np.concatenate(list(held.values())))
-    scores = tag_scores(subject, heads, question.corpus, examples[shown], settings.crop_share)
+    scores = tag_scores(model, heads, data.corpus, examples[shown], settings.crop_share)
     results = []
     for name, rows in held.items():
-        asked = Asked(subject.concepts[name], scores[name].of(np.searchsorted(shown, rows)), truths[name][rows])
+        asked = Asked(model.concepts[name], scores[name].of(np.searchsorted(shown, rows)), truths[name][rows])
         if asked.labels and not tells_images_apart(asked.truth).any():
             raise InputError(
                 f"every image has every concept of the set {name!r} that any image has: no order of them is wrong",
-                where=question.name,
+                where=data.name,
                 expected="images that differ in what is said of them",
             )
         if asked.labels:
@@ -120,22 +120,22 @@ def measure(subject: Subject, question: CorpusSplit, protocol: Protocol) -> list
         else:
             found = _of_probabilities(asked, settings, exclusive=not TAG_LOSSES[heads.losses[name]].one_by_one)
         part = name if len(held) > 1 else ""
-        result = _result(subject, question, protocol, asked, found, part, len(examples))
-        results.append(_with_outcomes(result, found, question.corpus, examples[rows]))
+        result = _result(model, data, protocol, asked, found, part, len(examples))
+        results.append(_with_outcomes(result, found, data.corpus, examples[rows]))
     return results
 
 
-def tag_heads(subject: Subject) -> TagHeads:
-    """The subject's tag heads.
+def tag_heads(model: EvaluatedModel) -> TagHeads:
+    """The model's tag heads.
 
     Raises:
         InputError: When its objective has none.
     """
-    heads = getattr(subject.objective, "tp", None)
+    heads = getattr(model.objective, "tp", None)
     if not isinstance(heads, TagHeads):
         raise InputError(
             "its objective predicts no tags",
-            where=subject.name,
+            where=model.name,
             expected="a run of tag-prediction, or of ICMLM with a tag_weight",
         )
     return heads
@@ -297,22 +297,22 @@ def _band(number: int) -> str:
 
 
 def _result(
-    subject: Subject,
-    question: CorpusSplit,
+    model: EvaluatedModel,
+    data: CorpusSplit,
     protocol: Protocol,
     asked: Asked,
     found: Found,
     part: str,
     of_images: int,
 ) -> Result:
-    assert subject.objective is not None, "heads are an objective's"
+    assert model.objective is not None, "heads are an objective's"
     known = ~np.isnan(found.value_K)
     concepts, notes = asked.learned.concepts, list[str]()
     notes += no_difference(Held(asked.scores.hidden_ND))
     if asked.learned.train_K is None:
         notes.append("the corpus that the run was trained on is not at hand: no baseline of its frequencies")
     return Result(
-        task=question.name,
+        task=data.name,
         protocol=protocol.name,
         part=part,
         metric=found.metric,
@@ -333,15 +333,15 @@ def _result(
         },
         settings={
             **asdict(protocol.settings),
-            "view": subject.image_size,
-            "precision": str(precision_on(subject.device)).removeprefix("torch."),
-            "split": question.split,
-            "corpus": question.corpus.name,
+            "view": model.image_size,
+            "precision": str(precision_on(model.device)).removeprefix("torch."),
+            "split": data.split,
+            "corpus": data.corpus.name,
             "concepts": concepts.kind,
         },
-        weights=weights_fingerprint(subject.objective),
-        data=f"{question.fingerprint} {concepts.fingerprint}",
-        warnings=[*question.seen_in_training(subject), *notes],
+        weights=weights_fingerprint(model.objective),
+        data=f"{data.fingerprint} {concepts.fingerprint}",
+        warnings=[*data.seen_in_training(model), *notes],
     )
 
 

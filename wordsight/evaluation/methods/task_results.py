@@ -1,4 +1,4 @@
-"""What results of tasks have in common: their fields, and the random twin's numbers, which are computed once."""
+"""What results of tasks have in common: their fields, and the numbers of the random init, which are cached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wordsight.device import precision_on
 from wordsight.environment import installed_versions
-from wordsight.evaluation.features.cache import keep_outcomes, kept_outcomes, key_of
+from wordsight.evaluation.features.cache import key_of, load_outcomes, store_outcomes
 from wordsight.evaluation.metrics.bootstrap import paired_test
 from wordsight.evaluation.metrics.classification import (
     CHANCE,
@@ -24,7 +24,7 @@ from wordsight.evaluation.metrics.classification import (
     standard_error,
 )
 from wordsight.evaluation.metrics.outcomes import Outcomes
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
@@ -33,7 +33,7 @@ from wordsight.vision.inference import behaviour, weights_fingerprint
 
 
 def task_result(
-    subject: Subject,
+    model: EvaluatedModel,
     task: Task,
     protocol: Protocol,
     value: float,
@@ -43,10 +43,10 @@ def task_result(
     counts: dict[str, int],
     outcomes: Outcomes,
 ) -> Result:
-    """A result with everything that is known before the random twin's numbers.
+    """A result with everything that is known before the randomly initialised copy's numbers.
 
     Args:
-        subject: What was measured.
+        model: What was measured.
         task: On what.
         protocol: How.
         value: The number in percent.
@@ -77,11 +77,11 @@ def task_result(
         settings={
             **as_written(protocol.settings),
             "view": side,
-            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+            "precision": str(precision_on(model.device)).removeprefix("torch."),
             "split": task.split_rule,
             "source": task.spec,
         },
-        weights=weights_fingerprint(subject.backbone),
+        weights=weights_fingerprint(model.backbone),
         data=task.fingerprint,
         outcomes=outcomes,
     )
@@ -93,48 +93,48 @@ def as_written(settings: Any) -> dict[str, Any]:
     return found
 
 
-def twin_outcomes(
-    subject: Subject, task: Task, protocol: Protocol, measure: Callable[[Backbone], dict[str, Outcomes]]
+def random_init_outcomes(
+    model: EvaluatedModel, task: Task, protocol: Protocol, measure: Callable[[Backbone], dict[str, Outcomes]]
 ) -> dict[str, Outcomes]:
     """What becomes of the test images under the same network with random weights; found again where it was measured.
 
     Args:
-        subject: What is measured.
+        model: What is measured.
         task: On what.
         protocol: How; its name does not matter, its method and settings do.
         measure: Gives a backbone's outcomes, by name.
     """
-    twin = subject.random_backbone()
+    random_init = model.random_backbone()
     key = key_of(
         protocol.method,
         asdict(protocol.settings),
-        subject.image_size,
-        subject.device.type,
+        model.image_size,
+        model.device.type,
         task.fingerprint,
-        weights_fingerprint(twin),
-        behaviour(twin, subject.image_size),
+        weights_fingerprint(random_init),
+        behaviour(random_init, model.image_size),
         installed_versions(),
     )
-    kept = kept_outcomes(key)
+    kept = load_outcomes(key)
     if kept is not None:
         return kept
-    found = measure(twin)
-    keep_outcomes(key, found, task=task.name, method=protocol.method)
+    found = measure(random_init)
+    store_outcomes(key, found, task=task.name, method=protocol.method)
     return found
 
 
-def beside_twin(result: Result, twin: Outcomes) -> Result:
-    """A result with the numbers of the random twin beside its own, and a sentence where it is not better.
+def with_random_init(result: Result, random_init: Outcomes) -> Result:
+    """A result with the numbers of the randomly initialised copy beside its own, and a sentence where it is not better.
 
     Args:
         result: The result, with its outcomes.
-        twin: What became of the same images under the twin.
+        random_init: What became of the same images under the randomly initialised copy.
     """
-    beside = {f"random weights, {name}": value for name, value in twin.more.items() if name in result.more}
-    said = [] if result.outcomes is None else compare_with_random(result.outcomes, twin)
+    beside = {f"random weights, {name}": value for name, value in random_init.more.items() if name in result.more}
+    said = [] if result.outcomes is None else compare_with_random(result.outcomes, random_init)
     return replace(
         result,
-        random_weights=twin.value,
+        random_weights=random_init.value,
         baselines=result.baselines | beside,
         warnings=[*result.warnings, *said],
     )

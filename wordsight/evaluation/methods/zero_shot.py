@@ -47,12 +47,12 @@ from wordsight.evaluation.metrics.classification import (
     within,
 )
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified, first_five, outcomes_of, parts_of_ratio
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
-from wordsight.ranges import Share, check_ranges
+from wordsight.ranges import Fraction, check_ranges
 from wordsight.vision.inference import weights_fingerprint
 
 TOP1_KNOWN = "top-1 accuracy, images of known classes"
@@ -72,7 +72,7 @@ class ZeroShotSettings:
             by these in place of their names. "" for none.
         text_side: ``auto``, or which of an objective's text sides is asked: towers, tags, masked-words.
         similarity: ``auto`` for the text side's own, or cosine, log-probability, pmi, kl.
-        random_twin: Whether the heads are asked on a backbone with random weights too.
+        random_init: Whether the heads are asked on a backbone with random weights too.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
     """
 
@@ -81,8 +81,8 @@ class ZeroShotSettings:
     descriptions: str = ""
     text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
     similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
-    random_twin: bool = True
-    crop_share: Share = 1.0
+    random_init: bool = True
+    crop_share: Fraction = 1.0
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -111,11 +111,11 @@ class ClassTexts:
     notes: Sequence[str]
 
 
-def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
     """Ask about the test images of a task by the names of its classes.
 
     Args:
-        subject: Its objective's text side is asked.
+        model: Its objective's text side is asked.
         task: Labelled images; those to learn from are not looked at.
         protocol: Its settings are :class:`ZeroShotSettings`.
 
@@ -126,13 +126,13 @@ def measure(subject: Subject, task: Task, protocol: Protocol) -> list[Result]:
         InputError: When the objective has no text side, or it knows none of the classes.
     """
     settings: ZeroShotSettings = protocol.settings
-    sides = text_sides(subject, settings.text_side)
+    sides = text_sides(model, settings.text_side)
     chosen = {name: chosen_similarity(side, settings.similarity) for name, side in sides.items()}
     said = class_texts(task, settings)
     results = []
     for name, side in sides.items():
         part = name if len(sides) > 1 else ""
-        results.append(_of_side(subject, task, protocol, side, chosen[name], said, part))
+        results.append(_of_side(model, task, protocol, side, chosen[name], said, part))
     return results
 
 
@@ -181,11 +181,11 @@ def _notes(task: Task, called: ClassNames, described: dict[str, tuple[str, ...]]
 
 
 def _of_side(
-    subject: Subject, task: Task, protocol: Protocol, side: TextSide, similarity: str, said: ClassTexts, part: str
+    model: EvaluatedModel, task: Task, protocol: Protocol, side: TextSide, similarity: str, said: ClassTexts, part: str
 ) -> Result:
-    assert subject.objective is not None, "a text side is an objective's"
+    assert model.objective is not None, "a text side is an objective's"
     settings: ZeroShotSettings = protocol.settings
-    with asking(subject):
+    with asking(model):
         asked = side.ask(said.texts, similarity, said.group_T)
         if not asked.known_T.any():
             named = ", ".join(said.names[:3])
@@ -194,14 +194,14 @@ def _of_side(
                 where=task.spec,
                 mend="say what the classes are called with a table of classes and names (names: FILE)",
             )
-        scores_NK, alike = _scores(subject, task, asked, settings, "images")
+        scores_NK, alike = _scores(model, task, asked, settings, "images")
     crowded = alike or ([] if task.multilabel else _crowded(scores_NK, task, asked.known_T))
     found = score(scores_NK, task, asked.known_T)
     random = None
-    if settings.random_twin:
-        with with_backbone(subject, subject.random_backbone()), asking(subject):
-            by_twin, _ = _scores(subject, task, asked, settings, "images, random weights")
-        random = score(by_twin, task, asked.known_T).value
+    if settings.random_init:
+        with with_backbone(model, model.random_backbone()), asking(model):
+            random_init_scores, _ = _scores(model, task, asked, settings, "images, random weights")
+        random = score(random_init_scores, task, asked.known_T).value
     return Result(
         task=task.name,
         protocol=protocol.name,
@@ -230,23 +230,23 @@ def _of_side(
             "names": said.source,
             "text_side": side.name,
             "similarity": asked.similarity,
-            "view": subject.image_size,
-            "precision": str(precision_on(subject.device)).removeprefix("torch."),
+            "view": model.image_size,
+            "precision": str(precision_on(model.device)).removeprefix("torch."),
             "split": task.split_rule,
             "source": task.spec,
         },
-        weights=weights_fingerprint(subject.objective),
+        weights=weights_fingerprint(model.objective),
         data=task.fingerprint,
         warnings=[*task.notes, *said.notes, *asked.notes, *_unknown(said, asked), *_alike(said, asked), *crowded],
     )
 
 
 def _scores(
-    subject: Subject, task: Task, asked: Asked, settings: ZeroShotSettings, what: str
+    model: EvaluatedModel, task: Task, asked: Asked, settings: ZeroShotSettings, what: str
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Scores of every test image for every class ``[N, K]``; a class is one text, so they are few. And a sentence where
     the images are all the same."""
-    images = see_images(subject, asked, task.test.images, settings.crop_share, what)
+    images = see_images(model, asked, task.test.images, settings.crop_share, what)
     compared = Compared(images, asked.texts, asked.offset_T)
     size = max(1, (1 << 24) // max(1, len(asked.texts)))
     parts = [

@@ -1,4 +1,4 @@
-"""What is measured: a backbone with its random twin, and whatever else of a run the protocols ask for."""
+"""The model under evaluation: a backbone, its randomly initialised copy, and what else of a run protocols read."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class LearnedConcepts:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A trained backbone and what belongs to it.
+class EvaluatedModel:
+    """The model under evaluation: a trained backbone and what belongs to it.
 
     Args:
         name: What a person calls it: the run's name.

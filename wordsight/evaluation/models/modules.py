@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from wordsight.device import Device, chosen_device
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.models.networks import USUAL_SIDE, preprocessed_alike
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.modes import evaluating
@@ -19,10 +19,10 @@ from wordsight.vision.preprocessing import Framing
 from wordsight.vision.whole import WholeNetwork
 
 
-def module_subject(
+def evaluated_module(
     module: nn.Module, device: Device, *, image_size: int, out: Path, framing: Framing | None = None
-) -> Subject:
-    """A person's own network; its random twin is a copy whose layers are initialised anew with seed 0.
+) -> EvaluatedModel:
+    """A person's own network; its randomly initialised copy is drawn with seed 0.
 
     Args:
         module: Normalised images ``[B, 3, H, W]`` to a grid ``[B, C, H', W']`` or to vectors ``[B, C]``. A
@@ -43,7 +43,7 @@ def module_subject(
         backbone = copy.copy(backbone)
     shown = replace(backbone.preprocessing, side=side)
     backbone.preprocessing = shown if framing is None else replace(shown, framing=framing)
-    return Subject(
+    return EvaluatedModel(
         name=type(module).__name__,
         backbone=backbone,
         random_backbone=lambda: preprocessed_alike(as_backbone(_initialised(module), side), backbone),
@@ -74,16 +74,16 @@ def as_backbone(module: nn.Module, image_size: int = USUAL_SIDE) -> Backbone:
 
 def _initialised(module: nn.Module) -> nn.Module:
 
-    twin = copy.deepcopy(module)
+    random_init = copy.deepcopy(module)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for part in twin.modules():
+        for part in random_init.modules():
             # Attention has its own under a private name.
             reset: Any = getattr(part, "reset_parameters", None) or getattr(part, "_reset_parameters", None)
             if callable(reset):
                 reset()
         # What no layer resets (position embeddings, class tokens) is drawn as transformers draw it.
-        for kept, new in zip(module.parameters(), twin.parameters(), strict=True):
+        for kept, new in zip(module.parameters(), random_init.parameters(), strict=True):
             if new.requires_grad and torch.equal(kept, new) and new.detach().unique().numel() > 1:
                 torch.nn.init.normal_(new, std=0.02)
-    return twin.eval()
+    return random_init.eval()

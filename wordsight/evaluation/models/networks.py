@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from wordsight.device import Device, chosen_device
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.vision.backbones import Backbone, BackboneSettings, build_backbone, show_as
 from wordsight.vision.network_spec import NetworkSpec
 from wordsight.vision.preprocessing import Framing, Pixels
@@ -19,7 +19,7 @@ from wordsight.vision.weights import load_weights
 USUAL_SIDE = 224
 
 
-def network_subject(
+def evaluated_network(
     spec: str,
     device: Device,
     *,
@@ -27,8 +27,8 @@ def network_subject(
     out: Path,
     framing: Framing = "crop",
     pixels: Pixels = "auto",
-) -> Subject:
-    """A network by name, its random twin drawn with seed 0.
+) -> EvaluatedModel:
+    """A network by name, its randomly initialised copy drawn with seed 0.
 
     Args:
         spec: ``timm:resnet18``: random weights; ``timm:resnet18@pretrained``: published ones, which see images as they
@@ -62,7 +62,7 @@ def network_subject(
     elif pixels != "auto" or weights == "pretrained":
         show_as(backbone, "published" if pixels == "auto" else pixels)
     backbone.preprocessing = replace(backbone.preprocessing, framing=framing)
-    return Subject(
+    return EvaluatedModel(
         name=spec,
         backbone=backbone,
         random_backbone=lambda: preprocessed_alike(build(False), backbone),
@@ -72,7 +72,7 @@ def network_subject(
     )
 
 
-def preprocessed_alike(twin: Backbone, trained: Backbone) -> Backbone:
-    """A twin that sees its images as the trained network does."""
-    twin.preprocessing = trained.preprocessing
-    return twin
+def preprocessed_alike(random_init: Backbone, trained: Backbone) -> Backbone:
+    """A randomly initialised copy that sees its images as the trained network does."""
+    random_init.preprocessing = trained.preprocessing
+    return random_init

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from wordsight.batching.batch import MaskedWords
 from wordsight.batching.masks import gather_masks
-from wordsight.corpus.encoded_images import Chosen, CorpusImages
+from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import BATCH, view_batches
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
 from wordsight.objectives.objective import MaskedWordObjective
 from wordsight.progress import progress_bar
@@ -70,22 +70,22 @@ def sample_images(rows: NDArray[np.int64], example_M: NDArray[np.int64], most: i
     return rows[np.isin(image_of, within if len(within) else order[:1])]
 
 
-def masked_word_objective(subject: Subject) -> MaskedWordObjective:
-    """The subject's objective.
+def masked_word_objective(model: EvaluatedModel) -> MaskedWordObjective:
+    """The model's objective.
 
     Raises:
         InputError: When it predicts no masked words.
     """
-    if not isinstance(subject.objective, MaskedWordObjective):
+    if not isinstance(model.objective, MaskedWordObjective):
         raise InputError(
-            "its objective predicts no masked words", where=subject.name, expected="a run of icmlm-tfm or icmlm-attfc"
+            "its objective predicts no masked words", where=model.name, expected="a run of icmlm-tfm or icmlm-attfc"
         )
-    return subject.objective
+    return model.objective
 
 
 def ask(
-    subject: Subject,
-    question: CaptionedSplit,
+    model: EvaluatedModel,
+    data: CaptionedSplit,
     rows: NDArray[np.int64],
     crop_share: float = 1.0,
     *,
@@ -94,8 +94,8 @@ def ask(
     """Show the objective each image and ask for its masked words.
 
     Args:
-        subject: Its objective is asked.
-        question: Images and masked captions.
+        model: Its objective is asked.
+        data: Images and masked captions.
         rows: Which masked captions to ask about, ascending.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
         wrong_images: Show another image of the split with each caption, to see what the caption alone gives away.
@@ -103,21 +103,21 @@ def ask(
     Raises:
         InputError: When the objective predicts no masked words, or there is none to predict.
     """
-    objective = masked_word_objective(subject)
+    objective = masked_word_objective(model)
     if len(rows) == 0:
         raise InputError(
-            "no masked word to ask about", where=question.name, expected="captions with words of the concept set"
+            "no masked word to ask about", where=data.name, expected="captions with words of the concept set"
         )
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     grid = (0, 0)
     last: Tensor | None = None
-    precision = precision_on(subject.device)
-    half = torch.autocast(subject.device.type, precision, enabled=precision != torch.float32)
-    with ready(objective, subject.device), torch.inference_mode(), progress_bar() as bar:
+    precision = precision_on(model.device)
+    half = torch.autocast(model.device.type, precision, enabled=precision != torch.float32)
+    with ready(objective, model.device), torch.inference_mode(), progress_bar() as bar:
         progress = bar.add_task("masked words", total=len(rows), note="")
-        for views, rows_per_image in _by_image(question, rows, subject, crop_share):
+        for views, rows_per_image in _by_image(data, rows, model, crop_share):
             with half:
-                grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(subject.device)))
+                grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(model.device)))
             if wrong_images:
                 # Each is shown the image before it, across batches too: a last batch may hold one image alone.
                 before, shown = grid_BCHW[-1:], grid_BCHW[:-1]
@@ -126,7 +126,7 @@ def ask(
             grid = (grid_BCHW.shape[-2], grid_BCHW.shape[-1])
             # The heads run in float32: two of thousands of scores are often equal in bf16.
             for images, asked in _rounds(rows_per_image):
-                words = _with_tokens(gather_masks(question.masked, asked, max(map(len, asked))), subject)
+                words = _with_tokens(gather_masks(data.masked, asked, max(map(len, asked))), model)
                 found.append(_answer(objective, grid_BCHW.float()[images], words, np.concatenate(asked)))
                 bar.advance(progress, len(found[-1][0]))
     asked_rows, guesses, cells = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -136,13 +136,13 @@ def ask(
 
 
 def _by_image(
-    question: CaptionedSplit, rows: NDArray[np.int64], subject: Subject, crop_share: float
+    data: CaptionedSplit, rows: NDArray[np.int64], model: EvaluatedModel, crop_share: float
 ) -> Iterator[tuple[Tensor, list[NDArray[np.int64]]]]:
     """Views of a batch of images, and the rows that are asked about each."""
-    examples, first = np.unique(question.masked.example_M[rows], return_index=True)
+    examples, first = np.unique(data.masked.example_M[rows], return_index=True)
     rows_of = np.split(rows, first[1:])
-    images = Chosen(CorpusImages(question.corpus), examples)
-    views = view_batches(images, subject.image_size, crop_share, subject.framing)
+    images = ImageSubset(CorpusImages(data.corpus), examples)
+    views = view_batches(images, model.image_size, crop_share, model.framing)
     for number, batch in enumerate(views):
         yield batch, rows_of[number * BATCH : number * BATCH + len(batch)]
 
@@ -154,15 +154,15 @@ def _rounds(rows_per_image: list[NDArray[np.int64]]) -> Iterator[tuple[list[int]
         yield images, [rows_per_image[image][first : first + _TOGETHER] for image in images]
 
 
-def _with_tokens(words: MaskedWords, subject: Subject) -> MaskedWords:
+def _with_tokens(words: MaskedWords, model: EvaluatedModel) -> MaskedWords:
     """The masked words with float32 token features, from the cache or from the language model."""
-    words = words.to(subject.device)
+    words = words.to(model.device)
     if words.tokens_BmTD is not None:
         return words.with_tokens(words.tokens_BmTD.float())
-    if subject.language is None:
-        raise InputError("has no language model to compute token features with", where=subject.name)
+    if model.language is None:
+        raise InputError("has no language model to compute token features with", where=model.name)
     ids, present = words.ids_BmT.flatten(0, 1), words.present_BmT.flatten(0, 1)
-    tokens = subject.language.features(ids, present).to(subject.device)
+    tokens = model.language.features(ids, present).to(model.device)
     return words.with_tokens(tokens.reshape(*words.ids_BmT.shape, -1))
 
 

@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.corpus.encoded_images import Chosen, CorpusImages, EncodedImage
+from wordsight.corpus.encoded_images import CorpusImages, EncodedImage, ImageSubset
 from wordsight.corpus.store import Corpus
 from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.metrics.classification import average_precision_slopes, mean_of_known
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.objectives.objective import Objective
 from wordsight.objectives.tag_heads import TagHeads
 from wordsight.progress import progress_bar
@@ -111,12 +111,12 @@ def hidden_features(
 
 
 def tag_scores(
-    subject: Subject, heads: TagHeads, corpus: Corpus, examples: NDArray[np.int64], crop_share: float = 1.0
+    model: EvaluatedModel, heads: TagHeads, corpus: Corpus, examples: NDArray[np.int64], crop_share: float = 1.0
 ) -> dict[str, TagScores]:
     """Show the heads some images.
 
     Args:
-        subject: Whose heads they are.
+        model: Whose heads they are.
         heads: The heads.
         corpus: Where the images are.
         examples: Which of them.
@@ -128,12 +128,10 @@ def tag_scores(
     Raises:
         InputError: When the scores are no finite numbers.
     """
-    assert subject.objective is not None, "heads are an objective's"
-    images = Chosen(CorpusImages(corpus), examples)
-    with ready(subject.objective, subject.device), torch.inference_mode():
-        hidden = hidden_features(
-            subject.objective, heads, images, subject.image_size, subject.device, crop_share, "tags"
-        )
+    assert model.objective is not None, "heads are an objective's"
+    images = ImageSubset(CorpusImages(corpus), examples)
+    with ready(model.objective, model.device), torch.inference_mode():
+        hidden = hidden_features(model.objective, heads, images, model.image_size, model.device, crop_share, "tags")
         last = {
             name: (head.last.weight.float().clone(), head.last.bias.float().clone())
             for name, head in heads.named.items()
@@ -143,7 +141,7 @@ def tag_scores(
         if not (torch.isfinite(found.hidden_ND).all() and torch.isfinite(found.weight_KD).all()):
             raise InputError(
                 "the tag head's scores are no finite numbers",
-                where=subject.name,
+                where=model.name,
                 mend="training diverged: lower the learning rate, or train in float32",
             )
     return scores

@@ -34,30 +34,30 @@ _LEARNED_SHARE = 0.8
 _VERSION = 2
 
 
-def learned_from(question: CaptionedSplit) -> NDArray[np.int64]:
+def learned_from(data: CaptionedSplit) -> NDArray[np.int64]:
     """The examples of a split whose captions are among those that baselines learn from, ascending."""
-    train = question.train
-    if train is None or train.info.get("corpus") != question.corpus.fingerprint:
+    train = data.train
+    if train is None or train.info.get("corpus") != data.corpus.fingerprint:
         return np.zeros(0, dtype=np.int64)
-    return np.intersect1d(train.example_M, question.masked.example_M)
+    return np.intersect1d(train.example_M, data.masked.example_M)
 
 
-def folds_of(question: CaptionedSplit, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def folds_of(data: CaptionedSplit, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The fold of each row: its words are guessed by a head that learned from no image of the fold.
 
     Args:
-        question: Masked captions; ``train`` is what to learn from.
+        data: Masked captions; ``train`` is what to learn from.
         rows: The masked words that are scored.
 
     Returns:
         int64 ``[rows]``; -1 for images that are not learned from anyway.
     """
-    examples = question.masked.example_M[rows]
-    scored = np.intersect1d(learned_from(question), examples)
+    examples = data.masked.example_M[rows]
+    scored = np.intersect1d(learned_from(data), examples)
     folds = np.full(len(rows), -1, dtype=np.int64)
-    if len(scored) == 0 or question.train is None:
+    if len(scored) == 0 or data.train is None:
         return folds
-    withheld_share = len(scored) / len(np.unique(question.train.example_M))
+    withheld_share = len(scored) / len(np.unique(data.train.example_M))
     count = min(len(scored), math.ceil(withheld_share / (1 - _LEARNED_SHARE) - 1e-9))
     fold_of = np.random.default_rng(0).permutation(len(scored)) % count
     inside = np.isin(examples, scored)
@@ -65,15 +65,15 @@ def folds_of(question: CaptionedSplit, rows: NDArray[np.int64]) -> NDArray[np.in
     return folds
 
 
-def ranked_words(question: CaptionedSplit) -> NDArray[np.int64]:
+def ranked_words(data: CaptionedSplit) -> NDArray[np.int64]:
     """Vocabulary ids of the masked words of the training captions, the most frequent first."""
-    assert question.train is not None, "ranks are asked for where there are captions to learn from"
-    words, counts = np.unique(question.train.target_M, return_counts=True)
+    assert data.train is not None, "ranks are asked for where there are captions to learn from"
+    words, counts = np.unique(data.train.target_M, return_counts=True)
     return words[np.argsort(-counts, kind="stable")].astype(np.int64)
 
 
 def text_guesses(
-    language: LanguageModel, question: CaptionedSplit, rows: NDArray[np.int64], candidates: NDArray[np.int64]
+    language: LanguageModel, data: CaptionedSplit, rows: NDArray[np.int64], candidates: NDArray[np.int64]
 ) -> dict[str, NDArray[np.int64]]:
     """What the captions alone are taken to say, from heads that are trained once and remembered for other runs.
 
@@ -81,7 +81,7 @@ def text_guesses(
 
     Args:
         language: The language model of both the scored captions and those learned from.
-        question: Masked captions; ``train`` is what to learn from.
+        data: Masked captions; ``train`` is what to learn from.
         rows: The masked words.
         candidates: Vocabulary ids to choose among.
 
@@ -89,19 +89,19 @@ def text_guesses(
         Vocabulary ids, likeliest first ``[rows, 5]``: under ``text only``, and under ``language model alone`` where it
         has a classifier of its own. Nothing where no other image is left to learn from.
     """
-    assert question.train is not None, "baselines are asked for where there are captions to learn from"
+    assert data.train is not None, "baselines are asked for where there are captions to learn from"
     settings = TextBaselineSettings()
-    folds = folds_of(question, rows)
+    folds = folds_of(data, rows)
     key = hashlib.sha256(
-        json.dumps([_VERSION, question.train.fingerprint, language.fingerprint, asdict(settings)]).encode()
+        json.dumps([_VERSION, data.train.fingerprint, language.fingerprint, asdict(settings)]).encode()
         + rows.astype(np.int64).tobytes()
         + folds.tobytes()
         + candidates.tobytes()
     ).hexdigest()[:16]
-    file = question.masked.path / f"text-only-{key}.npz"
+    file = data.masked.path / f"text-only-{key}.npz"
     known = _read(file)
     if known is None:
-        known = _guess(language, question, rows, candidates, folds, settings)
+        known = _guess(language, data, rows, candidates, folds, settings)
         with atomic_file(file) as beside, beside.open("wb") as opened:
             np.savez_compressed(opened, **dict[str, Any](known))
     return known
@@ -109,23 +109,23 @@ def text_guesses(
 
 def _guess(
     language: LanguageModel,
-    question: CaptionedSplit,
+    data: CaptionedSplit,
     rows: NDArray[np.int64],
     candidates: NDArray[np.int64],
     folds: NDArray[np.int64],
     settings: TextBaselineSettings,
 ) -> dict[str, NDArray[np.int64]]:
-    assert question.train is not None, "baselines are asked for where there are captions to learn from"
-    features_MD = masked_features(question.masked, language, rows)
+    assert data.train is not None, "baselines are asked for where there are captions to learn from"
+    features_MD = masked_features(data.masked, language, rows)
     found: dict[str, NDArray[np.int64]] = {}
     guesses = np.full((len(rows), 5), -1, dtype=np.int64)
     for fold in np.unique(folds).tolist():
         within = folds == fold
-        withheld = question.masked.example_M[rows[within]] if fold >= 0 else np.zeros(0, dtype=np.int64)
-        learned = np.flatnonzero(~np.isin(question.train.example_M, withheld))
+        withheld = data.masked.example_M[rows[within]] if fold >= 0 else np.zeros(0, dtype=np.int64)
+        learned = np.flatnonzero(~np.isin(data.train.example_M, withheld))
         if len(learned) == 0:
             return found
-        head = train_text_baseline(question.train, language, candidates, settings, rows=learned)
+        head = train_text_baseline(data.train, language, candidates, settings, rows=learned)
         best = best_words(head, features_MD[torch.from_numpy(np.flatnonzero(within))]).numpy()
         guesses[within, : best.shape[1]] = best
     found[TEXT_ONLY] = guesses

@@ -24,6 +24,9 @@ DRAW = "draw"
 NO_PERCENT = frozenset({"median rank"})
 # Metrics that are better the smaller they are.
 LESS_IS_BETTER = frozenset({"median rank"})
+# Names that result files and protocols of earlier versions have for what is called otherwise now.
+_OLD_NAMES = {"subject": "model"}
+OLD_SETTINGS = {"random_twin": "random_init"}
 _PACKAGES = ("wordsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 
 
@@ -83,7 +86,7 @@ class Result:
         counts: How many images, classes, words, ...
         settings: The protocol's settings, and the view's.
         part: Which of several results of one protocol it is: the name of a concept set; "" for the only one.
-        subject: What was measured, usually a run's name.
+        model: What was measured, usually a run's name.
         weights: Fingerprint of the weights that were measured.
         data: Fingerprint of the images and labels.
         seconds: How long it took.
@@ -114,7 +117,7 @@ class Result:
     counts: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     part: str = ""
-    subject: str = ""
+    model: str = ""
     weights: str = ""
     data: str = ""
     seconds: float = 0.0
@@ -170,7 +173,7 @@ class Result:
             InputError: When the file is absent or holds no result.
         """
         try:
-            content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
+            content = _renamed(json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number))
             known = {f.name for f in fields(cls)} - {"outcomes"}
             return from_mapping(cls, {name: value for name, value in content.items() if name in known}, "it")
         except FileNotFoundError as error:
@@ -183,6 +186,15 @@ class Result:
                 where=file,
                 expected="what wordsight evaluate writes into results/TASK/PROTOCOL.json",
             ) from error
+
+
+def _renamed(content: dict[str, Any]) -> dict[str, Any]:
+    """A result file's content under the names of today."""
+    content = {_OLD_NAMES.get(name, name): value for name, value in content.items()}
+    settings = content.get("settings")
+    if isinstance(settings, dict):
+        content["settings"] = {OLD_SETTINGS.get(name, name): value for name, value in settings.items()}
+    return content
 
 
 def _no_number(text: str) -> float:

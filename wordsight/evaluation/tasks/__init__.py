@@ -15,9 +15,9 @@ from wordsight.evaluation.tasks.sources.multilabel import MultilabelTask
 from wordsight.evaluation.tasks.sources.table import TableTask
 from wordsight.evaluation.tasks.sources.torchvision_datasets import TorchvisionTask
 from wordsight.evaluation.tasks.sources.voc import VocTask
-from wordsight.evaluation.tasks.task import Labelled, Part, Task, build_task
+from wordsight.evaluation.tasks.task import LabelledImages, Task, TaskSplit, build_task
 
-__all__ = ["TASKS", "Labelled", "Part", "Task", "build_task", "open_task", "task_names"]
+__all__ = ["TASKS", "LabelledImages", "Task", "TaskSplit", "build_task", "open_task", "task_names"]
 
 
 class TaskSource(Protocol):
@@ -27,7 +27,7 @@ class TaskSource(Protocol):
     def name(self) -> str:
         """What results are filed under."""
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images."""
 
 

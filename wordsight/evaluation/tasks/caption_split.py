@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wordsight.corpus.splits import ALL
 from wordsight.corpus.store import Corpus
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.language.features import MaskedCaptions
 
 
@@ -44,11 +44,11 @@ class CorpusSplit:
             return split == self.split
         return not set(self.corpus.splits_meant(self.split)).isdisjoint(self.corpus.splits_meant(split))
 
-    def seen_in_training(self, subject: Subject) -> list[str]:
-        """A sentence where the subject was trained on these very captions."""
-        if self.corpus.fingerprint != subject.trained_on:
+    def seen_in_training(self, model: EvaluatedModel) -> list[str]:
+        """A sentence where the model was trained on these very captions."""
+        if self.corpus.fingerprint != model.trained_on:
             return []
-        if ALL in (self.split, subject.trained_split) or self.shares_with(subject.trained_split):
+        if ALL in (self.split, model.trained_split) or self.shares_with(model.trained_split):
             return ["the run was trained on these captions: this is not a held-out result"]
         return []
 

@@ -18,7 +18,7 @@ TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitAssignment:
     """Which images of a source are on which side.
 
     Args:
@@ -36,14 +36,14 @@ class Parts:
     notes: tuple[str, ...] = ()
 
 
-def parts_of(
+def assign_splits(
     where: str,
     ids: Sequence[str],
     splits: Sequence[str],
     used: NDArray[np.bool_],
     targets: NDArray[Any],
     hashes: Sequence[str],
-) -> Parts:
+) -> SplitAssignment:
     """Divide the images of a source by its own splits; where it has none, a fixed fifth is the test.
 
     The test stays whole: of an image that is on both sides the copies to learn from are left out.
@@ -97,7 +97,7 @@ def _check_splits(where: str, splits: NDArray[np.str_], parts: NDArray[np.str_],
 
 def _drawn(
     where: str, parts: NDArray[np.str_], used: NDArray[np.bool_], targets: NDArray[Any], hashes: Sequence[str]
-) -> Parts:
+) -> SplitAssignment:
     rows = np.flatnonzero(used)
     chosen = held_out([hashes[row] for row in rows.tolist()], strata_of(targets[rows]), TEST_SHARE, "test")
     test = np.zeros(len(used), dtype=np.bool_)
@@ -111,7 +111,7 @@ def _drawn(
     drawn = f"{int(test.sum()):,} of {len(rows):,} images, a fifth of each class chosen by their content"
     note = f"{missing}: the test is {drawn}"
     rule = f"fixed split by content, {TEST_SHARE:.0%} for the test"
-    return Parts(used & ~test, test, np.zeros_like(test), rule, (note,))
+    return SplitAssignment(used & ~test, test, np.zeros_like(test), rule, (note,))
 
 
 def _without_shared(
@@ -120,15 +120,15 @@ def _without_shared(
     train: NDArray[np.bool_],
     test: NDArray[np.bool_],
     rule: str,
-) -> Parts:
+) -> SplitAssignment:
     tested = {hashes[row]: row for row in np.flatnonzero(test).tolist()}
     shared = train & np.array([each in tested for each in hashes], dtype=np.bool_)
     rows = np.flatnonzero(shared).tolist()
     if not rows:
-        return Parts(train, test, shared, rule)
+        return SplitAssignment(train, test, shared, rule)
     count, first = len(rows), rows[0]
     such = f"{ids[first]} is {ids[tested[hashes[first]]]}{', for one' if count > 1 else ''}"
     be = "is" if count == 1 else "are"
     note = f"{count:,} of {int(train.sum()):,} training images {be} also in the test ({such}): left out of training"
     notes = (note,)
-    return Parts(train & ~shared, test, shared, rule, notes)
+    return SplitAssignment(train & ~shared, test, shared, rule, notes)

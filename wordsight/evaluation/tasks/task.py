@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.corpus.encoded_images import Chosen, EncodedImage
+from wordsight.corpus.encoded_images import EncodedImage, ImageSubset
 from wordsight.corpus.example import CountsUnread, Example, Rejected
 from wordsight.corpus.image_formats import decoder_packages
 from wordsight.corpus.left_out import unread_in_words
 from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError, listed
-from wordsight.evaluation.tasks.parts import parts_of
+from wordsight.evaluation.tasks.parts import assign_splits
 from wordsight.progress import track
 
 # More bad examples than this and the task is not the one that its name says.
@@ -29,7 +29,7 @@ FEW_WITH_SEVERAL = 0.05
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledImages:
     """What a source of labelled images holds, one entry an image.
 
     Args:
@@ -65,7 +65,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Part:
+class TaskSplit:
     """One side of a task.
 
     Args:
@@ -74,8 +74,8 @@ class Part:
         hashes: Hash of each image.
         targets: The class of each image, int64 ``[n]``; with several labels int8 ``[n, K]``: 1 where the class holds, 0
             where not, -1 where it is ignored.
-        stored: As in :class:`Labelled`.
-        packed_side: As in :class:`Labelled`.
+        stored: As in :class:`LabelledImages`.
+        packed_side: As in :class:`LabelledImages`.
         validation: Which of them the source itself sets aside to choose settings by, ``[n]``; None where it doesn't.
     """
 
@@ -111,20 +111,20 @@ class Task:
     spec: str
     class_names: Sequence[str]
     multilabel: bool
-    train: Part
-    test: Part
+    train: TaskSplit
+    test: TaskSplit
     split_rule: str
     fingerprint: str
     notes: Sequence[str] = ()
 
 
-def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) -> Labelled:
+def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) -> LabelledImages:
     """Collect what a corpus reader yields.
 
     Args:
         where: The source, for errors.
         items: What the reader yields.
-        what: Further fields of :class:`Labelled`.
+        what: Further fields of :class:`LabelledImages`.
     """
     examples: list[Example] = []
     rejected: list[Rejected] = []
@@ -134,7 +134,7 @@ def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) 
         elif item.kind != "caption":
             rejected.append(item)
     unread = items.unread() if isinstance(items, CountsUnread) else {}
-    return Labelled(
+    return LabelledImages(
         where=where,
         undecoded=unread_in_words({ending: n for ending, n in unread.items() if ending in decoder_packages()}),
         ids=[example.id for example in examples],
@@ -147,7 +147,7 @@ def labelled_from(where: str, items: Iterable[Example | Rejected], **what: Any) 
     )
 
 
-def build_task(name: str, spec: str, source: Labelled) -> Task:
+def build_task(name: str, spec: str, source: LabelledImages) -> Task:
     """Turn labelled images into a task: classes numbered, parts made.
 
     Args:
@@ -172,7 +172,7 @@ def build_task(name: str, spec: str, source: Labelled) -> Task:
         )
     targets = _targets(source, classes, multilabel)
     hashes = source.hashes if source.hashes is not None else _hashes(source)
-    divided = parts_of(source.where, source.ids, source.splits, used, targets, hashes)
+    divided = assign_splits(source.where, source.ids, source.splits, used, targets, hashes)
     if not divided.train.any():
         raise InputError("every training image is also in the test", where=source.where, expected="images that differ")
     notes = [*_notes(source, used, divided.train | divided.test | divided.shared, multilabel), *divided.notes]
@@ -193,7 +193,7 @@ def build_task(name: str, spec: str, source: Labelled) -> Task:
     )
 
 
-def _check_rejected(source: Labelled) -> None:
+def _check_rejected(source: LabelledImages) -> None:
     total = len(source.ids) + len(source.rejected)
     if total == 0:
         found = "no image was found" + (f"; not read: {source.undecoded}" if source.undecoded else "")
@@ -207,7 +207,7 @@ def _check_rejected(source: Labelled) -> None:
         )
 
 
-def _targets(source: Labelled, classes: Sequence[str], multilabel: bool) -> NDArray[Any]:
+def _targets(source: LabelledImages, classes: Sequence[str], multilabel: bool) -> NDArray[Any]:
     number = {name: k for k, name in enumerate(classes)}
     if not multilabel:
         return np.array([number.get(each[0], -1) if len(each) == 1 else -1 for each in source.labels], dtype=np.int64)
@@ -220,7 +220,7 @@ def _targets(source: Labelled, classes: Sequence[str], multilabel: bool) -> NDAr
     return targets
 
 
-def _hashes(source: Labelled) -> list[str]:
+def _hashes(source: LabelledImages) -> list[str]:
     """A hash of every encoded image; files are read on several threads."""
 
     def digest(row: int) -> str:
@@ -236,7 +236,7 @@ def _hashes(source: Labelled) -> list[str]:
         return list(track(pool.map(digest, rows), "reading images", total=len(rows)))
 
 
-def _notes(source: Labelled, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:
+def _notes(source: LabelledImages, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:
     notes = []
     if source.rejected:
         notes.append(_left_out(source.rejected))
@@ -281,10 +281,10 @@ def _left_out(rejected: Sequence[Rejected]) -> str:
     return f"{counted(count, 'row')} could not be used and {_were(count)} left out{such} {first.id} ({why})"
 
 
-def _part(source: Labelled, hashes: Sequence[str], targets: NDArray[Any], rows: NDArray[np.int64]) -> Part:
-    return Part(
+def _part(source: LabelledImages, hashes: Sequence[str], targets: NDArray[Any], rows: NDArray[np.int64]) -> TaskSplit:
+    return TaskSplit(
         ids=[source.ids[row] for row in rows.tolist()],
-        images=Chosen(source.images, rows),
+        images=ImageSubset(source.images, rows),
         hashes=[hashes[row] for row in rows.tolist()],
         targets=targets[rows],
         stored=source.stored,
@@ -292,7 +292,7 @@ def _part(source: Labelled, hashes: Sequence[str], targets: NDArray[Any], rows: 
     )
 
 
-def _fingerprint(classes: Sequence[str], parts: Sequence[Part]) -> str:
+def _fingerprint(classes: Sequence[str], parts: Sequence[TaskSplit]) -> str:
     digest = hashlib.sha256("\n".join(classes).encode())
     for part in parts:
         digest.update(f"\n{len(part)}\n{part.stored}".encode())

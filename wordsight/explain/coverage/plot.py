@@ -73,7 +73,7 @@ def _against(axes: Any, found: Coverage, matcher: str, value_K: Any, result: Res
     said = f"images of {found.corpus} ({found.split}) whose captions name the class ({matcher})"
     axes.set_xlabel(said, fontsize=9, color=INK, parse_math=False)
     axes.set_ylabel(f"{result.metric} of the class, percent", fontsize=9, color=INK)
-    title = f"{result.task}, {result.protocol}" + (f", {result.subject}" if result.subject else "")
+    title = f"{result.task}, {result.protocol}" + (f", {result.model}" if result.model else "")
     if known.sum() > 2 and len(np.unique(images_K[known])) > 1 and len(np.unique(value_K[known])) > 1:
         title += f": rank correlation {spearmanr(images_K[known], value_K[known]).statistic:.2f}"
     axes.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)

@@ -14,7 +14,7 @@ import numpy as np
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import extract_features, view_batches
 from wordsight.evaluation.features.feature_checks import check_features
-from wordsight.evaluation.models.evaluated_model import Subject
+from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.explain.map.embedding import check_installed, embed
 from wordsight.explain.map.grid import snap
 from wordsight.explain.map.map_images import MapImages, images_of_corpus, images_of_task
@@ -42,11 +42,11 @@ class ImageMap:
     count: int
 
 
-def draw_map(subject: Subject, images: MapImages, settings: MapSettings, out: Path) -> ImageMap:
+def draw_map(model: EvaluatedModel, images: MapImages, settings: MapSettings, out: Path) -> ImageMap:
     """Lay out images by their features, and draw them.
 
     Args:
-        subject: Whose backbone gives the features.
+        model: Whose backbone gives the features.
         images: The images, with what is known of them.
         settings: How they are laid out.
         out: The folder that ``map.png`` and ``map.html`` are written into.
@@ -62,15 +62,13 @@ def draw_map(subject: Subject, images: MapImages, settings: MapSettings, out: Pa
         raise InputError(
             f"{len(images)} images", where=images.name, expected=f"{LEAST_ON_MAP} or more to draw a map of"
         )
-    features_NC = extract_features(subject.backbone, images.images, subject.image_size, device=subject.device)
-    check_features(features_NC, subject.name)
+    features_NC = extract_features(model.backbone, images.images, model.image_size, device=model.device)
+    check_features(features_NC, model.name)
     grid = snap(embed(features_NC, settings.perplexity, settings.seed))
-    views = [
-        batch.numpy() for batch in view_batches(images.images, thumbnail_side(len(images)), framing=subject.framing)
-    ]
+    views = [batch.numpy() for batch in view_batches(images.images, thumbnail_side(len(images)), framing=model.framing)]
     thumbnails_NHW3 = np.concatenate(views).transpose(0, 2, 3, 1)
     keys = colour_labels(images.labels)
-    title = f"{subject.name}: {images.name}"
+    title = f"{model.name}: {images.name}"
     return ImageMap(
         picture=write_picture(out / "map.png", title, thumbnails_NHW3, grid, keys, images.labels),
         page=write_page(out / "map.html", title, thumbnails_NHW3, grid, keys, images),

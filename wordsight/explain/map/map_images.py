@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.corpus.encoded_images import Chosen, CorpusImages, EncodedImage
+from wordsight.corpus.encoded_images import CorpusImages, EncodedImage, ImageSubset
 from wordsight.corpus.splits import ALL
 from wordsight.corpus.store import Corpus
 from wordsight.evaluation.tasks import Task
@@ -52,7 +52,7 @@ def images_of_corpus(corpus: Corpus, split: str, settings: MapSettings) -> MapIm
     rows = indices[_lot(len(indices), settings)]
     return MapImages(
         name=corpus.name if split == ALL else f"{corpus.name}, {split}",
-        images=Chosen(CorpusImages(corpus), rows),
+        images=ImageSubset(CorpusImages(corpus), rows),
         ids=[corpus.id(i) for i in rows.tolist()],
         labels=[corpus.labels(i) for i in rows.tolist()],
         captions=[corpus.captions(i) for i in rows.tolist()],
@@ -74,7 +74,7 @@ def images_of_task(task: Task, settings: MapSettings) -> MapImages:
         labels = [[task.class_names[k] for k in np.flatnonzero(row == 1).tolist()] for row in holds]
     return MapImages(
         name=f"{task.name}, test",
-        images=Chosen(task.test.images, rows),
+        images=ImageSubset(task.test.images, rows),
         ids=[task.test.ids[row] for row in rows.tolist()],
         labels=labels,
         captions=[[] for _ in labels],

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordsight.corpus.encoded_images import Chosen, CorpusImages
+from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.errors import InputError
 from wordsight.evaluation.features.feature_checks import check_features
 from wordsight.evaluation.predictions.tag_scores import hidden_features
@@ -36,7 +36,7 @@ _POWER = 0.25
 _WITHOUT = "give --images 0 to compare the words without using photos"
 
 
-def photos(run: Run, images: int = IMAGES) -> Chosen:
+def photos(run: Run, images: int = IMAGES) -> ImageSubset:
     """Some of the photos that a run learned from, evenly over all.
 
     Args:
@@ -54,7 +54,7 @@ def photos(run: Run, images: int = IMAGES) -> Chosen:
         ) from error
     examples = corpus.indices(run.info.split)
     some = np.linspace(0, len(examples) - 1, min(images, len(examples))).astype(np.int64)
-    return Chosen(CorpusImages(corpus), examples[some])
+    return ImageSubset(CorpusImages(corpus), examples[some])
 
 
 def feature_spread(

@@ -13,11 +13,11 @@ from wordsight.ranges import (
     Layers,
     LearningRate,
     Minutes,
-    OpenShare,
+    OpenUnit,
     Passes,
     Seed,
-    ShareBelowOne,
     Tokens,
+    UnitFromZero,
     Vocabulary,
     WeightDecay,
     Width,
@@ -61,17 +61,17 @@ class LanguageSettings:
     max_tokens: Tokens = 64
     lowercase: bool = True
     strip_accents: bool = False
-    mask_share: OpenShare = 0.15
+    mask_share: OpenUnit = 0.15
     whole_words: bool = False
     epochs: Passes = 10
     batch_tokens: AtLeastOne = 1024
     lr: LearningRate = 1e-3
     schedule: Literal["linear", "cosine"] = "linear"
-    warmup_share: ShareBelowOne = 0.1
+    warmup_share: UnitFromZero = 0.1
     weight_decay: WeightDecay = 0.01
     clip_norm: ClipNorm = 1.0
-    dropout: ShareBelowOne = 0.0
-    held_out_share: OpenShare = 0.02
+    dropout: UnitFromZero = 0.0
+    held_out_share: OpenUnit = 0.02
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: Seed = 0

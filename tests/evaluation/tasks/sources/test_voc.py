@@ -11,7 +11,7 @@ from tests.evaluation.conftest import picture
 from wordsight.errors import InputError
 from wordsight.evaluation import open_task
 from wordsight.evaluation.tasks.sources.voc import VocTask
-from wordsight.evaluation.tasks.task import Labelled, build_task
+from wordsight.evaluation.tasks.task import LabelledImages, build_task
 
 # Images with an object of the class that is not "difficult": in trainval, in test.
 PUBLISHED = {
@@ -23,7 +23,7 @@ PUBLISHED = {
 
 
 @pytest.fixture(scope="module")
-def voc2007(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+def voc2007(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> LabelledImages:
     """The official lists beside an empty folder of images."""
     folder = tmp_path_factory.mktemp("VOCdevkit") / "VOC2007"
     (folder / "JPEGImages").mkdir(parents=True)
@@ -31,13 +31,13 @@ def voc2007(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Labe
     return VocTask(folder).read()
 
 
-def test_the_official_lists_have_5011_and_4952_images(voc2007: Labelled) -> None:
+def test_the_official_lists_have_5011_and_4952_images(voc2007: LabelledImages) -> None:
     learned = sum(split in ("train", "val") for split in voc2007.splits)
     assert (learned, voc2007.splits.count("test"), len(voc2007.ids)) == (5011, 4952, 9963)
     assert (voc2007.splits.count("train"), voc2007.splits.count("val")) == (2501, 2510)
 
 
-def test_val_is_known_where_both_are_learned_from(voc2007: Labelled) -> None:
+def test_val_is_known_where_both_are_learned_from(voc2007: LabelledImages) -> None:
     images = [name.encode() for name in voc2007.ids]
     task = build_task("voc", "voc:VOC2007", replace(voc2007, images=images))
     assert task.train.validation is not None
@@ -45,7 +45,7 @@ def test_val_is_known_where_both_are_learned_from(voc2007: Labelled) -> None:
     assert task.test.validation is None
 
 
-def test_positives_of_each_class_are_the_published_ones(voc2007: Labelled) -> None:
+def test_positives_of_each_class_are_the_published_ones(voc2007: LabelledImages) -> None:
     assert list(voc2007.class_names) == sorted(PUBLISHED)
     found = {name: [0, 0] for name in PUBLISHED}
     for labels, split in zip(voc2007.labels, voc2007.splits, strict=True):
@@ -54,7 +54,7 @@ def test_positives_of_each_class_are_the_published_ones(voc2007: Labelled) -> No
     assert {name: tuple(counts) for name, counts in found.items()} == PUBLISHED
 
 
-def test_an_image_with_difficult_objects_alone_is_ignored_for_that_class(voc2007: Labelled) -> None:
+def test_an_image_with_difficult_objects_alone_is_ignored_for_that_class(voc2007: LabelledImages) -> None:
     assert sum(map(len, voc2007.ignored)) > 0
     assert not any(set(labels) & set(ignored) for labels, ignored in zip(voc2007.labels, voc2007.ignored, strict=True))
 

@@ -12,7 +12,7 @@ from wordsight.corpus.instances import Instances
 from wordsight.corpus.keys import Key, check_meeting, key_of
 from wordsight.corpus.paths import inside
 from wordsight.errors import InputError, listed
-from wordsight.evaluation.tasks.task import Labelled, labelled_from
+from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CocoLabelsTask:
         """What results are filed under."""
         return self.path.resolve().name if self.path.is_dir() else self.path.stem
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images."""
         parts = [_Instances(file, _images_of(file, self.images), split) for file, split in self._files()]
         names = list(parts[0].names.values())

@@ -9,7 +9,7 @@ from wordsight.corpus.encoded_images import CorpusImages
 from wordsight.corpus.known_images import side_of
 from wordsight.corpus.store import Corpus
 from wordsight.evaluation.tasks.sources.label_values import as_classes
-from wordsight.evaluation.tasks.task import Labelled
+from wordsight.evaluation.tasks.task import LabelledImages
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class CorpusTask:
         """What results are filed under."""
         return self.path.resolve().name
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images, which stay where they lie until they are looked at."""
         corpus = Corpus.open(self.path)
         rows = range(len(corpus))
         labels = [tuple(corpus.labels(i)) for i in rows]
-        found = Labelled(
+        found = LabelledImages(
             where=str(self.path),
             ids=[corpus.id(i) for i in rows],
             images=CorpusImages(corpus),

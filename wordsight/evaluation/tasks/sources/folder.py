@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wordsight.corpus.readers.folder import Folder
 from wordsight.evaluation.tasks.class_names import one_name_each
-from wordsight.evaluation.tasks.task import Labelled, labelled_from
+from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FolderTask:
         """What results are filed under."""
         return self.path.resolve().name
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images."""
         reader = Folder(self.path)
         found = labelled_from(str(self.path), reader, multilabel=False)
@@ -45,7 +45,7 @@ class FolderTask:
             labels=[tuple(names.get(each, each) for each in labels) for labels in found.labels],
         )
 
-    def _classes(self, reader: Folder, found: Labelled) -> list[str]:
+    def _classes(self, reader: Folder, found: LabelledImages) -> list[str]:
         """The class folders, empty ones too; where there are splits, those in them: a folder beside them is none."""
         declared = reader.label_names()
         tops = {split for split in found.splits if split}
@@ -55,7 +55,7 @@ class FolderTask:
         return [name for name in declared if name in inside]
 
 
-def _split_as_a_class(found: Labelled) -> Labelled:
+def _split_as_a_class(found: LabelledImages) -> LabelledImages:
     """A folder ``train/`` beside ``bus/`` and ``car/``, all three with images right in them, is a class of trains."""
     splits = {split for split in found.splits if split}
     name = next(iter(splits), "")

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wordsight.evaluation.tasks.task import Labelled
+from wordsight.evaluation.tasks.task import LabelledImages
 
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
 
-def as_classes(found: Labelled) -> Labelled:
+def as_classes(found: LabelledImages) -> LabelledImages:
     """Labels as classes are called: NaN is no label; whole numbers are written without decimals, where all are such.
 
     A column of whole numbers with a gap in it is written as 1.0, 2.0, NaN by what reads tables.

@@ -16,7 +16,7 @@ from wordsight.corpus.tabular import Row, TableFile
 from wordsight.errors import InputError
 from wordsight.evaluation.tasks.sources.image_folder import images_beside
 from wordsight.evaluation.tasks.sources.table_errors import check_once, own_words
-from wordsight.evaluation.tasks.task import Labelled, labelled_from
+from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
 
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 _HOLDS = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0, "-1": -1, "-1.0": -1, "": -1}
@@ -45,7 +45,7 @@ class MultilabelTask:
         """What results are filed under: the table's folder and its own name."""
         return f"{self._table.resolve().parent.name}-{self._table.stem}"
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images."""
         with own_words():
             check_once(self._file, [self._image, *([self._split] if self._split else []), *self._classes])

@@ -13,7 +13,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.tasks.sources.image_folder import images_beside
 from wordsight.evaluation.tasks.sources.label_values import as_classes
 from wordsight.evaluation.tasks.sources.table_errors import check_once, own_words
-from wordsight.evaluation.tasks.task import Labelled, labelled_from
+from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class TableTask:
         """What results are filed under: the table's folder and its own name."""
         return f"{self.path.resolve().parent.name}-{self.path.stem}"
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images."""
         with own_words():
             return self._read()
 
-    def _read(self) -> Labelled:
+    def _read(self) -> LabelledImages:
         reader = Table(self.path, image=self.image, label=self.label, images=self.images)
         if "label" not in reader.columns:
             raise InputError("no column is plainly the label", where=self.path, mend="name it: --label COLUMN")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.errors import InputError, unknown
-from wordsight.evaluation.tasks.task import Labelled
+from wordsight.evaluation.tasks.task import LabelledImages
 from wordsight.progress import track
 
 _TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
@@ -91,7 +91,7 @@ class TorchvisionTask:
         """What results are filed under."""
         return str(self.path)
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images."""
         if self.name not in DATASETS:
             raise unknown("dataset of torchvision", self.name, DATASETS, where=f"--task torchvision:{self.name}")
@@ -118,7 +118,7 @@ class TorchvisionTask:
             labels += [(names[number],) if number >= 0 else () for number in numbers]
             splits += [split] * len(images)
         held = Held(places)
-        return Labelled(
+        return LabelledImages(
             where=str(self.root),
             ids=ids,
             images=held,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wordsight.corpus.readers.voc import Voc
 from wordsight.errors import InputError, listed
-from wordsight.evaluation.tasks.task import Labelled, labelled_from
+from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
 
 _HOLDS = (Path("ImageSets", "Main"), Path("Annotations"))
 
@@ -32,7 +32,7 @@ class VocTask:
         """What results are filed under."""
         return self._folder.resolve().name
 
-    def read(self) -> Labelled:
+    def read(self) -> LabelledImages:
         """The labelled images."""
         reader = Voc(self._folder)
         found = labelled_from(str(self._folder), reader, class_names=reader.label_names(), multilabel=True)
@@ -56,7 +56,7 @@ def _is_voc(folder: Path) -> bool:
     return any((folder / each).is_dir() for each in _HOLDS)
 
 
-def _labelled_splits(found: Labelled) -> Labelled:
+def _labelled_splits(found: LabelledImages) -> LabelledImages:
     """Without the splits whose lists name images alone: VOC 2012 lists its test images, and keeps their labels."""
     rows_of: dict[str, list[int]] = {}
     for row, split in enumerate(found.splits):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import wordsight
 from wordsight import __all__ as offered
@@ -114,3 +116,56 @@ def test_the_verbs_and_what_they_return_are_listed_before_they_are_used() -> Non
 
 def test_type_checkers_are_told_that_the_package_is_typed() -> None:
     assert (Path(wordsight.__file__).parent / "py.typed").is_file()
+
+
+def test_a_persons_own_type_checker_sees_our_types(tmp_path: Path) -> None:
+    (tmp_path / "use.py").write_text(
+        'import wordsight\n\nrun = wordsight.pretrain("demo", corpus="corpora/a", out="runs/a")\nreveal_type(run)\n'
+        'reveal_type(wordsight.open_corpus("corpora/a"))\nwordsight.pretrain("demo", corpus=3, out="runs/a")\n'
+    )
+    # Other people's packages are left out: it is our types that are asked for, and torch's take a minute to read.
+    others = ",".join(f"{name}.*" for name in packages_distributions() if name.isidentifier() and name != "wordsight")
+    (tmp_path / "mypy.ini").write_text(f"[mypy]\nstrict = true\n[mypy-{others}]\nfollow_imports = skip\n")
+    command = [sys.executable, "-m", "mypy", "--cache-dir", os.devnull, "use.py"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    assert 'Revealed type is "wordsight.training.run.Run"' in said
+    assert 'Revealed type is "wordsight.corpus.store.Corpus"' in said
+    assert 'Argument "corpus" to "pretrain" has incompatible type "int"' in said
+    assert "Found 1 error in 1 file" in said
+
+
+def commands(target: str) -> list[str]:
+    """What a target of the Makefile runs."""
+    recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    return recipe[1].replace("\t", "").splitlines()
+
+
+def test_lint_is_check_without_what_needs_the_packages() -> None:
+    check = [line.replace("$(bin)/", "") for line in commands("check")]
+    assert [line.replace("$(lint_bin)/", "") for line in commands("lint")] == [one for one in check if one != "mypy"]
+
+
+def test_commits_are_asked_what_the_checks_ask() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repository["repo"] for repository in hooks] == ["local"], "the tools are those of .venv; none is fetched"
+    asked = {re.sub(r" --[\w-]+", "", hook["entry"]) for hook in hooks[0]["hooks"]}
+    assert asked == {re.sub(r" (\.|--[\w-]+)", "", line.replace("$(bin)", ".venv/bin")) for line in commands("check")}
+
+
+def test_machines_run_the_targets_that_people_run() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())["jobs"]
+    run = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert run["lint"] == ["make lint"]
+    assert [line.split()[:2] for line in run["test"]] == [["make", "test"], ["make", "demo"]]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+
+
+def test_the_citation_is_of_this_version_and_names_the_papers(project: dict[str, Any]) -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == wordsight.__version__
+    assert citation["license"] == project["license"]
+    papers = [reference["url"].removeprefix("https://arxiv.org/abs/") for reference in citation["references"]]
+    assert papers == ["2008.01392", "1511.02251", "1902.00378"]
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## \[?{re.escape(wordsight.__version__)}\]?", changes, re.MULTILINE)

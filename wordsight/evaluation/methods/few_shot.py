@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,8 @@ from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.few_shot_ridge import fit_shots
 from wordsight.evaluation.features.matrix import every_row
 from wordsight.evaluation.features.of_task import FeatureSettings, TaskFeatures, task_features
-from wordsight.evaluation.methods.task_results import compare_with_random, random_init_outcomes, task_result
+from wordsight.evaluation.methods.task_method import TaskScore, measure_task
+from wordsight.evaluation.methods.task_results import compare_with_random
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval, over_draws, within_percent
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, averaged, outcomes_of
@@ -28,7 +29,6 @@ from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import DRAW, Group, Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.subsets import draw_shots, most_shots
-from wordsight.evaluation.tasks.task_checks import check_task
 from wordsight.progress import track
 from wordsight.ranges import AtLeastOne, Penalty, check_ranges
 from wordsight.vision.backbones import Backbone
@@ -91,37 +91,29 @@ def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Resul
         InputError: When the task or the features can't be measured.
     """
     settings: FewShotSettings = protocol.settings
-    notes = check_task(task)
+
+    def score(backbone: Backbone, what: str) -> Iterator[TaskScore]:
+        numbers, notes = _possible_shots(task, settings)
+        for features in task_features(model, backbone, task, settings.features, what):
+            for shots in numbers:
+                drawn = learn_from_few(features, task, settings, shots, model.device, what)
+                each = _task_score(task, settings, features, shots, drawn)
+                yield replace(each, notes=[*notes, *features.notes])
+
+    return measure_task(model, task, protocol, score, side=settings.features.side(model))
+
+
+def _possible_shots(task: Task, settings: FewShotSettings) -> tuple[list[int], list[str]]:
+    """Numbers of images that every class has, ascending; and a sentence where some of the settings' are left out."""
     possible = most_shots(task.train.hashes, task.train.targets, len(task.class_names))
     numbers = [shots for shots in sorted(set(settings.shots)) if shots <= possible]
     if not numbers:
         raise InputError(
             f"a class has {possible:,} training images", where=task.spec, expected=f"{min(settings.shots):,} or more"
         )
-    if len(numbers) < len(set(settings.shots)):
-        notes.append(f"a class has {possible:,} training images: more shots were left out")
-
-    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
-        found: dict[str, Outcomes] = {}
-        for features in task_features(model, backbone, task, settings.features, "random weights"):
-            for shots in numbers:
-                drawn = learn_from_few(features, task, settings, shots, model.device, "random weights")
-                each = _outcomes(drawn, task, settings.average_precision)
-                found |= {_name(features.layer, shots, draw): one for draw, one in enumerate(each)}
-        return found
-
-    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
-    results = []
-    every = task_features(model, model.backbone, task, settings.features, "trained")
-    for features in every:
-        for shots in numbers:
-            drawn = learn_from_few(features, task, settings, shots, model.device, "trained")
-            random = [random_init[_name(features.layer, shots, draw)] for draw in range(settings.draws)]
-            result = _result(model, task, protocol, drawn, random, features.train.shape[1])
-            layer = features.layer if len(every) > 1 else ""
-            said = [*notes, *features.notes, *result.warnings]
-            results.append(replace(result, part="-".join(filter(None, (layer, f"{shots}-shot"))), warnings=said))
-    return results
+    if len(numbers) == len(set(settings.shots)):
+        return numbers, []
+    return numbers, [f"a class has {possible:,} training images: more shots were left out"]
 
 
 def learn_from_few(
@@ -161,10 +153,9 @@ def learn_from_few(
     return found
 
 
-def _result(
-    model: EvaluatedModel, task: Task, protocol: Protocol, drawn: list[Drawn], random: list[Outcomes], width: int
-) -> Result:
-    settings: FewShotSettings = protocol.settings
+def _task_score(
+    task: Task, settings: FewShotSettings, features: TaskFeatures, shots: int, drawn: list[Drawn]
+) -> TaskScore:
     values = [each.value for each in drawn]
     if any(math.isnan(value) for value in values):
         raise InputError("no class has test images that hold it and images that don't", where=task.spec)
@@ -172,18 +163,32 @@ def _result(
         # A class without a test image has no value in any draw.
         warnings.simplefilter("ignore", RuntimeWarning)
         per_class = np.nanmean([each.per_class for each in drawn], axis=0)
-    outcomes, beside = together(_outcomes(drawn, task, settings.average_precision)), together(random)
-    result = task_result(
-        model,
-        task,
-        protocol,
+    each_draw = _outcomes(drawn, task, settings.average_precision)
+    names = [_name(features.layer, shots, draw) for draw in range(len(drawn))]
+
+    def complete(result: Result, random: Mapping[str, Outcomes]) -> Result:
+        return _beside_draws(result, drawn, [random[name] for name in names])
+
+    return TaskScore(
         float(np.mean(values)),
         per_class,
-        side=settings.features.side(model),
-        counts={"features": width, "drawn_images": round(np.mean([each.images for each in drawn]))},
-        outcomes=outcomes,
+        together(each_draw),
+        {
+            "features": features.train.shape[1],
+            "drawn_images": round(np.mean([each.images for each in drawn])),
+        },
+        layer=features.layer,
+        part=f"{shots}-shot",
+        named=dict(zip(names, each_draw, strict=True)),
+        complete=complete,
     )
-    interval = bootstrap_interval(outcomes)
+
+
+def _beside_draws(result: Result, drawn: list[Drawn], random: list[Outcomes]) -> Result:
+    """A result with its draws, each beside the random copy's, and with how certain they make it."""
+    assert result.outcomes is not None, "they were made with the result"
+    values, beside = [each.value for each in drawn], together(random)
+    interval = bootstrap_interval(result.outcomes)
     both = list(zip(values, [each.value for each in random], strict=True))
     return replace(
         result,
@@ -198,7 +203,7 @@ def _result(
             Group(DRAW, f"draw {number + 1}", each.images, each.value, baselines={"random weights": other})
             for number, (each, (_, other)) in enumerate(zip(drawn, both, strict=True))
         ],
-        warnings=compare_with_random(outcomes, beside, draws=both),
+        warnings=[*result.warnings, *compare_with_random(result.outcomes, beside, draws=both)],
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,15 +24,14 @@ from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.features.augmented_views import LearnedImages
 from wordsight.evaluation.features.extract import view_batches
-from wordsight.evaluation.methods.task_results import random_init_outcomes, task_result, with_random_init
+from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
-from wordsight.evaluation.metrics.outcomes import Outcomes, outcomes_of
+from wordsight.evaluation.metrics.outcomes import outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.subsets import draw_share
-from wordsight.evaluation.tasks.task_checks import check_task
 from wordsight.progress import progress_bar
 from wordsight.ranges import (
     AtLeastTwo,
@@ -116,7 +115,7 @@ class TunedScore:
     scores: NDArray[np.float64]
 
 
-def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> Result:
+def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
     """Learn a task with a copy of a backbone, and with its randomly initialised copy.
 
     Args:
@@ -128,27 +127,15 @@ def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> Result:
         InputError: When the task can't be measured, or learning diverges.
     """
     settings: FineTuneSettings = protocol.settings
-    notes = check_task(task)
 
-    def outcomes(score: TunedScore) -> Outcomes:
-        return outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision)
+    def score(backbone: Backbone, what: str) -> Iterator[TaskScore]:
+        found = fine_tune(model, backbone, task, settings, what)
+        outcomes = outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision)
+        counts = {"labelled_images": found.images, "steps": found.steps}
+        yield TaskScore(found.value, found.per_class, outcomes, counts)
 
-    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
-        return {"value": outcomes(fine_tune(model, backbone, task, settings, "from scratch"))}
-
-    found = fine_tune(model, model.backbone, task, settings, "fine-tuning")
-    random_init = random_init_outcomes(model, task, protocol, measured_random_init)["value"]
-    result = task_result(
-        model,
-        task,
-        protocol,
-        found.value,
-        found.per_class,
-        side=settings.image_size or model.image_size,
-        counts={"labelled_images": found.images, "steps": found.steps},
-        outcomes=outcomes(found),
-    )
-    return with_random_init(replace(result, warnings=notes), random_init)
+    side = settings.image_size or model.image_size
+    return measure_task(model, task, protocol, score, side=side, called=("fine-tuning", "from scratch"))
 
 
 def fine_tune(

@@ -7,7 +7,7 @@ images, each asked as if it were not among them; what every number of neighbours
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,14 +20,14 @@ from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.nearest_neighbours import among_first, answers, nearest
 from wordsight.evaluation.features.matrix import Features
 from wordsight.evaluation.features.of_task import FeatureSettings, TaskFeatures, task_features
-from wordsight.evaluation.methods.task_results import compare_with_random, random_init_outcomes, task_result
+from wordsight.evaluation.methods.task_method import TaskScore, measure_task
+from wordsight.evaluation.methods.task_results import compare_with_random
 from wordsight.evaluation.metrics.classification import accuracies, accuracy, check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified, outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result, SweepPoint
 from wordsight.evaluation.tasks import Task
-from wordsight.evaluation.tasks.task_checks import check_task
 from wordsight.ranges import AtLeastOne, Positive, check_ranges
 from wordsight.vision.backbones import Backbone
 
@@ -89,60 +89,42 @@ def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Resul
         InputError: When the task or the features can't be measured.
     """
     settings: KnnSettings = protocol.settings
-    notes = check_task(task)
 
-    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
-        found = {}
-        for features in task_features(model, backbone, task, settings.features, "random weights"):
-            score = ask_neighbours(features, task, settings, model.device, "random weights")
-            found[_name(features.layer)] = score.outcomes[score.chosen]
-            found |= {_name(features.layer, k): outcomes for k, outcomes in score.outcomes.items()}
-        return found
+    def score(backbone: Backbone, what: str) -> Iterator[TaskScore]:
+        for features in task_features(model, backbone, task, settings.features, what):
+            yield _task_score(settings, features, ask_neighbours(features, task, settings, model.device, what))
 
-    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
-    every = task_features(model, model.backbone, task, settings.features, "trained")
-    results = []
-    for features in every:
-        score = ask_neighbours(features, task, settings, model.device, "trained")
-        result = _result(model, task, protocol, score, features, random_init)
-        part = features.layer if len(every) > 1 else ""
-        results.append(replace(result, warnings=[*notes, *result.warnings], part=part))
-    return results
+    return measure_task(model, task, protocol, score, side=settings.features.side(model))
 
 
-def _result(
-    model: EvaluatedModel,
-    task: Task,
-    protocol: Protocol,
-    found: KnnScore,
-    features: TaskFeatures,
-    random_init: Mapping[str, Outcomes],
-) -> Result:
-    settings: KnnSettings = protocol.settings
-    result = task_result(
-        model,
-        task,
-        protocol,
-        found.values[found.chosen],
-        found.per_class,
-        side=settings.features.side(model),
-        counts={"features": features.train.shape[1], "neighbours": found.chosen},
-        outcomes=found.outcomes[found.chosen],
-    )
-    # The randomly initialised copy has its own k; what training did is told at the same k.
-    random, alike = random_init[_name(features.layer)], random_init[_name(features.layer, found.chosen)]
-    harm = compare_with_random(found.outcomes[found.chosen], alike, _named(found.chosen))
+def _task_score(settings: KnnSettings, features: TaskFeatures, found: KnnScore) -> TaskScore:
+    layer, chosen = features.layer, found.chosen
     too_many = [str(k) for k in settings.neighbours if k not in found.values]
     fewer = [f"too few training images for {', '.join(too_many)} neighbours"] if too_many else []
-    beside = {f"random weights, {_named(k)}": random_init[_name(features.layer, k)].value for k in found.values}
-    beside |= {f"random weights, {name}": value for name, value in random.more.items()}
-    return replace(
-        result,
-        random_weights=random.value,
-        more=result.more | {_named(k): value for k, value in found.values.items()},
-        baselines=result.baselines | beside,
-        sweep=[SweepPoint(float(k), value) for k, value in found.left_out.items()],
-        warnings=[*features.notes, *fewer, *harm],
+
+    def complete(result: Result, random: Mapping[str, Outcomes]) -> Result:
+        # The randomly initialised copy has its own k; what training did is told at the same k.
+        harm = compare_with_random(found.outcomes[chosen], random[_name(layer, chosen)], _named(chosen))
+        beside = {f"random weights, {_named(k)}": random[_name(layer, k)].value for k in found.values}
+        beside |= {f"random weights, {name}": value for name, value in random[layer].more.items()}
+        return replace(
+            result,
+            random_weights=random[layer].value,
+            more=result.more | {_named(k): value for k, value in found.values.items()},
+            baselines=result.baselines | beside,
+            sweep=[SweepPoint(float(k), value) for k, value in found.left_out.items()],
+            warnings=[*result.warnings, *harm],
+        )
+
+    return TaskScore(
+        found.values[chosen],
+        found.per_class,
+        found.outcomes[chosen],
+        {"features": features.train.shape[1], "neighbours": chosen},
+        layer=layer,
+        named={layer: found.outcomes[chosen]} | {_name(layer, k): each for k, each in found.outcomes.items()},
+        complete=complete,
+        notes=[*features.notes, *fewer],
     )
 
 

@@ -8,6 +8,7 @@ Several: mean average precision, of the kind that the protocol names. Beside it 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,8 @@ from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Examples, Wante
 from wordsight.evaluation.features.of_task import TaskFeatures, task_features
 from wordsight.evaluation.methods.linear_probe_settings import ProbeSettings
 from wordsight.evaluation.methods.penalty_sweep import choose, sweep
-from wordsight.evaluation.methods.task_results import random_init_outcomes, task_result, with_random_init
+from wordsight.evaluation.methods.task_method import TaskScore, measure_task
+from wordsight.evaluation.methods.task_results import with_random_init
 from wordsight.evaluation.metrics.classification import mean_of_known, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
@@ -26,7 +28,6 @@ from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result, SweepPoint
 from wordsight.evaluation.solvers import Plan
 from wordsight.evaluation.tasks import Task
-from wordsight.evaluation.tasks.task_checks import check_task
 from wordsight.vision.backbones import Backbone
 
 
@@ -66,24 +67,13 @@ def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Resul
         InputError: When the task or the features can't be probed.
     """
     settings: ProbeSettings = protocol.settings
-    notes = check_task(task)
     plan = settings.plan(model)
 
-    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
-        seen = task_features(model, backbone, task, settings.features, "random weights")
-        probed = {each.layer: probe(each, task, settings, plan, "random weights") for each in seen}
-        return {layer: _outcomes(task, settings, score) for layer, score in probed.items()}
+    def score(backbone: Backbone, what: str) -> Iterator[TaskScore]:
+        for each in task_features(model, backbone, task, settings.features, what):
+            yield _task_score(task, settings, each, probe(each, task, settings, plan, what))
 
-    features = task_features(model, model.backbone, task, settings.features, "trained")
-    found = [probe(each, task, settings, plan, "trained") for each in features]
-    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
-    results = []
-    for each, score in zip(features, found, strict=True):
-        result = _result(model, task, protocol, score, each)
-        part = each.layer if len(features) > 1 else ""
-        said = replace(result, warnings=[*notes, *each.notes, *score.notes], part=part)
-        results.append(with_random_init(said, random_init[each.layer]))
-    return results
+    return measure_task(model, task, protocol, score, side=settings.features.side(model))
 
 
 def probe(features: TaskFeatures, task: Task, settings: ProbeSettings, plan: Plan, what: str) -> ProbeScore:
@@ -130,23 +120,21 @@ def probe(features: TaskFeatures, task: Task, settings: ProbeSettings, plan: Pla
     return ProbeScore(value, per_class, shown, points, scores, tuple(notes))
 
 
-def _result(model: EvaluatedModel, task: Task, protocol: Protocol, found: ProbeScore, features: TaskFeatures) -> Result:
-    settings: ProbeSettings = protocol.settings
+def _task_score(task: Task, settings: ProbeSettings, features: TaskFeatures, found: ProbeScore) -> TaskScore:
     names = task.class_names
     each = dict(zip(names, found.penalties, strict=True)) if len(found.penalties) == len(names) > 1 else {}
-    result = task_result(
-        model,
-        task,
-        protocol,
+
+    def complete(result: Result, random: Mapping[str, Outcomes]) -> Result:
+        penalty = None if each else found.penalties[0]
+        own = replace(result, penalty=penalty, class_penalties=each, sweep=list(found.sweep))
+        return with_random_init(own, random[features.layer])
+
+    return TaskScore(
         found.value,
         found.per_class,
-        side=settings.features.side(model),
-        counts={"features": features.train.shape[1]},
-        outcomes=_outcomes(task, settings, found),
+        outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision),
+        {"features": features.train.shape[1]},
+        layer=features.layer,
+        complete=complete,
+        notes=[*features.notes, *found.notes],
     )
-    penalty = None if each else found.penalties[0]
-    return replace(result, penalty=penalty, class_penalties=each, sweep=list(found.sweep))
-
-
-def _outcomes(task: Task, settings: ProbeSettings, found: ProbeScore) -> Outcomes:
-    return outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision)

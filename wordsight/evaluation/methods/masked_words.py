@@ -10,13 +10,13 @@ that it learned from, so that a training split is read beside the captions' own 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.device import precision_on
+from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.classification import clustered_error
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import (
@@ -105,13 +105,7 @@ def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> 
             "images": len(np.unique(example)),
             "candidates": len(candidates),
         },
-        settings={
-            **asdict(settings),
-            "view": model.image_size,
-            "precision": str(precision_on(model.device)).removeprefix("torch."),
-            "split": data.split,
-            "corpus": data.corpus.name,
-        },
+        settings=recorded_settings(protocol, model, data),
         weights=weights_fingerprint(objective),
         data=data.fingerprint,
         warnings=[*data.seen_in_training(model), *notes, *_compare_with_text(value, baselines)],

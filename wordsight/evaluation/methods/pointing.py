@@ -8,16 +8,16 @@ words whose object is cut away by it are not asked about. Read beside a random c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus.captions import names_in
 from wordsight.corpus.example import Box
-from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.methods.masked_words import per_concept
+from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.classification import clustered_error
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import ask, masked_word_objective, sample_rows
@@ -77,14 +77,7 @@ def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> 
         standard_error=clustered_error(inside, example),
         per_class=per_concept(inside, data.masked.concept_M[rows], data),
         counts={"masked_words": len(rows), "of_masked_words": len(edges), "images": len(np.unique(example))},
-        settings={
-            **asdict(settings),
-            "view": model.image_size,
-            "grid": list(answers.grid),
-            "precision": str(precision_on(model.device)).removeprefix("torch."),
-            "split": data.split,
-            "corpus": data.corpus.name,
-        },
+        settings=recorded_settings(protocol, model, data, grid=list(answers.grid)),
         weights=weights_fingerprint(objective),
         data=data.fingerprint,
         warnings=data.seen_in_training(model),

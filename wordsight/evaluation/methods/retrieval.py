@@ -9,7 +9,7 @@ on the backbone with random weights, and CCA, PLS and kernel CCA of the same ima
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.corpus.splits import part_of
-from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import extract_features
 from wordsight.evaluation.features.feature_checks import flat
@@ -47,6 +46,7 @@ from wordsight.evaluation.image_text.text_sides import (
     text_sides,
     with_backbone,
 )
+from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.bootstrap import clustered_interval
 from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
@@ -303,15 +303,7 @@ def _frame(
             "texts": len(shown.texts),
             "known_texts": int(asked.known_T.sum()),
         },
-        settings={
-            **asdict(protocol.settings),
-            "text_side": side.name,
-            "similarity": asked.similarity,
-            "view": model.image_size,
-            "precision": str(precision_on(model.device)).removeprefix("torch."),
-            "split": data.split,
-            "corpus": data.corpus.name,
-        },
+        settings=recorded_settings(protocol, model, data, text_side=side.name, similarity=asked.similarity),
         weights=weights_fingerprint(model.objective),
         data=data.fingerprint,
     )

@@ -7,7 +7,8 @@ than the one view of each image that other probes see. All layers are learned in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,14 +21,13 @@ from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.classifiers.sgd_heads import Grids, Head
 from wordsight.evaluation.features.augmented_views import TEN, LearnedImages, crop_batches
 from wordsight.evaluation.features.of_task import present_layers
-from wordsight.evaluation.methods.task_results import random_init_outcomes, task_result, with_random_init
+from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
-from wordsight.evaluation.metrics.outcomes import Outcomes, outcomes_of
+from wordsight.evaluation.metrics.outcomes import outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
-from wordsight.evaluation.tasks.task_checks import check_task
 from wordsight.progress import progress_bar
 from wordsight.ranges import (
     AtLeastOne,
@@ -140,32 +140,13 @@ def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Resul
         InputError: When the task can't be measured, the network has none of the layers, or learning diverges.
     """
     settings: SgdProbeSettings = protocol.settings
-    notes = check_task(task)
 
-    def outcomes(score: LayerScore) -> Outcomes:
-        return outcomes_of(task.test.hashes, score.scores, task.test.targets, settings.average_precision)
+    def score(backbone: Backbone, what: str) -> Iterator[TaskScore]:
+        for layer, found in probe_layers(model, backbone, task, settings, what).items():
+            outcomes = outcomes_of(task.test.hashes, found.scores, task.test.targets, settings.average_precision)
+            yield TaskScore(found.value, found.per_class, outcomes, {"features": found.features}, layer=layer)
 
-    def measured_random_init(backbone: Backbone) -> dict[str, Outcomes]:
-        found = probe_layers(model, backbone, task, settings, "random weights")
-        return {layer: outcomes(score) for layer, score in found.items()}
-
-    scores = probe_layers(model, model.backbone, task, settings, "trained")
-    random_init = random_init_outcomes(model, task, protocol, measured_random_init)
-    results = []
-    for layer, score in scores.items():
-        result = task_result(
-            model,
-            task,
-            protocol,
-            score.value,
-            score.per_class,
-            side=settings.image_size or model.image_size,
-            counts={"features": score.features},
-            outcomes=outcomes(score),
-        )
-        part = layer if len(scores) > 1 else ""
-        results.append(with_random_init(replace(result, warnings=notes, part=part), random_init[layer]))
-    return results
+    return measure_task(model, task, protocol, score, side=settings.image_size or model.image_size)
 
 
 def probe_layers(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from wordsight.concepts.apply import concepts_of
 from wordsight.corpus.store import Corpus
-from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.image_text.few_guesses import no_difference
 from wordsight.evaluation.image_text.similarity import Held
+from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
 from wordsight.evaluation.metrics.classification import chance_average_precision, mean_of_known
 from wordsight.evaluation.metrics.outcomes import Outcomes
@@ -331,14 +331,7 @@ def _result(
             "concepts": int(known.sum()),
             "of_concepts": len(concepts),
         },
-        settings={
-            **asdict(protocol.settings),
-            "view": model.image_size,
-            "precision": str(precision_on(model.device)).removeprefix("torch."),
-            "split": data.split,
-            "corpus": data.corpus.name,
-            "concepts": concepts.kind,
-        },
+        settings=recorded_settings(protocol, model, data, concepts=concepts.kind),
         weights=weights_fingerprint(model.objective),
         data=f"{data.fingerprint} {concepts.fingerprint}",
         warnings=[*data.seen_in_training(model), *notes],

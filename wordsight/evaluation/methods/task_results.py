@@ -1,126 +1,23 @@
-"""What results of tasks have in common: their fields, and the numbers of the random init, which are cached."""
+"""What results of tasks are read beside: chance, the most frequent class, the randomly initialised copy."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wordsight.device import precision_on
-from wordsight.environment import installed_versions
-from wordsight.evaluation.features.cache import key_of, load_outcomes, store_outcomes
 from wordsight.evaluation.metrics.bootstrap import paired_test
 from wordsight.evaluation.metrics.classification import (
     CHANCE,
     MOST_FREQUENT_CLASS,
-    TOP1,
     chance_mean_precision,
     chance_of_classes,
-    standard_error,
 )
 from wordsight.evaluation.metrics.outcomes import Outcomes
-from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
-from wordsight.vision.backbones import Backbone
-from wordsight.vision.inference import behaviour, weights_fingerprint
-
-
-def task_result(
-    model: EvaluatedModel,
-    task: Task,
-    protocol: Protocol,
-    value: float,
-    per_class: NDArray[np.float64],
-    *,
-    side: int,
-    counts: dict[str, int],
-    outcomes: Outcomes,
-) -> Result:
-    """A result with everything that is known before the randomly initialised copy's numbers.
-
-    Args:
-        model: What was measured.
-        task: On what.
-        protocol: How.
-        value: The number in percent.
-        per_class: The same for each class ``[K]``; NaN where there is none.
-        side: Side of the view in pixels.
-        counts: How many of what, besides classes and images.
-        outcomes: What became of each test image.
-    """
-    return Result(
-        task=task.name,
-        protocol=protocol.name,
-        metric="mAP" if task.multilabel else TOP1,
-        value=value,
-        baselines=baselines_of(task, outcomes.more),
-        more=outcomes.more,
-        standard_error=None if task.multilabel else standard_error(value, len(task.test)),
-        per_class={
-            name: float(each)
-            for name, each in zip(task.class_names, per_class, strict=True)
-            if not math.isnan(float(each))
-        },
-        counts={
-            "classes": len(task.class_names),
-            "train_images": len(task.train),
-            "test_images": len(task.test),
-            **counts,
-        },
-        settings={
-            **as_written(protocol.settings),
-            "view": side,
-            "precision": str(precision_on(model.device)).removeprefix("torch."),
-            "split": task.split_rule,
-            "source": task.spec,
-        },
-        weights=weights_fingerprint(model.backbone),
-        data=task.fingerprint,
-        outcomes=outcomes,
-    )
-
-
-def as_written(settings: Any) -> dict[str, Any]:
-    """A dataclass of settings as JSON gives it back: lists in place of tuples."""
-    found: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    return found
-
-
-def random_init_outcomes(
-    model: EvaluatedModel, task: Task, protocol: Protocol, measure: Callable[[Backbone], dict[str, Outcomes]]
-) -> dict[str, Outcomes]:
-    """What becomes of the test images under the same network with random weights; found again where it was measured.
-
-    Args:
-        model: What is measured.
-        task: On what.
-        protocol: How; its name does not matter, its method and settings do.
-        measure: Gives a backbone's outcomes, by name.
-    """
-    random_init = model.random_backbone()
-    key = key_of(
-        protocol.method,
-        asdict(protocol.settings),
-        model.image_size,
-        model.device.type,
-        task.fingerprint,
-        weights_fingerprint(random_init),
-        behaviour(random_init, model.image_size),
-        installed_versions(),
-    )
-    kept = load_outcomes(key)
-    if kept is not None:
-        return kept
-    found = measure(random_init)
-    store_outcomes(key, found, task=task.name, method=protocol.method)
-    return found
 
 
 def with_random_init(result: Result, random_init: Outcomes) -> Result:

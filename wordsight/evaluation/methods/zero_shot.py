@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wordsight.device import precision_on
 from wordsight.errors import InputError
 from wordsight.evaluation.image_text.few_guesses import few_classes, guesses_of, no_difference
 from wordsight.evaluation.image_text.text_sides import (
@@ -34,6 +33,7 @@ from wordsight.evaluation.image_text.text_sides import (
     text_sides,
     with_backbone,
 )
+from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
 from wordsight.evaluation.metrics.classification import (
     CHANCE,
@@ -225,16 +225,9 @@ def _of_side(
             "test_images": len(task.test),
             "texts": len(said.texts),
         },
-        settings={
-            **asdict(settings),
-            "names": said.source,
-            "text_side": side.name,
-            "similarity": asked.similarity,
-            "view": model.image_size,
-            "precision": str(precision_on(model.device)).removeprefix("torch."),
-            "split": task.split_rule,
-            "source": task.spec,
-        },
+        settings=recorded_settings(
+            protocol, model, task, names=said.source, text_side=side.name, similarity=asked.similarity
+        ),
         weights=weights_fingerprint(model.objective),
         data=task.fingerprint,
         warnings=[*task.notes, *said.notes, *asked.notes, *_unknown(said, asked), *_alike(said, asked), *crowded],

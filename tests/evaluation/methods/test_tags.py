@@ -345,5 +345,5 @@ def test_a_head_that_diverged_is_refused(make_tagged: MakeTagged) -> None:
 
 def test_a_split_without_masked_captions_can_be_asked_for_tags_alone() -> None:
     protocols_for(["tags"], CorpusSplit)
-    with pytest.raises(InputError, match="masked-words asks about"):
+    with pytest.raises(InputError, match="masked-words expects"):
         protocols_for(["masked-words"], CorpusSplit)

@@ -48,13 +48,14 @@ def precision_on(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """Run what follows in the precision that pays on a device; it changes nothing where that is float32.
+def autocast(device: torch.device, precision: torch.dtype | None = None) -> torch.autocast:
+    """Compute what follows in a precision, float32 sums and norms excepted; it changes nothing where that is float32.
 
     Args:
         device: Where the network runs.
+        precision: ``torch.bfloat16`` or ``torch.float32``; None for :func:`precision_on` of the device.
     """
     import torch
 
-    precision = precision_on(device)
+    precision = precision or precision_on(device)
     return torch.autocast(device.type, precision, enabled=precision != torch.float32)

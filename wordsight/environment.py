@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from wordsight.parallel import cores
 
 _ALL = ("wordsight", "torch", "torchvision", "timm", "transformers", "lightning", "numpy", "pyarrow", "pillow")
 # Those that the number of a measurement depends on.
@@ -26,7 +27,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "gpus": devices,
         "packages": found,

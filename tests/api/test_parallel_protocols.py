@@ -52,7 +52,7 @@ def test_tasks_side_by_side_give_what_they_give_one_after_another(
 
 
 def test_as_many_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("wordsight.api.parallel_protocols.cores", lambda: 16)
     monkeypatch.setattr(parallel_protocols, "_free_bytes", lambda: 1e11)
     assert processes_for(3, 0, "cpu") == 3
     assert processes_for(9, 0, "cpu") == 4

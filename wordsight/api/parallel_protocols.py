@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.errors import InputError, SomeFailedError, settled
+from wordsight.parallel import cores
 from wordsight.progress import console, track
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def processes_for(tasks: int, asked: int, device: str) -> int:
         raise InputError(f"jobs is {asked}", where="--jobs", expected="0 for as many as there is room for, or more")
     if tasks < 2 or asked:
         return min(tasks, asked) or 1
-    room = [tasks, (os.cpu_count() or 1) // _CORES_EACH, int(_free_bytes() // _BYTES_EACH)]
+    room = [tasks, cores() // _CORES_EACH, int(_free_bytes() // _BYTES_EACH)]
     if device == "cuda":
         import torch
 
@@ -58,7 +58,7 @@ def side_by_side(call: Callable[..., list[Result]], each: Sequence[Mapping[str, 
     """
     import joblib
 
-    threads = max(1, (os.cpu_count() or 1) // processes)
+    threads = max(1, cores() // processes)
     with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
         found = joblib.Parallel(return_as="generator")(joblib.delayed(_quietly)(call, one) for one in each)
         given = list(track(found, f"tasks, {processes} at a time", total=len(each)))

@@ -15,6 +15,7 @@ from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.counting import captions_of
 from wordsight.concepts.kmeans import kmeans, library, nearest
 from wordsight.corpus.store import Corpus
+from wordsight.device import chosen_device
 from wordsight.errors import InputError, unknown
 from wordsight.language.model_folder import model_files, model_folder
 from wordsight.language.sentence_vectors import Pool, SentenceVectors, sentence_vectors, vectors_of
@@ -191,11 +192,9 @@ def files_of_clusters(settings: ClustersSettings) -> list[Path]:
 
 
 def _model(name: str) -> LanguageModel:
-    import torch
-
     from wordsight.language.model import load_language_model
 
-    return load_language_model(name).to("cuda" if torch.cuda.is_available() else "cpu")
+    return load_language_model(name).to(chosen_device("auto"))
 
 
 def _check_enough(corpus: Corpus, settings: ClustersSettings, split: str) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from operator import length_hint
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from wordsight.corpus.packing import Packing
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.locks import sole_writer
+from wordsight.parallel import cores, ordered_map
 from wordsight.progress import track
 from wordsight.ranges import (
     AtLeastOne,
@@ -150,26 +148,14 @@ _Item = Rejected | tuple[Example, PackedImage, list[Rejected]]
 
 def _packed(reader: Reader, settings: BuildSettings) -> Iterator[_Item]:
     """Every example with its image packed, in the reader's order: images are decoded on several threads."""
-    threads = settings.threads or cpu_count() or 1
-    waiting: deque[Rejected | Future[_Item]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="pack")
-    try:
-        for item in reader:
-            waiting.append(item if isinstance(item, Rejected) else pool.submit(_pack, item, settings))
-            if len(waiting) > threads * _AHEAD:
-                yield _done(waiting.popleft())
-        while waiting:
-            yield _done(waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
+    threads = settings.threads or cores()
+    return ordered_map(lambda item: _pack(item, settings), reader, workers=threads, ahead=threads * _AHEAD, name="pack")
 
 
-def _done(item: Rejected | Future[_Item]) -> _Item:
-    return item if isinstance(item, Rejected) else item.result()
-
-
-def _pack(example: Example, settings: BuildSettings) -> _Item:
+def _pack(example: Example | Rejected, settings: BuildSettings) -> _Item:
     """Check one example: its captions first, as they cost least."""
+    if isinstance(example, Rejected):
+        return example
     spoken, rejected = check_captions(example.id, example.spoken, settings.min_tokens, settings.max_tokens)
     if example.captions and not spoken and not (example.labels or example.boxes or example.article):
         return without_captions(example.id, rejected, settings.kept())

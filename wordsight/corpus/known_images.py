@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from wordsight.corpus.images import BadImage, picture_hash
 from wordsight.corpus.store import Corpus
 from wordsight.disk import check_readable
 from wordsight.errors import InputError
+from wordsight.parallel import ordered_map, readers
 from wordsight.progress import track
 
 FILE = "known_images.safetensors"
@@ -66,8 +66,8 @@ class KnownImages:
             except BadImage:
                 return ""
 
-        with ThreadPoolExecutor() as pool:
-            return list(track(pool.map(digest, images), "comparing with training images", total=len(images)))
+        found = ordered_map(digest, images, workers=readers())
+        return list(track(found, "comparing with training images", total=len(images)))
 
     def write(self, folder: Path) -> None:
         """Keep them in a folder, whole or not at all."""

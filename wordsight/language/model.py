@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wordsight.device import precision_on
+from wordsight.device import autocast
 from wordsight.disk import check_readable
 from wordsight.errors import InputError
 from wordsight.language.model_folder import check_weights, files_fingerprint, model_files, model_folder
 from wordsight.language.pretrained_head import read_token_classifier
+from wordsight.parallel import ordered_map
 
 
 class LanguageModel:
@@ -126,8 +126,13 @@ class LanguageModel:
 
     @torch.no_grad()
     def features_of_one_length(self, ids_BT: Tensor) -> Tensor:
-        """Token features of sentences of one length: ``[B, T]`` ids to ``[B, T, D]`` float32."""
-        with self._precision():
+        """Token features of sentences of one length: ``[B, T]`` ids to ``[B, T, D]`` float32.
+
+        In bf16 where that is the faster, matrix products are rounded, norms and the residual stream are not. Measured
+        on one AVX-512 core with ``minilm`` and 16 tokens: 870 sentences a second against 300 in float32; the features
+        differ by 0.7 % of their norm.
+        """
+        with autocast(self.device):
             tokens_BTD: Tensor = self._encoder(input_ids=ids_BT.long()).last_hidden_state
         return tokens_BTD.float()
 
@@ -141,28 +146,12 @@ class LanguageModel:
         if threads == 1:
             yield from map(self.features_of_one_length, batches_BT)
             return
-        waiting: deque[Future[Tensor]] = deque()
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
-            for ids_BT in batches_BT:
-                waiting.append(pool.submit(self.features_of_one_length, ids_BT))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from ordered_map(
+                self.features_of_one_length, batches_BT, workers=threads, prepare=partial(torch.set_num_threads, 1)
+            )
         finally:
-            pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)
-
-    def _precision(self) -> Any:
-        """bf16 where it is the faster: matrix products are rounded, norms and the residual stream are not.
-
-        Measured on one AVX-512 core with ``minilm`` and 16 tokens: 870 sentences a second against 300 in float32; the
-        features differ by 0.7 % of their norm.
-        """
-        if precision_on(self.device) == torch.bfloat16:
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
 
 
 def load_language_model(name: str) -> LanguageModel:

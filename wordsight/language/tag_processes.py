@@ -11,20 +11,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
 from wordsight.errors import InputError
 from wordsight.language.tagger import Part, Tagger
+from wordsight.parallel import ordered_map
 
 _Spans = list[list[tuple[int, int, Part]]]
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def tag_in_processes(chunks: Iterator[list[str]], count: int) -> Generator[tuple[list[str], _Spans], None, None]:
@@ -41,19 +35,14 @@ def tag_in_processes(chunks: Iterator[list[str]], count: int) -> Generator[tuple
         finally:
             idle.put(child)
 
-    threads = ThreadPoolExecutor(count)
-    waiting: deque[Future[tuple[list[str], _Spans]]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append(threads.submit(tag, chunk))
-            if len(waiting) > 2 * count:  # texts are read no further ahead than keeps every process busy
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
+    def kill() -> None:
         for child in children:
             child.kill()
-        threads.shutdown(cancel_futures=True)
+
+    try:
+        yield from ordered_map(tag, chunks, workers=count, name="tag", cut_short=kill)
+    finally:
+        kill()
         for child in children:
             child.communicate()
 

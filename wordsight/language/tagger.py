@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
 from wordsight.errors import InputError
+from wordsight.parallel import cores
 
 Part = Literal["noun", "adjective", "verb", "other"]
 
@@ -47,13 +48,13 @@ def tag_words(texts: Iterable[str], processes: int | None = None) -> Iterator[li
     Raises:
         InputError: When spaCy or its English model is not installed.
     """
-    from wordsight.language.tag_processes import processors, tag_in_processes
+    from wordsight.language.tag_processes import tag_in_processes
 
     tagger_name()
     remaining = iter(texts)
     if processes is None:
         first = list(islice(remaining, _WORTH_PROCESSES))
-        processes = processors() if len(first) == _WORTH_PROCESSES else 1
+        processes = cores() if len(first) == _WORTH_PROCESSES else 1
         remaining = chain(first, remaining)
     chunks = iter(lambda: list(islice(remaining, _CHUNK)), [])
     if processes > 1:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from wordsight.corpus.store import Corpus
-from wordsight.device import precision_on
+from wordsight.device import autocast
 from wordsight.errors import InputError
 from wordsight.objectives.objective import Objective
 from wordsight.objectives.tag_heads import tag_heads_of
@@ -62,10 +62,9 @@ def concept_means(
     views = PlainViews(corpus, examples, size)
     loader = DataLoader(views, batch_size=None, num_workers=workers)
     sums_K = {name: torch.full((head.last.out_features,), -math.inf).double() for name, head in heads.named.items()}
-    precision = precision_on(device)
     with torch.inference_mode(), evaluating(objective):
         for some in track(loader, "means of concepts", total=len(views)):
-            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            with autocast(device):
                 grid_BCHW = objective.backbone(objective.backbone.prepare(some.to(device)))
             for name, head in heads.named.items():
                 log_BK = log_probabilities(head(grid_BCHW.float()), heads.losses[name]).double()

@@ -21,9 +21,10 @@ from torch.utils.data import DataLoader
 from wordsight.batching.batch import Batch
 from wordsight.batching.steps import Steps
 from wordsight.corpus.known_images import KnownImages
-from wordsight.device import precision_on
+from wordsight.device import chosen_device, precision_on
 from wordsight.errors import InputError
 from wordsight.objectives import Look, Objective, build_objective, objective_kind
+from wordsight.parallel import cores
 from wordsight.progress import console, progress_bar
 from wordsight.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from wordsight.training.claim import claim
@@ -318,37 +319,32 @@ class _Trainer:
 
 
 def _fabric(settings: PretrainSettings) -> Fabric:
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device found", where="--device cuda", mend="give --device cpu or auto")
+    device = chosen_device(settings.device)
     # It announces its precision on standard error, which the recipe says already.
     for room in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(room).setLevel(logging.WARNING)
     # Under torchrun the processes are there already; otherwise they are spawned from this one.
     several = "ddp" if "TORCHELASTIC_RUN_ID" in os.environ else "ddp_spawn"
     return Fabric(
-        accelerator=device,
+        accelerator=device.type,
         devices=settings.devices,
         strategy=several if settings.devices > 1 else "auto",
         precision="bf16-mixed" if _bf16(settings, device) else "32-true",
     )
 
 
-def _bf16(settings: PretrainSettings, device: str) -> bool:
+def _bf16(settings: PretrainSettings, device: torch.device) -> bool:
     if settings.precision != "auto":
         return settings.precision == "bf16"
-    return precision_on(torch.device(device)) == torch.bfloat16
+    return precision_on(device) == torch.bfloat16
 
 
 def loaders(settings: PretrainSettings, fabric: Fabric) -> int:
     """Loader processes of each process of a run."""
     if settings.workers >= 0:
         return settings.workers
-    cores = os.cpu_count() or 1
     # On the CPU the backbone wants the cores: one process decodes ahead. A GPU wants to be fed.
-    return 1 if fabric.device.type == "cpu" else max(1, min(12, cores - 1) // fabric.world_size)
+    return 1 if fabric.device.type == "cpu" else max(1, min(12, cores() - 1) // fabric.world_size)
 
 
 def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> None:

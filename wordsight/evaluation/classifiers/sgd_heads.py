@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wordsight.device import precision_on
+from wordsight.device import autocast
 from wordsight.vision.backbones import Backbone
 
 
@@ -61,13 +61,11 @@ class Grids:
 
     def __init__(self, backbone: Backbone, layers: list[str], device: torch.device) -> None:
         self.backbone, self.layers, self.device = backbone, layers, device
-        precision = precision_on(device)
-        self._half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
 
     def of(self, views_BCHW: Tensor, colours_B3: Tensor | None = None) -> list[Tensor]:
         """From views uint8 ``[B, 3, H, W]`` to a grid for each layer."""
         colours_B3 = None if colours_B3 is None else colours_B3.to(self.device)
-        with torch.no_grad(), self._half:
+        with torch.no_grad(), autocast(self.device):
             seen = self.backbone.prepare(views_BCHW.to(self.device, non_blocking=True), colours_B3)
             if not self.layers:
                 return [self.backbone(seen)]

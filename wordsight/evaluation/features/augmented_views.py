@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,15 +14,13 @@ from torch import Tensor
 from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import checked_image
+from wordsight.parallel import cores, ordered_map
 from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import Crop, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
 
 # Batches of views that wait for the network.
 _AHEAD = 3
 TEN = 10
-
-P = TypeVar("P")
-V = TypeVar("V")
 
 
 class LearnedImages:
@@ -75,7 +69,7 @@ class LearnedImages:
             drawn = [each for each in colours if each is not None]
             return stack(views), torch.cat(drawn) if drawn else None, rows
 
-        yield from _ahead(views_of_rows, parts)
+        yield from ordered_map(views_of_rows, parts, ahead=max(_AHEAD, cores()), name="views")
 
     def _encoded(self, row: int) -> bytes | memoryview:
         image = self._images[row]
@@ -128,9 +122,8 @@ def crop_batches(
             ]
         )
 
-    yield from _ahead(
-        views_of_rows, [range(first, min(first + batch, len(images))) for first in range(0, len(images), batch)]
-    )
+    parts = [range(first, min(first + batch, len(images))) for first in range(0, len(images), batch)]
+    return ordered_map(views_of_rows, parts, ahead=max(_AHEAD, cores()), name="views")
 
 
 def views_of(
@@ -171,20 +164,3 @@ def five_crops(width: int, height: int, share: float, framing: Framing = "crop")
         for left in (whole.left, whole.right - across)
     ]
     return [*corners, middle]
-
-
-def _ahead(cut: Callable[[P], V], parts: Sequence[P]) -> Iterator[V]:
-    """What ``cut`` gives for each part in order, computed on threads ahead of its use."""
-    threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(threads, thread_name_prefix="views") as pool:
-        waiting: deque[Future[V]] = deque()
-        try:
-            for part in parts:
-                waiting.append(pool.submit(cut, part))
-                if len(waiting) > max(_AHEAD, threads):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

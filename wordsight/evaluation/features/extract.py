@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +14,9 @@ from torch.nn import functional
 
 from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.corpus.images import BadImage, decode_image
-from wordsight.device import precision_on
+from wordsight.device import autocast
 from wordsight.errors import InputError
+from wordsight.parallel import cores, ordered_map
 from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.inference import ready
@@ -62,18 +60,7 @@ def view_batches(
         rows = range(first, min(first + batch, len(images)))
         return stack([_view(images[row], size, crop_share, framing, f"{where} {row}") for row in rows])
 
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
-        waiting: deque[Future[Tensor]] = deque()
-        try:
-            for first in range(0, len(images), batch):
-                waiting.append(pool.submit(views, first))
-                if len(waiting) > max(_AHEAD, os.cpu_count() or 1):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    return ordered_map(views, range(0, len(images), batch), ahead=max(_AHEAD, cores()), name="decode")
 
 
 def _view(image: EncodedImage, size: int, crop_share: float, framing: Framing, name: str) -> NDArray[np.uint8]:
@@ -140,9 +127,7 @@ def pooled_layers(
         InputError: When an image can't be decoded, or there is no such layer.
     """
     device = device or torch.device("cpu")
-    precision = precision_on(device)
-    half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
-    with ready(backbone, device), torch.inference_mode(), half, progress_bar() as bar:
+    with ready(backbone, device), torch.inference_mode(), autocast(device), progress_bar() as bar:
         bar_task = bar.add_task(what, total=len(images), note="")
         for views in view_batches(images, size, crop_share, backbone.preprocessing.framing):
             seen = backbone.prepare(views.to(device, non_blocking=True))

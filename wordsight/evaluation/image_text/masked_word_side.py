@@ -22,7 +22,8 @@ from wordsight.concepts.languages import captions_to_read
 from wordsight.concepts.matrix_writer import Caption
 from wordsight.concepts.splitters import splitter
 from wordsight.corpus.store import Corpus
-from wordsight.evaluation.image_text.similarity import Asked, Text, half
+from wordsight.device import autocast
+from wordsight.evaluation.image_text.similarity import Asked, Text
 from wordsight.evaluation.image_text.tag_side import asked_of_shares, mean_shares, shares_of
 from wordsight.language.lemmas import stop_words
 from wordsight.language.model import LanguageModel
@@ -114,7 +115,7 @@ class MaskedWordSide:
                 target_Bm=torch.zeros((count, 1), dtype=torch.long, device=self.device),
                 weight_Bm=torch.ones((count, 1), device=self.device),
             )
-            with half(self.device):
+            with autocast(self.device):
                 grid_BCHW = self.objective.backbone(images_BCHW)
             logits_BV = self.objective.predict_masked(grid_BCHW.float(), words).logits_BmV[:, 0].float()
             return logits_BV.log_softmax(1)[:, columns]

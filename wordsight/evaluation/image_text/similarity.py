@@ -8,7 +8,6 @@ scores are made block by block, and ranks are counted alike for all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +18,6 @@ from torch import Tensor
 
 from wordsight.concepts.matrix_writer import Caption
 from wordsight.corpus.store import Corpus
-from wordsight.device import precision_on
 
 # Score of a text that an objective knows nothing of: below any other, and a number, so that such texts tie.
 UNKNOWN = -1e30
@@ -189,13 +187,3 @@ def grouped(vectors_TZ: Tensor, known_T: NDArray[np.bool_], group_T: NDArray[np.
     total_GZ = vectors_TZ.new_zeros(groups, vectors_TZ.shape[1]).index_add(0, places, vectors_TZ * counted[:, None])
     count_G = vectors_TZ.new_zeros(groups).index_add(0, places, counted)
     return total_GZ / count_G.clamp_min(1)[:, None]
-
-
-def half(device: torch.device) -> AbstractContextManager[None]:
-    """The precision that networks see images in on a device. Heads run in float32: two scores are often equal in bf16.
-
-    Args:
-        device: The device.
-    """
-    precision = precision_on(device)
-    return torch.autocast(device.type, precision, enabled=precision != torch.float32)

@@ -32,8 +32,9 @@ from wordsight.concepts.languages import captions_to_read
 from wordsight.concepts.matrix_writer import Caption
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
+from wordsight.device import autocast
 from wordsight.errors import InputError
-from wordsight.evaluation.image_text.similarity import UNKNOWN, Asked, Made, Text, half
+from wordsight.evaluation.image_text.similarity import UNKNOWN, Asked, Made, Text
 from wordsight.evaluation.models.evaluated_model import LearnedConcepts
 from wordsight.heads.tp import TagHead
 from wordsight.language.lemmas import noun_lemmas
@@ -187,7 +188,7 @@ class TagSide:
             return (log_nK + shift_K).log_softmax(1) if as_shares else log_nK
 
         def see(images_BCHW: Tensor) -> Tensor:
-            with half(self.device):
+            with autocast(self.device):
                 grid_BCHW = self.backbone(images_BCHW)
             return self.head.hidden(grid_BCHW.float())
 

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from wordsight.concepts.matrix_writer import Caption
 from wordsight.corpus.store import Corpus
-from wordsight.evaluation.image_text.similarity import Asked, Held, Text, grouped, half
+from wordsight.device import autocast
+from wordsight.evaluation.image_text.similarity import Asked, Held, Text, grouped
 from wordsight.progress import progress_bar
 
 # Texts that go through the tower together.
@@ -86,6 +87,6 @@ class TowerSide:
         )
 
     def _see(self, images_BCHW: Tensor) -> Tensor:
-        with half(self.device):
+        with autocast(self.device):
             vectors_BZ = self.towers.embed_images(images_BCHW)
         return functional.normalize(vectors_BZ.float(), dim=1)

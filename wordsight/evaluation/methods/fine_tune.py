@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wordsight.corpus.encoded_images import ImageSubset
-from wordsight.device import precision_on
+from wordsight.device import autocast
 from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.features.augmented_views import LearnedImages
@@ -203,7 +203,6 @@ def _learn(
     per_epoch = len(targets) // min(settings.batch, len(targets))
     steps = per_epoch * max(settings.epochs, math.ceil(settings.least_steps / per_epoch))
     optimizer = torch.optim.AdamW(_groups(network, settings), lr=settings.lr)
-    half = _half(device)
     network.train()
     with progress_bar() as bar:
         progress = bar.add_task(what, total=steps, note="")
@@ -213,7 +212,7 @@ def _learn(
             seen = network.backbone.prepare(
                 views.to(device, non_blocking=True), None if colours is None else colours.to(device)
             )
-            with half:
+            with autocast(device):
                 scores_BK = network(seen)
             loss = label_loss(scores_BK, targets[rows].to(device))
             optimizer.zero_grad()
@@ -251,14 +250,9 @@ def _scores(
 ) -> NDArray[np.float64]:
     found, framing = [], network.backbone.preprocessing.framing
     network.eval()
-    with progress_bar() as bar, torch.no_grad(), _half(device):
+    with progress_bar() as bar, torch.no_grad(), autocast(device):
         progress = bar.add_task(what, total=len(task.test), note="")
         for views in view_batches(task.test.images, side, settings.crop_share, framing):
             found.append(network(network.backbone.prepare(views.to(device))).double().cpu())
             bar.advance(progress, len(views))
     return np.array(torch.cat(found).numpy())
-
-
-def _half(device: torch.device) -> torch.autocast:
-    precision = precision_on(device)
-    return torch.autocast(device.type, precision, enabled=precision != torch.float32)

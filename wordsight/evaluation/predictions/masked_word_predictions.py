@@ -16,7 +16,7 @@ from torch import Tensor
 from wordsight.batching.batch import MaskedWords
 from wordsight.batching.masks import gather_masks
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
-from wordsight.device import precision_on
+from wordsight.device import autocast
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import BATCH, view_batches
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
@@ -111,12 +111,10 @@ def ask(
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     grid = (0, 0)
     last: Tensor | None = None
-    precision = precision_on(model.device)
-    half = torch.autocast(model.device.type, precision, enabled=precision != torch.float32)
     with ready(objective, model.device), torch.inference_mode(), progress_bar() as bar:
         progress = bar.add_task("masked words", total=len(rows), note="")
         for views, rows_per_image in _by_image(data, rows, model, crop_share):
-            with half:
+            with autocast(model.device):
                 grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(model.device)))
             if wrong_images:
                 # Each is shown the image before it, across batches too: a last batch may hold one image alone.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wordsight.corpus.encoded_images import CorpusImages, EncodedImage, ImageSubset
 from wordsight.corpus.store import Corpus
-from wordsight.device import precision_on
+from wordsight.device import autocast
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.metrics.classification import average_precision_slopes, mean_of_known
@@ -96,13 +96,12 @@ def hidden_features(
     Returns:
         float32 ``[N, D]`` of every head, by the name of its concept set, on the device.
     """
-    named, precision = heads.named, precision_on(device)
-    half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    named = heads.named
     kept: dict[str, list[Tensor]] = {name: [] for name in named}
     with ready(objective, device), torch.inference_mode(), progress_bar() as bar:
         progress = bar.add_task(what, total=len(images), note="")
         for views in view_batches(images, size, crop_share, objective.backbone.preprocessing.framing):
-            with half:
+            with autocast(device):
                 grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(device)))
             for name, head in named.items():
                 kept[name].append(head.hidden(grid_BCHW.float()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from wordsight.corpus.left_out import unread_in_words
 from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError, listed
 from wordsight.evaluation.tasks.parts import assign_splits
+from wordsight.parallel import ordered_map, readers
 from wordsight.progress import track
 
 # More bad examples than this and the task is not the one that its name says.
@@ -231,9 +231,8 @@ def _hashes(source: LabelledImages) -> list[str]:
             raise InputError(f"can't be read ({error.strerror or error})", where=str(image)) from error
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
-    with ThreadPoolExecutor() as pool:
-        rows = range(len(source.ids))
-        return list(track(pool.map(digest, rows), "reading images", total=len(rows)))
+    rows = range(len(source.ids))
+    return list(track(ordered_map(digest, rows, workers=readers()), "reading images", total=len(rows)))
 
 
 def _notes(source: LabelledImages, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:

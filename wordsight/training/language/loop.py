@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.device import precision_on
+from wordsight.device import autocast, precision_on
 from wordsight.errors import InputError
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps
 from wordsight.progress import progress_bar
@@ -126,7 +125,7 @@ class LanguageLoop:
 def masked_logits(model: Any, batch: MaskedBatch, precision: torch.dtype) -> Tensor:
     """Scores of all tokens at the places asked for, ``[M, V]`` float32; nothing is computed for the other places."""
     device = torch.device(model.device)
-    with torch.autocast(device.type, precision) if precision != torch.float32 else nullcontext():
+    with autocast(device, precision):
         present = None if batch.present_BT is None else batch.present_BT.long()
         tokens_BTD = model.bert(input_ids=batch.ids_BT, attention_mask=present).last_hidden_state
         logits_MV: Tensor = model.cls(tokens_BTD.flatten(0, 1)[batch.places_M])

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wordsight.device import chosen_device
 from wordsight.errors import InputError
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps, MaskSettings, held_out_batches
 from wordsight.language.sentences import Sentences, held_below, lot, tokenised
@@ -61,7 +62,7 @@ def train_language_model(
             run to be resumed, or the loss is no longer a number.
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
     """
-    device = _device(settings)
+    device = chosen_device(settings.device)
     before = begun(out, settings, resume=resume)
     vocabulary = _vocabulary(texts, settings) if before is None else read_vocabulary(out / VOCABULARY)
     tokenizer = _tokenizer(vocabulary, settings)
@@ -196,14 +197,6 @@ def _most_frequent(sentences: Sentences, held: NDArray[np.bool_]) -> int:
     """The token that a model without any context would always tell."""
     learned = sentences.ids[np.repeat(~held, sentences.lengths)]
     return len(SPECIAL) + int(np.bincount(learned[learned >= len(SPECIAL)] - len(SPECIAL)).argmax())
-
-
-def _device(settings: LanguageSettings) -> torch.device:
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device found", where="--device cuda", mend="give --device cpu or auto")
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(settings.device)
 
 
 def _tell(info: TrainedLanguageModel, sentences: Sentences, settings: LanguageSettings) -> None:

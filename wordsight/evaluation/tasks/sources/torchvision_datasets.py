@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from PIL import Image
 from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.errors import InputError, unknown
 from wordsight.evaluation.tasks.task import LabelledImages
+from wordsight.parallel import ordered_map, readers
 from wordsight.progress import track
 
 _TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
@@ -188,8 +188,8 @@ class Held(Sequence[EncodedImage]):
                 content = place.read_bytes() if isinstance(place, Path) else bytes(place)
             return hashlib.blake2b(content, digest_size=16).hexdigest()
 
-        with ThreadPoolExecutor() as pool:
-            return list(track(pool.map(digest, self._places), "reading images", total=len(self)))
+        found = ordered_map(digest, self._places, workers=readers())
+        return list(track(found, "reading images", total=len(self)))
 
 
 def _picture(place: tuple[Any, int]) -> Image.Image:

@@ -13,14 +13,14 @@ from wordsight.errors import InputError
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
-    from wordsight.evaluation import CaptionedSplit, CorpusSplit, EvaluatedModel, Protocol
+    from wordsight.evaluation import CaptionedSplit, CorpusSplit, EvalProtocol, EvaluatedModel
     from wordsight.language.features import MaskedCaptions
     from wordsight.language.model import LanguageModel
     from wordsight.training.run import Run
 
 
 def corpus_split(
-    run: Run, model: EvaluatedModel, corpus: Corpus, split: str | None, protocols: Sequence[Protocol]
+    run: Run, model: EvaluatedModel, corpus: Corpus, split: str | None, protocols: Sequence[EvalProtocol]
 ) -> CorpusSplit:
     """A split as the protocols ask about it: its captions are masked only where one of them asks for masked words.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wordsight.evaluation.comparison.render import Compared
+    from wordsight.evaluation.comparison.render import ComparisonReport
 
 
 def compare(
@@ -17,7 +17,7 @@ def compare(
     tasks: Sequence[str] = (),
     protocols: Sequence[str] = (),
     test: Sequence[str] = (),
-) -> Compared:
+) -> ComparisonReport:
     """Put the results of runs side by side, and test whether the best is better than the second-best.
 
     Runs that differ in their seed alone are one row, mean ± standard deviation.
@@ -34,14 +34,14 @@ def compare(
             protocols or two sets of data.
     """
     from wordsight.evaluation.comparison.compare_runs import compare_runs
-    from wordsight.evaluation.comparison.render import Compared, check_out, write_compared
+    from wordsight.evaluation.comparison.render import ComparisonReport, check_out, write_compared
     from wordsight.evaluation.comparison.significance import column_tests
 
     if out is not None:
         check_out(Path(out))
     table = compare_runs([Path(run) for run in runs], tasks, protocols)
     tests, untested = column_tests(table, test)
-    compared = Compared(table, tuple(tests), (*table.notes, *untested))
+    compared = ComparisonReport(table, tuple(tests), (*table.notes, *untested))
     if out is not None:
         write_compared(compared, Path(out))
     return compared

@@ -22,7 +22,7 @@ from wordsight.vision.network_spec import is_network
 if TYPE_CHECKING:
     from torch import nn
 
-    from wordsight.evaluation import EvalData, EvaluatedModel, Protocol, Result
+    from wordsight.evaluation import EvalData, EvalProtocol, EvaluatedModel, Result
     from wordsight.training.run import Run
     from wordsight.vision.preprocessing import Framing, Pixels
 
@@ -278,7 +278,7 @@ def _question(
     subject: EvaluatedModel,
     place: str,
     corpus: Corpus | None,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     flags: dict[str, Any],
 ) -> EvalData:
     """A task, or a split of a corpus as a protocol asks about it."""

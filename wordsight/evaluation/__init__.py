@@ -7,7 +7,7 @@ of task is a file and a line in ``tasks.TASKS``.
 from wordsight.evaluation.engine import check_expects, evaluate, open_protocol, opened_protocols, protocols_for
 from wordsight.evaluation.methods import METHODS
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel, LearnedConcepts
-from wordsight.evaluation.protocol import EvalData, Protocol, protocol_names
+from wordsight.evaluation.protocol import EvalData, EvalProtocol, protocol_names
 from wordsight.evaluation.results.result import Result, read_results
 from wordsight.evaluation.results.tables import print_results
 from wordsight.evaluation.tasks import TASKS, Task, open_task, task_names
@@ -19,9 +19,9 @@ __all__ = [
     "CaptionedSplit",
     "CorpusSplit",
     "EvalData",
+    "EvalProtocol",
     "EvaluatedModel",
     "LearnedConcepts",
-    "Protocol",
     "Result",
     "Task",
     "check_expects",

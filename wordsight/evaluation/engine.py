@@ -17,14 +17,14 @@ from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.models.weight_checks import check_weights
 from wordsight.evaluation.pretrained_on import pretraining_overlap, with_overlap
-from wordsight.evaluation.protocol import EvalData, Protocol, protocol_names, read_protocol
+from wordsight.evaluation.protocol import EvalData, EvalProtocol, protocol_names, read_protocol
 from wordsight.evaluation.results.result import Result, result_file
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.vision.inference import behaviour, weights_fingerprint
 
 
-def open_protocol(spec: str) -> Protocol:
+def open_protocol(spec: str) -> EvalProtocol:
     """A protocol by its name, or by a YAML file of one's own.
 
     Raises:
@@ -34,7 +34,7 @@ def open_protocol(spec: str) -> Protocol:
 
 
 def evaluate(
-    model: EvaluatedModel, data: EvalData, protocols: Sequence[str | Protocol], *, again: bool = False
+    model: EvaluatedModel, data: EvalData, protocols: Sequence[str | EvalProtocol], *, again: bool = False
 ) -> list[Result]:
     """Measure a model on one task or split under some protocols, and write each result into its folder of results.
 
@@ -81,7 +81,7 @@ def evaluate(
     return results
 
 
-def protocols_for(protocols: Sequence[str | Protocol], kind: type[Task] | type[CorpusSplit]) -> list[Protocol]:
+def protocols_for(protocols: Sequence[str | EvalProtocol], kind: type[Task] | type[CorpusSplit]) -> list[EvalProtocol]:
     """Open protocols; refuse those that don't exist or expect another kind of data, before anything is computed.
 
     Args:
@@ -97,7 +97,7 @@ def protocols_for(protocols: Sequence[str | Protocol], kind: type[Task] | type[C
     return opened
 
 
-def opened_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
+def opened_protocols(protocols: Sequence[str | EvalProtocol]) -> list[EvalProtocol]:
     """Open protocols, whatever data they expect.
 
     Args:
@@ -109,9 +109,9 @@ def opened_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
     if not protocols:
         expected = f"one of: {listed(protocol_names())}"
         raise InputError("no protocol was named", where="--protocol", expected=expected)
-    named: dict[str, Protocol] = {}
+    named: dict[str, EvalProtocol] = {}
     for each in protocols:
-        protocol = each if isinstance(each, Protocol) else open_protocol(each)
+        protocol = each if isinstance(each, EvalProtocol) else open_protocol(each)
         if named.setdefault(protocol.name, protocol) != protocol:
             raise InputError(
                 f"two protocols are called {protocol.name!r}",
@@ -121,7 +121,7 @@ def opened_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
     return list(named.values())
 
 
-def check_expects(protocol: Protocol, kind: type[Task] | type[CorpusSplit]) -> None:
+def check_expects(protocol: EvalProtocol, kind: type[Task] | type[CorpusSplit]) -> None:
     """Refuse a protocol that expects another kind of data.
 
     Args:
@@ -144,13 +144,13 @@ def _content(setting: Any) -> str:
     return hashlib.sha256(Path(setting).read_bytes()).hexdigest()
 
 
-def _known(model: EvaluatedModel, data: EvalData, protocol: Protocol, key: str) -> list[Result]:
+def _known(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> list[Result]:
     """All results of the same measurement, where they are there already."""
     found = [result for _, result in _filed(model, data, protocol) if result.key == key]
     return sorted(found, key=lambda result: result.place) if found and len(found) == found[0].parts else []
 
 
-def _filed(model: EvaluatedModel, data: EvalData, protocol: Protocol) -> Iterator[tuple[Path, Result]]:
+def _filed(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol) -> Iterator[tuple[Path, Result]]:
     """The results of a protocol that lie in the folder of a task or split."""
     for file in sorted((model.results_folder / data.name).glob(f"{protocol.name}*.json")):
         try:
@@ -162,7 +162,7 @@ def _filed(model: EvaluatedModel, data: EvalData, protocol: Protocol) -> Iterato
             yield file, result
 
 
-def _measured(model: EvaluatedModel, data: EvalData, protocol: Protocol, key: str) -> list[Result]:
+def _measured(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> list[Result]:
     started = time.perf_counter()
     found = METHODS[protocol.method].measure(model, data, protocol)
     seconds = round(time.perf_counter() - started, 3)
@@ -243,7 +243,7 @@ def _refuse_another_s(result: Result, folder: Path) -> None:
         )
 
 
-def _remove_older(model: EvaluatedModel, data: EvalData, protocol: Protocol, key: str) -> None:
+def _remove_older(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> None:
     """Parts that an earlier measurement by the same protocol had, and this one has not."""
     for file, result in list(_filed(model, data, protocol)):
         if result.key != key:

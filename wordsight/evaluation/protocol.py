@@ -45,7 +45,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvalProtocol:
     """A named, fully pinned way to evaluate.
 
     Args:
@@ -66,7 +66,7 @@ def protocol_names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
-def read_protocol(spec: Path | str, methods: Mapping[str, Method]) -> Protocol:
+def read_protocol(spec: Path | str, methods: Mapping[str, Method]) -> EvalProtocol:
     """Read a protocol.
 
     Args:
@@ -97,7 +97,7 @@ def read_protocol(spec: Path | str, methods: Mapping[str, Method]) -> Protocol:
             where=file,
             expected="a value for every setting of its method",
         )
-    return Protocol(file.stem, method, from_mapping(kind, content, str(file)), says)
+    return EvalProtocol(file.stem, method, from_mapping(kind, content, str(file)), says)
 
 
 def _protocol_file(spec: Path | str) -> Path:

@@ -12,7 +12,7 @@ from scipy.special import log_softmax, logsumexp
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
-from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Examples, Fitted, Wanted
+from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Examples, FitSpec, FittedClassifiers
 from wordsight.evaluation.features.normalised import normalised
 from wordsight.evaluation.solvers import Plan, Settings
 
@@ -30,11 +30,11 @@ def _problem(classes: int, n: int = 400, width: int = 30) -> tuple[NDArray[np.fl
 
 def fit(
     kind: str, features: Any, targets: Any, classes: int, penalties: Any = PENALTIES, positive: float = 1
-) -> Fitted:
-    return CLASSIFIERS[kind].fit(Examples(features, targets, classes), Wanted(penalties, positive, PLAN))
+) -> FittedClassifiers:
+    return CLASSIFIERS[kind].fit(Examples(features, targets, classes), FitSpec(penalties, positive, PLAN))
 
 
-def _weights(fitted: Fitted, place: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _weights(fitted: FittedClassifiers, place: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights and biases, read off the scores of the zero vector and of the unit vectors."""
     scores = fitted.scores(place, np.r_[np.zeros((1, width)), np.eye(width)].astype(np.float32))
     return scores[1:] - scores[0], scores[0]
@@ -102,10 +102,10 @@ def test_folds_solved_together_are_those_that_are_solved_alone(kind: str, severa
     labels: Any = (targets[:, None] >= np.arange(4)).astype(np.int8) if several else targets
     # The second fold learns nothing of class 3 where an image has one label.
     learned_FN = np.stack([np.arange(400) % 3 != 0, targets < 3])
-    wanted = Wanted((1e-2, 1.0), 2.0, PLAN, learned_FN[:, None])
+    wanted = FitSpec((1e-2, 1.0), 2.0, PLAN, learned_FN[:, None])
     together = CLASSIFIERS[kind].fit(Examples(features, labels, 4), wanted)
     for fold, rows in enumerate(learned_FN):
-        alone = CLASSIFIERS[kind].fit(Examples(features[rows], labels[rows], 4), Wanted((1e-2, 1.0), 2.0, PLAN))
+        alone = CLASSIFIERS[kind].fit(Examples(features[rows], labels[rows], 4), FitSpec((1e-2, 1.0), 2.0, PLAN))
         for place in range(2):
             found, expected = together.scores(place, features, fold), alone.scores(place, features)
             assert (np.isneginf(found) == np.isneginf(expected)).all()
@@ -119,7 +119,7 @@ def test_classes_may_have_folds_of_their_own() -> None:
     features, targets = _problem(3)
     labels = (targets[:, None] == np.arange(3)).astype(np.int8)
     learned_FKN = np.random.default_rng(0).random((2, 3, 400)) < 0.6
-    found = CLASSIFIERS["svm"].fit(Examples(features, labels, 3), Wanted((0.1,), 1.0, PLAN, learned_FKN))
+    found = CLASSIFIERS["svm"].fit(Examples(features, labels, 3), FitSpec((0.1,), 1.0, PLAN, learned_FKN))
     for fold in range(2):
         for k in range(3):
             rows = learned_FKN[fold, k]
@@ -133,7 +133,7 @@ def test_fits_that_did_not_finish_are_counted() -> None:
     features, targets = _problem(5)
     examples = Examples(features, targets, 5)
     stopped = Plan(settings=Settings(tolerance=1e-12, max_steps=1))
-    assert CLASSIFIERS["logistic"].fit(examples, Wanted((1e-3, 1e-2), 1.0, stopped)).unfinished == 2
+    assert CLASSIFIERS["logistic"].fit(examples, FitSpec((1e-3, 1e-2), 1.0, stopped)).unfinished == 2
     assert fit("logistic", features, targets, 5).unfinished == 0
 
 

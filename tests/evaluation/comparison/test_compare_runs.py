@@ -21,7 +21,7 @@ from wordsight.evaluation import Result
 from wordsight.evaluation.comparison.compare_runs import compare_runs
 from wordsight.evaluation.comparison.render import print_compared, to_csv, to_html, to_markdown
 from wordsight.evaluation.metrics.outcomes import Outcomes, write_outcomes
-from wordsight.evaluation.results.result import DRAW, Group, result_file
+from wordsight.evaluation.results.result import DRAW, ResultGroup, result_file
 
 CONFIG = {"objective": "icmlm", "backbone": "resnet18", "image_size": 64, "lr": 0.001, "seed": 0, "workers": 2}
 RESULT = Result("flowers", "logistic", "top-1 accuracy", 50.0, 30.0, {"chance": 10.0}, data="d1", settings={"pool": 1})
@@ -325,7 +325,7 @@ def test_a_test_of_a_mean_over_draws_is_of_other_draws_too(make_run: MakeRun) ->
     assert alone.interval[0] > 0
     for run, drawn in ((a, (71.0, 60.0, 70.0, 61.0)), (b, (55.0, 66.0, 56.0, 64.0))):
         file = result_file(run / "results", "flowers", "logistic")
-        groups = [Group(DRAW, f"draw {i}", 10, value) for i, value in enumerate(drawn)]
+        groups = [ResultGroup(DRAW, f"draw {i}", 10, value) for i, value in enumerate(drawn)]
         replace(Result.read(file), groups=groups).write(run / "results")
     test = compare([a, b]).tests[0].test
     assert test.difference == alone.difference

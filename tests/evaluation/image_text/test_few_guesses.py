@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from wordsight.evaluation.image_text.few_guesses import few_classes, few_texts, guesses_of, no_difference
-from wordsight.evaluation.image_text.similarity import Held
+from wordsight.evaluation.image_text.similarity import StoredEmbeddings
 
 NAMES = [f"class {k}" for k in range(21)]
 
@@ -41,10 +41,10 @@ def test_a_few_texts_that_are_first_for_half_of_the_images_are_said() -> None:
 
 def test_images_that_are_all_the_same_to_it_are_said_to_be() -> None:
     same = torch.ones(600, 3) * 7
-    (said,) = no_difference(Held(same))
+    (said,) = no_difference(StoredEmbeddings(same))
     assert "it sees no difference between the images, so this is chance" in said
     # The last of many differs.
     other = same.clone()
     other[-1, 0] += 0.01
-    assert no_difference(Held(other)) == []
-    assert no_difference(Held(same[:1])) == []
+    assert no_difference(StoredEmbeddings(other)) == []
+    assert no_difference(StoredEmbeddings(same[:1])) == []

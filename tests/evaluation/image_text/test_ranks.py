@@ -12,11 +12,11 @@ from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 from wordsight.evaluation.image_text import ranks as module
 from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks, turned
-from wordsight.evaluation.image_text.similarity import Held, Made
-from wordsight.evaluation.image_text.text_sides import UNKNOWN, Compared
+from wordsight.evaluation.image_text.similarity import LazyEmbeddings, StoredEmbeddings
+from wordsight.evaluation.image_text.text_sides import UNKNOWN, DotProduct
 
 
-def made(images: int, captions: int, seed: int = 0, ties: bool = False) -> tuple[Compared, np.ndarray, np.ndarray]:
+def made(images: int, captions: int, seed: int = 0, ties: bool = False) -> tuple[DotProduct, np.ndarray, np.ndarray]:
     """Random vectors, the image of each text, and all scores."""
     random = np.random.default_rng(seed)
     image_of_T = np.repeat(np.arange(images), random.integers(1, captions + 1, images))
@@ -24,7 +24,11 @@ def made(images: int, captions: int, seed: int = 0, ties: bool = False) -> tuple
     if ties:
         sides = [side.round() for side in sides]
     offset = random.normal(size=len(image_of_T)).astype(np.float32).round()
-    compared = Compared(Held(torch.from_numpy(sides[0])), Held(torch.from_numpy(sides[1])), torch.from_numpy(offset))
+    compared = DotProduct(
+        StoredEmbeddings(torch.from_numpy(sides[0])),
+        StoredEmbeddings(torch.from_numpy(sides[1])),
+        torch.from_numpy(offset),
+    )
     return compared, image_of_T, sides[0] @ sides[1].T + offset
 
 
@@ -58,14 +62,14 @@ def test_ranks_are_those_of_brute_force_whatever_the_blocks(ties: bool, monkeypa
 def test_no_more_than_a_block_of_scores_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compared, image_of_T, _ = made(40, 5)
     sizes = []
-    original = Compared._scores
+    original = DotProduct._scores
 
-    def watched(self: Compared, images_nZ: torch.Tensor, *texts: torch.Tensor) -> torch.Tensor:
+    def watched(self: DotProduct, images_nZ: torch.Tensor, *texts: torch.Tensor) -> torch.Tensor:
         found = original(self, images_nZ, *texts)
         sizes.append(found.numel())
         return found
 
-    monkeypatch.setattr(Compared, "_scores", watched)
+    monkeypatch.setattr(DotProduct, "_scores", watched)
     monkeypatch.setattr(module, "_IMAGES", 8)
     monkeypatch.setattr(module, "BLOCK", 80)
     pair_ranks(compared, image_of_T)
@@ -76,7 +80,7 @@ def test_recall_and_median_rank_are_open_clip_s() -> None:
     # open_clip's `get_metrics`: one text an image, places of the right ones in the sorted logits.
     random = np.random.default_rng(3)
     images, texts = (torch.nn.functional.normalize(torch.tensor(random.normal(size=(51, 9))).float()) for _ in range(2))
-    found = pair_ranks(Compared(Held(images), Held(texts), torch.zeros(51)), np.arange(51))
+    found = pair_ranks(DotProduct(StoredEmbeddings(images), StoredEmbeddings(texts), torch.zeros(51)), np.arange(51))
     logits = images @ texts.T
     for ranks, scores in zip(found, (logits, logits.T), strict=True):
         places = torch.where(scores.argsort(dim=-1, descending=True) == torch.arange(51)[:, None])[1].numpy()
@@ -109,7 +113,7 @@ def test_ties_are_the_mean_over_all_orders() -> None:
 
 
 def test_the_same_score_for_all_is_chance() -> None:
-    compared = Compared(Held(torch.zeros(6, 2)), Held(torch.ones(12, 2)), torch.zeros(12))
+    compared = DotProduct(StoredEmbeddings(torch.zeros(6, 2)), StoredEmbeddings(torch.ones(12, 2)), torch.zeros(12))
     by_image, by_text = pair_ranks(compared, np.repeat(np.arange(6), 2))
     assert same(by_image, chance_ranks(np.full(6, 10), np.full(6, 2)))
     assert same(by_text, chance_ranks(np.full(12, 5), np.full(12, 1)))
@@ -122,7 +126,7 @@ def test_the_same_score_for_all_is_chance() -> None:
 def test_a_text_that_is_unknown_comes_last_and_tells_images_apart_by_chance() -> None:
     images = torch.tensor([[1.0, 0], [0, 1]])
     texts = torch.tensor([[0.0, 0], [-9, -9], [0, 1]])
-    compared = Compared(Held(images), Held(texts), torch.tensor([UNKNOWN, 0, 0]))
+    compared = DotProduct(StoredEmbeddings(images), StoredEmbeddings(texts), torch.tensor([UNKNOWN, 0, 0]))
     by_image, by_text = pair_ranks(compared, np.array([0, 0, 1]))
     assert by_image.mean_n.tolist() == [2, 1]
     assert by_text.mean_n[0] == 1.5
@@ -135,7 +139,10 @@ def test_equal_texts_tie_also_where_their_block_has_another_shape(monkeypatch: p
     monkeypatch.setattr(module, "_IMAGES", 8)
     monkeypatch.setattr(module, "BLOCK", 8 * 13)
     by_image, _ = pair_ranks(
-        Compared(Held(torch.from_numpy(images)), Held(torch.from_numpy(texts)), torch.zeros(33)), np.arange(33)
+        DotProduct(
+            StoredEmbeddings(torch.from_numpy(images)), StoredEmbeddings(torch.from_numpy(texts)), torch.zeros(33)
+        ),
+        np.arange(33),
     )
     assert by_image.tied_n.tolist() == [32] * 33
 
@@ -158,6 +165,6 @@ def test_class_precision_is_scikit_learn_s_in_both_directions(ties: bool, monkey
 
 def test_vectors_can_be_made_when_they_are_wanted() -> None:
     compared, image_of_T, _ = made(20, 3)
-    lazy = Made(compared.images.block(slice(0, 20)) / 2, lambda some: 2 * some)
-    found = pair_ranks(Compared(lazy, compared.texts, compared.offset_T), image_of_T)
+    lazy = LazyEmbeddings(compared.images.block(slice(0, 20)) / 2, lambda some: 2 * some)
+    found = pair_ranks(DotProduct(lazy, compared.texts, compared.offset_T), image_of_T)
     assert all(same(one, other) for one, other in zip(found, pair_ranks(compared, image_of_T), strict=True))

@@ -18,7 +18,14 @@ from wordsight.errors import InputError
 from wordsight.evaluation import EvaluatedModel
 from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
 from wordsight.evaluation.image_text.tag_side import TagSide, concepts_in
-from wordsight.evaluation.image_text.text_sides import Compared, Text, asking, chosen_similarity, see_images, text_sides
+from wordsight.evaluation.image_text.text_sides import (
+    DotProduct,
+    TextQuery,
+    asking,
+    chosen_similarity,
+    see_images,
+    text_sides,
+)
 from wordsight.evaluation.image_text.tower_side import TowerSide
 from wordsight.language.model import load_language_model
 from wordsight.objectives import Facts
@@ -29,13 +36,13 @@ from wordsight.objectives.tag_prediction import TagPrediction
 from wordsight.training.concept_means import concept_means
 
 
-def scores_of(model: EvaluatedModel, texts: list[Text], similarity: str, images: list[bytes]) -> np.ndarray:
+def scores_of(model: EvaluatedModel, texts: list[TextQuery], similarity: str, images: list[bytes]) -> np.ndarray:
     """All scores of some images for some texts."""
     (side,) = text_sides(model).values()
     with asking(model):
         asked = side.ask(texts, similarity)
         seen = see_images(model, asked, images)
-        compared = Compared(seen, asked.texts, asked.offset_T)
+        compared = DotProduct(seen, asked.texts, asked.offset_T)
         return compared.scores(seen.block(slice(0, len(images))), slice(0, len(texts))).cpu().numpy()
 
 
@@ -63,7 +70,7 @@ def test_scores_of_tags_by_hand(model: EvaluatedModel, tmp_path: Path, images: l
     mean = train[::-1] / (2 * train.sum())
     asked = tag_model(model, train.tolist(), mean=mean.tolist(), words=concepts)
     number = {name: k for k, name in enumerate(concepts.names)}
-    texts = [Text(("red",)), Text(("red here",)), Text(("a red square",)), Text(("nothing known",))]
+    texts = [TextQuery(("red",)), TextQuery(("red here",)), TextQuery(("a red square",)), TextQuery(("nothing known",))]
     shares = np.zeros((4, len(concepts)))
     for row, words in enumerate((["red"], ["red", "here"], ["a", "red", "square"])):
         for word in words:
@@ -94,23 +101,23 @@ def test_concepts_asked_for_alone_have_probabilities_of_their_own(
     # Of a softmax only differences of scores can be told: "here" scores 0 in every image.
     p, here, red = probabilities(asked, images), concepts.names.index("here"), concepts.names.index("red")
     logits = np.log(p[:, red] / p[:, here])
-    found = scores_of(asked, [Text(("red",)), Text(("here",))], "log-probability", images)
+    found = scores_of(asked, [TextQuery(("red",)), TextQuery(("here",))], "log-probability", images)
     np.testing.assert_allclose(found[:, 0], -np.log1p(np.exp(-logits)), rtol=1e-4)
     np.testing.assert_allclose(found[:, 1], np.log(0.5), rtol=1e-5)
     # A divergence is one of distributions, whose probabilities sum to one.
     shares = 1 / (1 + np.exp(-np.log(p / p[:, [here]])))
     divergence = np.log(shares[:, red] / shares.sum(1))
-    np.testing.assert_allclose(scores_of(asked, [Text(("red",))], "kl", images)[:, 0], divergence, rtol=1e-4)
+    np.testing.assert_allclose(scores_of(asked, [TextQuery(("red",))], "kl", images)[:, 0], divergence, rtol=1e-4)
 
 
 def test_what_a_template_says_holds_for_no_class(tmp_path: Path) -> None:
     concepts = topic_set(coloured_corpus(tmp_path / "corpus", 1), np.zeros((3, 4)))
     concepts.names[:] = ["photo", "dog", "red", "never"]
     names = ["dog", "red dog", "photo", "tench"]
-    found = concepts_in(concepts, [Text((f"a photo of a {name}.",), name, "a photo of a .") for name in names])
+    found = concepts_in(concepts, [TextQuery((f"a photo of a {name}.",), name, "a photo of a .") for name in names])
     assert [[concepts.names[k] for k in row.indices] for row in found] == [["dog"], ["dog", "red"], ["photo"], []]
     # A sentence that stands for itself keeps all of its words.
-    assert concepts_in(concepts, [Text(("a photo of a dog.",))]).nnz == 2
+    assert concepts_in(concepts, [TextQuery(("a photo of a dog.",))]).nnz == 2
 
 
 def test_a_class_in_another_number_is_asked_about_by_the_form_that_is_known(tmp_path: Path) -> None:
@@ -118,7 +125,7 @@ def test_a_class_in_another_number_is_asked_about_by_the_form_that_is_known(tmp_
     concepts = topic_set(coloured_corpus(tmp_path / "corpus", 1), np.zeros((3, 4)))
     concepts.names[:] = ["men", "vase", "short", "axes"]
     names = ["man", "vases", "shorts", "axe", "tench", "old man"]
-    texts = [Text((f"a photo of a {name}.",), name, "a photo of a .") for name in names]
+    texts = [TextQuery((f"a photo of a {name}.",), name, "a photo of a .") for name in names]
     found = concepts_in(concepts, texts)
     assert [[concepts.names[k] for k in row.indices] for row in found] == [["men"], ["vase"], [], ["axes"], [], ["men"]]
     # Of another language's words nothing is known.
@@ -153,7 +160,7 @@ def test_what_a_head_says_of_every_image_is_no_answer_for_any(
         # Of every photo it says that it is red, whatever it sees, and of none that it is blue.
         asked.objective.tp.named["words"].last.bias.add_(torch.tensor([14.0, 0.0, -14.0]))
     images = [bytes(corpus.image_bytes(i)) for i in range(len(corpus))]
-    texts = [Text((name,)) for name in concepts.names]
+    texts = [TextQuery((name,)) for name in concepts.names]
     similarity = {"labels": "pmi", "probabilities": "kl"}[target]
     # Training has all three alike.
     assert set(scores_of(asked, texts, similarity, images).argmax(1)) == {0}
@@ -168,7 +175,9 @@ def test_any_objective_with_towers_is_asked_by_them(model: EvaluatedModel, image
     clip = TinyClip()
     (side,) = text_sides(replace(model, objective=clip)).values()
     assert isinstance(side, TowerSide)
-    scores = scores_of(replace(model, objective=clip), [Text(("a red square",)), Text(("blue",))], "cosine", images)
+    scores = scores_of(
+        replace(model, objective=clip), [TextQuery(("a red square",)), TextQuery(("blue",))], "cosine", images
+    )
     assert scores.shape == (3, 2)
     assert (np.abs(scores) <= 1 + 1e-6).all()
 
@@ -201,7 +210,12 @@ def test_masked_words_are_asked_in_a_neutral_text(model: EvaluatedModel, images:
     asked = replace(model, objective=objective, language=minilm)
     (side,) = text_sides(asked).values()
     assert isinstance(side, MaskedWordSide)
-    texts = [Text(("the dog",)), Text(("the dog and a cat",)), Text(("a chainsaw of the",)), Text(("x",), "cat", "")]
+    texts = [
+        TextQuery(("the dog",)),
+        TextQuery(("the dog and a cat",)),
+        TextQuery(("a chainsaw of the",)),
+        TextQuery(("x",), "cat", ""),
+    ]
     scores = scores_of(asked, texts, "log-probability", images)
     logits = objective.scores[None] * 1.0
     # Of each image the logits are those of its redness: the red one says dog, the blue one anything but.

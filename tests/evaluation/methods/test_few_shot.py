@@ -12,7 +12,7 @@ import torch
 from tests.evaluation.colour_words import COLOURS
 from tests.evaluation.conftest import array_task, picture, settings_of
 from wordsight.errors import InputError
-from wordsight.evaluation import EvaluatedModel, Protocol, evaluate, open_protocol, open_task
+from wordsight.evaluation import EvalProtocol, EvaluatedModel, evaluate, open_protocol, open_task
 from wordsight.evaluation.classifiers.few_shot_ridge import fit_shots
 from wordsight.evaluation.features.of_task import TaskFeatures
 from wordsight.evaluation.methods.few_shot import FewShotSettings, learn_from_few
@@ -180,6 +180,6 @@ def test_fewer_images_than_the_fewest_shots_are_refused(model: EvaluatedModel, c
         evaluate(model, open_task(f"folder:{colour_folder}"), [protocol])
 
 
-def _protocol() -> Protocol:
+def _protocol() -> EvalProtocol:
 
     return replace(open_protocol("few-shot"), name="fifty")

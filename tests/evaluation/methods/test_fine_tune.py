@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.evaluation.conftest import settings_of
 from wordsight.errors import InputError
-from wordsight.evaluation import EvaluatedModel, Protocol, Task, evaluate, open_task
+from wordsight.evaluation import EvalProtocol, EvaluatedModel, Task, evaluate, open_task
 from wordsight.evaluation.methods.fine_tune import FineTuneSettings, fine_tune
 from wordsight.vision.backbones import Backbone
 
@@ -90,7 +90,7 @@ def test_the_baseline_is_learned_from_scratch_once(model: EvaluatedModel, task: 
         built += 1
         return make()
 
-    brief = Protocol("brief", "fine-tune", BRIEF)
+    brief = EvalProtocol("brief", "fine-tune", BRIEF)
     seen = replace(model, random_backbone=random_init)
     (first,) = evaluate(seen, task, [brief])
     assert first.metric == "top-1 accuracy"

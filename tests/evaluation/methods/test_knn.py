@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from tests.evaluation.conftest import array_task, settings_of
 from wordsight.errors import InputError
-from wordsight.evaluation import EvaluatedModel, Protocol, evaluate, open_task
+from wordsight.evaluation import EvalProtocol, EvaluatedModel, evaluate, open_task
 from wordsight.evaluation.classifiers import nearest_neighbours
 from wordsight.evaluation.classifiers.nearest_neighbours import among_first, answers, nearest, unit_length, votes
 from wordsight.evaluation.features.of_task import TaskFeatures
@@ -165,7 +165,7 @@ def test_a_result_shows_every_number_of_neighbours_beside_random_weights(
     assert result.counts["neighbours"] == 20, "of equals the most"
     assert result.outcomes is not None
     assert result.outcomes.value == result.value
-    weighted = Protocol("knn-weighted", "knn", replace(KNN, vote="similarity"))
+    weighted = EvalProtocol("knn-weighted", "knn", replace(KNN, vote="similarity"))
     assert evaluate(model, task, [weighted])[0].value == 100
 
 

@@ -18,13 +18,13 @@ from sklearn.svm import LinearSVC
 
 from tests.evaluation.conftest import array_task, picture, settings_of, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import EvaluatedModel, Protocol, Task, evaluate, open_task
+from wordsight.evaluation import EvalProtocol, EvaluatedModel, Task, evaluate, open_task
 from wordsight.evaluation.classifiers.linear import Examples
 from wordsight.evaluation.features.of_task import TaskFeatures
 from wordsight.evaluation.methods import penalty_sweep
 from wordsight.evaluation.methods.linear_probe import ProbeScore, probe
 from wordsight.evaluation.methods.linear_probe_settings import ProbeSettings
-from wordsight.evaluation.methods.penalty_sweep import Swept, choose
+from wordsight.evaluation.methods.penalty_sweep import PenaltySweep, choose
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.solvers import Plan, Settings
 from wordsight.vision.backbones import Backbone, build_backbone
@@ -108,9 +108,9 @@ def test_voc07_svm_is_vissl_s_own_loop_over_scikit_learn() -> None:
     assert len(set(found.penalties)) > 1
 
 
-def _swept(settings: ProbeSettings, *values: float) -> Swept:
+def _swept(settings: ProbeSettings, *values: float) -> PenaltySweep:
     """The same values for each of two classes."""
-    return Swept(settings.penalties, np.array(values)[:, None].repeat(2, 1))
+    return PenaltySweep(settings.penalties, np.array(values)[:, None].repeat(2, 1))
 
 
 def test_the_strongest_of_equally_good_penalties_is_chosen() -> None:
@@ -132,12 +132,12 @@ def test_a_best_penalty_at_the_edge_is_said() -> None:
     assert choose(_swept(two, 60, 60), two)[1] == [], "one further in is as good"
 
 
-def _with_best_at(peak: float, monkeypatch: pytest.MonkeyPatch, settings: ProbeSettings) -> Swept:
+def _with_best_at(peak: float, monkeypatch: pytest.MonkeyPatch, settings: ProbeSettings) -> PenaltySweep:
     """A sweep in which the best penalty is known beforehand."""
 
-    def give(penalties: Sequence[float], *_: object) -> Swept:
+    def give(penalties: Sequence[float], *_: object) -> PenaltySweep:
         values = [90 - abs(math.log10(penalty / peak)) for penalty in penalties]
-        return Swept(tuple(penalties), np.array(values)[:, None].repeat(2, 1), unfinished=1, fits=10)
+        return PenaltySweep(tuple(penalties), np.array(values)[:, None].repeat(2, 1), unfinished=1, fits=10)
 
     monkeypatch.setattr(penalty_sweep, "_try", give)
     task = array_task(np.array([0, 1]), np.array([0, 1]), 2)
@@ -217,7 +217,7 @@ def test_fits_that_did_not_converge_are_counted_among_all() -> None:
 
 def test_each_class_may_have_a_penalty_of_its_own() -> None:
     settings = replace(settings_of("voc07-svm-vissl"), penalties=(0.1, 1.0, 10.0))
-    swept = Swept(settings.penalties, np.array([[10.0, 60.0, np.nan], [20, 50, np.nan], [5, 40, np.nan]]))
+    swept = PenaltySweep(settings.penalties, np.array([[10.0, 60.0, np.nan], [20, 50, np.nan], [5, 40, np.nan]]))
     penalties, _ = choose(swept, settings)
     assert penalties.tolist() == [1.0, 0.1, 1.0], "the middle one where there was nothing to choose by"
 
@@ -353,7 +353,7 @@ def test_parts_of_an_earlier_measurement_do_not_stay_beside_the_new_ones(
 ) -> None:
     task = open_task(f"folder:{colour_folder}")
     evaluate(model, task, ["few-shot", "logistic"])
-    shots = Protocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))
+    shots = EvalProtocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))
     evaluate(model, task, [shots])
     files = sorted(file.name for file in (model.results_folder / "colours").glob("*.json"))
     assert files == ["few-shot-2-shot.json", "logistic.json"]
@@ -363,11 +363,11 @@ def test_a_protocol_called_like_a_part_of_another_overwrites_nothing(
     model: EvaluatedModel, colour_folder: Path
 ) -> None:
     task = open_task(f"folder:{colour_folder}")
-    evaluate(model, task, [Protocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))])
+    evaluate(model, task, [EvalProtocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))])
     with pytest.raises(
         InputError, match=r"few-shot-2-shot.json: is a result of the protocol few-shot; give few-shot-2"
     ):
-        evaluate(model, task, [Protocol("few-shot-2-shot", "probe", LOGISTIC)])
+        evaluate(model, task, [EvalProtocol("few-shot-2-shot", "probe", LOGISTIC)])
 
 
 def test_a_class_that_all_images_have_can_not_be_measured_and_is_said() -> None:
@@ -383,7 +383,7 @@ def test_each_layer_has_a_result_of_its_own(model: EvaluatedModel, colour_folder
     network = build_backbone("resnet18")
     seen = replace(model, backbone=network, random_backbone=lambda: network, image_size=32)
     features = replace(LOGISTIC.features, layers=("conv13", "res3", "res5"))
-    layered = Protocol("layered", "probe", replace(LOGISTIC, features=features))
+    layered = EvalProtocol("layered", "probe", replace(LOGISTIC, features=features))
     results = evaluate(seen, open_task(f"folder:{colour_folder}"), [layered])
     assert [(result.part, result.counts["features"]) for result in results] == [("res3", 128), ("res5", 512)]
     files = sorted(file.name for file in (model.results_folder / "colours").glob("*.json"))

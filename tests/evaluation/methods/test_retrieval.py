@@ -25,10 +25,10 @@ from wordsight.corpus.encoded_images import CorpusImages
 from wordsight.errors import InputError
 from wordsight.evaluation import CorpusSplit, EvaluatedModel, Result
 from wordsight.evaluation.features.extract import view_batches
-from wordsight.evaluation.image_text.cca import Pairs, Projections, projected
-from wordsight.evaluation.image_text.pairs import one_text_each, shown_of
+from wordsight.evaluation.image_text.cca import Projections, TrainingPairs, projected
+from wordsight.evaluation.image_text.pairs import image_text_pairs, one_text_each
 from wordsight.evaluation.image_text.ranks import pair_ranks
-from wordsight.evaluation.image_text.text_sides import Text
+from wordsight.evaluation.image_text.text_sides import TextQuery
 from wordsight.evaluation.image_text.tower_side import TowerSide
 from wordsight.evaluation.methods import retrieval
 from wordsight.evaluation.methods.retrieval import RetrievalSettings
@@ -203,7 +203,9 @@ def test_projections_find_what_two_sides_have_in_common() -> None:
     known = np.ones(100, dtype=np.bool_)
     known[0] = False
     found = dict(
-        projected(Pairs(features[:300], vectors[:300]), features[300:], vectors[300:], known, Projections(10, 3, 100))
+        projected(
+            TrainingPairs(features[:300], vectors[:300]), features[300:], vectors[300:], known, Projections(10, 3, 100)
+        )
     )
     for name, least in (("CCA", 0.6), ("PLS", 0.5), ("kernel CCA", 0.3)):
         by_image, by_text = pair_ranks(found[name], np.arange(100))
@@ -220,7 +222,7 @@ def test_cca_is_scikit_learn_s_own() -> None:
     sides[1][:, :2] = sides[0][:, :2] + np.array([0.05, 0.3]) * sides[1][:, :2]
     learned = [side.astype(np.float32) for side in sides]
     sizes, known = Projections(4, 2, 20), np.ones(60, dtype=np.bool_)
-    (name, compared), *_ = projected(Pairs(*learned), learned[0], learned[1], known, sizes)
+    (name, compared), *_ = projected(TrainingPairs(*learned), learned[0], learned[1], known, sizes)
     assert name == "CCA"
     images, _ = CCA(2, tol=1e-9).fit(*learned).transform(*learned)
     # Whatever is rotated or scaled before it, CCA finds the same directions; of vectors of one scale, the same angles.
@@ -231,12 +233,14 @@ def test_cca_is_scikit_learn_s_own() -> None:
 
 def test_one_text_each_goes_around_the_captions(tmp_path: Path) -> None:
     corpus = coloured_corpus(tmp_path / "corpus", 1)
-    shown = shown_of(corpus, np.arange(3), "captions", TowerSide(TinyClip(), torch.device("cpu")))
+    shown = image_text_pairs(corpus, np.arange(3), "captions", TowerSide(TinyClip(), torch.device("cpu")))
     captions = [corpus.captions(i)[i % 2] for i in range(3)]
     assert [text.captions[0] for text in one_text_each(shown).texts] == captions
-    joined = shown_of(corpus, np.arange(3), "joined", TowerSide(TinyClip(), torch.device("cpu")))
-    assert joined.texts[0] == Text(tuple(corpus.captions(0)))
-    assert len(shown_of(corpus, np.arange(3), "articles", TowerSide(TinyClip(), torch.device("cpu"))).texts) == 0
+    joined = image_text_pairs(corpus, np.arange(3), "joined", TowerSide(TinyClip(), torch.device("cpu")))
+    assert joined.texts[0] == TextQuery(tuple(corpus.captions(0)))
+    assert (
+        len(image_text_pairs(corpus, np.arange(3), "articles", TowerSide(TinyClip(), torch.device("cpu"))).texts) == 0
+    )
 
 
 def test_what_can_t_be_asked_is_refused(model: EvaluatedModel, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torchvision.transforms import functional as theirs
 
 from tests.evaluation.conftest import encoded, picture, settings_of, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import EvaluatedModel, Protocol, evaluate, open_task
+from wordsight.evaluation import EvalProtocol, EvaluatedModel, evaluate, open_task
 from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.classifiers.sgd_heads import Head, window
 from wordsight.evaluation.features.augmented_views import LearnedImages, crop_batches, five_crops, views_of
@@ -203,7 +203,7 @@ def test_each_layer_has_a_result_beside_random_weights(model: EvaluatedModel, co
     random_init = layered()
     seen = replace(model, backbone=layered(), random_backbone=lambda: random_init, image_size=32)
     settings = replace(SMALL, one_label=replace(QUICK.one_label, epochs=1))
-    results = evaluate(seen, open_task(f"folder:{colour_folder}"), [Protocol("brief", "sgd-probe", settings)])
+    results = evaluate(seen, open_task(f"folder:{colour_folder}"), [EvalProtocol("brief", "sgd-probe", settings)])
     assert [(result.part, result.counts["features"]) for result in results] == [("res4", 256 * 16), ("res5", 512 * 4)]
     assert all(result.random_weights is not None for result in results)
     assert sorted(file.name for file in (model.results_folder / "colours").glob("*.json")) == [

@@ -18,7 +18,7 @@ from tests.evaluation.conftest import MadeReader, encoded, picture, settings_of,
 from wordsight.concepts import ConceptSet
 from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.errors import InputError
-from wordsight.evaluation import CorpusSplit, EvaluatedModel, LearnedConcepts, Protocol, evaluate, protocols_for
+from wordsight.evaluation import CorpusSplit, EvalProtocol, EvaluatedModel, LearnedConcepts, evaluate, protocols_for
 from wordsight.evaluation.methods.tags import BEST, BY_FREQUENCY, LEAST
 from wordsight.evaluation.metrics.classification import average_precision_of, chance_average_precision
 from wordsight.evaluation.metrics.outcomes import read_outcomes
@@ -255,7 +255,7 @@ def test_the_best_and_the_least_learned_concepts_are_named_with_their_counts(
 ) -> None:
     rows = [[0, 1, 1]] * 2 + [[0, 1, 0]] + [[1, 0, 0]] * 2 + [[1, 0, 1]]
     model, split = make_tagged(words=(rows, "labels", [10, 1, 0]))
-    protocol = Protocol("few", "tags", settings_of("tags", least_positives=2))
+    protocol = EvalProtocol("few", "tags", settings_of("tags", least_positives=2))
     (result,) = evaluate(model, split, [protocol])
     named = {(group.by, group.name): group for group in result.groups}
     assert named[BEST, "red"].count == 3
@@ -300,7 +300,7 @@ def test_each_of_several_sets_has_a_result_of_its_own(make_tagged: MakeTagged) -
 def test_topics_are_named_by_their_correlation(make_tagged: MakeTagged) -> None:
     shares = [[0.0, 0.9, 0.1]] * 2 + [[0.1, 0.9, 0]] + [[0.9, 0.1, 0.0]] * 3
     model, split = make_tagged(topics=(shares, "probabilities", [2.0, 2.0, 0.1]))
-    (result,) = evaluate(model, split, [Protocol("few", "tags", settings_of("tags", least_positives=2))])
+    (result,) = evaluate(model, split, [EvalProtocol("few", "tags", settings_of("tags", least_positives=2))])
     assert [group.by for group in result.groups] == [BEST] * 2 + [LEAST]
     values = [group.value for group in result.groups]
     assert values == sorted(values, reverse=True)

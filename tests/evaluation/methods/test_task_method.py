@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.conftest import array_task
-from wordsight.evaluation import EvaluatedModel, Protocol, Task
+from wordsight.evaluation import EvalProtocol, EvaluatedModel, Task
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified
 from wordsight.evaluation.results.result import Result
@@ -46,7 +46,7 @@ def test_each_layer_is_read_beside_the_copy_s(model: EvaluatedModel, task: Task)
         yield _score(task, 4 if trained else 1, "low", "5-shot")
         yield _score(task, 2 if trained else 3, "high", "5-shot")
 
-    low, high = measure_task(model, task, Protocol("own", "own", NoSettings()), score, side=32)
+    low, high = measure_task(model, task, EvalProtocol("own", "own", NoSettings()), score, side=32)
     assert (low.part, low.value, low.random_weights) == ("low-5-shot", 100, 25)
     assert (high.part, high.value, high.random_weights) == ("high-5-shot", 50, 75)
     assert low.warnings == ["of low"]
@@ -63,7 +63,7 @@ def test_one_layer_alone_needs_no_name(model: EvaluatedModel, task: Task) -> Non
     def score(_: Backbone, __: str) -> Iterator[TaskScore]:
         yield _score(task, 4, "high")
 
-    (result,) = measure_task(model, task, Protocol("own", "own", NoSettings()), score, side=32)
+    (result,) = measure_task(model, task, EvalProtocol("own", "own", NoSettings()), score, side=32)
     assert result.part == ""
 
 
@@ -80,7 +80,7 @@ def test_the_copy_is_measured_once_and_again_where_more_is_asked_of_it(model: Ev
             found = _score(task, 2)
             yield replace(found, named=dict.fromkeys(names, found.outcomes), complete=complete)
 
-        (result,) = measure_task(model, task, Protocol("own", "own", NoSettings()), score, side=32)
+        (result,) = measure_task(model, task, EvalProtocol("own", "own", NoSettings()), score, side=32)
         return result
 
     assert measured(("k = 1",)).baselines == measured(("k = 1",)).baselines == {"k = 1": 50}

@@ -20,7 +20,7 @@ from tests.evaluation.colour_words import (
 )
 from tests.evaluation.conftest import array_task, shrinking_backbone
 from wordsight.errors import InputError
-from wordsight.evaluation import EvaluatedModel, Protocol, Result, Task
+from wordsight.evaluation import EvalProtocol, EvaluatedModel, Result, Task
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.methods import zero_shot
 from wordsight.evaluation.methods.zero_shot import TOP1_KNOWN, ZeroShotSettings, score
@@ -203,7 +203,7 @@ def test_each_of_several_heads_has_a_result_of_its_own(model: EvaluatedModel, tm
     concepts = words_of(coloured_corpus(tmp_path / "corpus", 2))
     both = tag_model(model, words=concepts, again=concepts)
     task = folder_task(tmp_path / "colours", {"blue": "blue", "red": "red"})
-    results = zero_shot.measure(both, task, Protocol("zero-shot", "zero-shot", ZeroShotSettings()))
+    results = zero_shot.measure(both, task, EvalProtocol("zero-shot", "zero-shot", ZeroShotSettings()))
     assert [result.part for result in results] == ["words", "again"]
 
 

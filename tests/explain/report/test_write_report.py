@@ -16,7 +16,7 @@ import scipy.sparse
 from tests.explain.browser import needs_browser, printed_pages
 from wordsight.concepts import ConceptSet
 from wordsight.corpus import Corpus
-from wordsight.evaluation.results.result import Group, Result, SweepPoint
+from wordsight.evaluation.results.result import Result, ResultGroup, SweepPoint
 from wordsight.explain.report import gather, write_report
 from wordsight.explain.report.results import headlines, protocol_says, result_tables, warnings
 from wordsight.training.run import Run
@@ -254,9 +254,13 @@ def test_a_corpus_that_has_moved_is_told_in_its_place_and_can_be_given(
 def test_groups_of_a_result_stand_under_it_beside_their_baselines(make_run: MakeRun) -> None:
     run = make_run("tag-prediction")
     groups = [
-        Group("part of speech", "noun", 1200, 41.25, {"top-5": 70.5}, {"text only": 30.75, "text only, top-5": 60.5}),
-        Group("part of speech", "<i>verb", 300, 35.5, {"top-5": 65.5}, {"text only": 33.5, "text only, top-5": 61.0}),
-        Group("learned best", "dog", 17, 88.5, baselines={"chance": 12.5}),
+        ResultGroup(
+            "part of speech", "noun", 1200, 41.25, {"top-5": 70.5}, {"text only": 30.75, "text only, top-5": 60.5}
+        ),
+        ResultGroup(
+            "part of speech", "<i>verb", 300, 35.5, {"top-5": 65.5}, {"text only": 33.5, "text only, top-5": 61.0}
+        ),
+        ResultGroup("learned best", "dog", 17, 88.5, baselines={"chance": 12.5}),
     ]
     Result("scenes-test", "masked-words", "top-1", 40.0, more={"top-5": 69.0}, groups=groups).write(run.results_folder)
     html = write_report(run).read_text("utf-8")

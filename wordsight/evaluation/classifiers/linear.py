@@ -34,7 +34,7 @@ class Examples:
 
     Args:
         features: ``[N, D]``, float16 or float32.
-        targets: Classes ``[N]``; or 1, 0, -1 (left out) ``[N, K]``, one class against the rest.
+        targets: Classes ``[N]``; or 1, 0, -1 (left out) ``[N, K]``, one-vs-rest.
         classes: Number K of classes.
     """
 
@@ -49,7 +49,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedClassifiers:
     """Classifiers for each fold and class, one for each of some penalties.
 
     Args:
@@ -105,12 +105,12 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FitSpec:
     """How classifiers are to be fitted.
 
     Args:
         penalties: Every one of them is tried.
-        positive_weight: Weight of positives in one class against the rest.
+        positive_weight: Weight of positives in one-vs-rest.
         plan: Where and how far.
         learned_FKN: What each fold learns from, for each class ``[F, K, N]`` or for all ``[F, 1, N]``; None for one
             fold, of all examples.
@@ -128,47 +128,49 @@ class Wanted:
         return np.ones((1, 1, len(examples.features)), dtype=np.bool_)
 
 
-Fit = Callable[[Examples, Wanted], Fitted]
+Fit = Callable[[Examples, FitSpec], FittedClassifiers]
 
 
-def fit_logistic(examples: Examples, wanted: Wanted) -> Fitted:
+def fit_logistic(examples: Examples, spec: FitSpec) -> FittedClassifiers:
     """Logistic regression: mean cross-entropy + penalty / 2 ||W||², biases free.
 
     Counting the loss as a mean makes a penalty that was chosen on a part of the data mean the same on all of it
-    (scikit-learn's C is 1 / (penalty n)). One label an image: a softmax; several: one class against the rest.
+    (scikit-learn's C is 1 / (penalty n)). One label an image: a softmax; several: one-vs-rest.
 
     Args:
         examples: What is learned from.
-        wanted: How.
+        spec: How.
     """
     if examples.targets.ndim == 1:
-        return _fit_softmax(examples, wanted)
-    sides = _sides(examples, wanted)
-    count_T = (sides.weight_TN > 0).sum(1).double()
-    C_PT = 1 / (torch.tensor(wanted.penalties, dtype=torch.float64)[:, None] * count_T)
-    return _fit_sides(solve_logistic(examples.shared, sides.problems(C_PT), wanted.plan), sides)
+        return _fit_softmax(examples, spec)
+    binary = _one_vs_rest(examples, spec)
+    count_T = (binary.weight_TN > 0).sum(1).double()
+    C_PT = 1 / (torch.tensor(spec.penalties, dtype=torch.float64)[:, None] * count_T)
+    return _fit_one_vs_rest(solve_logistic(examples.shared, binary.problems(C_PT), spec.plan), binary)
 
 
-def fit_svm(examples: Examples, wanted: Wanted) -> Fitted:
-    """Linear SVMs with squared hinge, one class against the rest: ||w||² / 2 + C sum of losses, as liblinear has it.
+def fit_svm(examples: Examples, spec: FitSpec) -> FittedClassifiers:
+    """Linear SVMs with squared hinge, one-vs-rest: ||w||² / 2 + C sum of losses, as liblinear has it.
 
     Args:
         examples: What is learned from.
-        wanted: How; the penalties are C, the weight of the summed loss.
+        spec: How; the penalties are C, the weight of the summed loss.
     """
-    sides = _sides(examples, wanted)
-    return _fit_sides(solve_squared_hinge(examples.shared, sides.problems(_alike(sides, wanted)), wanted.plan), sides)
+    binary = _one_vs_rest(examples, spec)
+    return _fit_one_vs_rest(
+        solve_squared_hinge(examples.shared, binary.problems(_alike(binary, spec)), spec.plan), binary
+    )
 
 
-def fit_ridge(examples: Examples, wanted: Wanted) -> Fitted:
+def fit_ridge(examples: Examples, spec: FitSpec) -> FittedClassifiers:
     """Ridge regression on targets of +1 and -1: summed squares + alpha ||w||², all alphas from one eigendecomposition.
 
     Args:
         examples: What is learned from.
-        wanted: How; the penalties are alpha.
+        spec: How; the penalties are alpha.
     """
-    sides = _sides(examples, wanted)
-    return _fit_sides(solve_ridge(examples.features, sides.problems(_alike(sides, wanted)), wanted.plan), sides)
+    binary = _one_vs_rest(examples, spec)
+    return _fit_one_vs_rest(solve_ridge(examples.features, binary.problems(_alike(binary, spec)), spec.plan), binary)
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ CLASSIFIERS: dict[str, Classifier] = {
 
 
 @dataclass(frozen=True)
-class Sides:
+class OneVsRestTargets:
     """Classes that a fold can tell apart from the rest, a fold's after the other's.
 
     Args:
@@ -211,53 +213,53 @@ class Sides:
         return Problems(self.target_TN, torch.arange(count).repeat(places), penalty_PT.reshape(-1), self.weight_TN)
 
 
-def _sides(examples: Examples, wanted: Wanted) -> Sides:
+def _one_vs_rest(examples: Examples, spec: FitSpec) -> OneVsRestTargets:
     targets = examples.targets
     if targets.ndim == 1:
         targets = (targets[:, None] == np.arange(examples.classes)).astype(np.int8)
     positive_KN, negative_KN = (targets == 1).T, (targets == 0).T
-    folds_FKN = np.broadcast_to(wanted.folds_of(examples), (len(wanted.folds_of(examples)), *positive_KN.shape))
+    folds_FKN = np.broadcast_to(spec.folds_of(examples), (len(spec.folds_of(examples)), *positive_KN.shape))
     learned_FK = np.stack([(fold & positive_KN).any(1) & (fold & negative_KN).any(1) for fold in folds_FKN])
-    side_KN = np.where(positive_KN, 1.0, -1.0).astype(np.float32)
-    weight_KN = (np.where(positive_KN, wanted.positive_weight, 1.0) * (positive_KN | negative_KN)).astype(np.float32)
+    sign_KN = np.where(positive_KN, 1.0, -1.0).astype(np.float32)
+    weight_KN = (np.where(positive_KN, spec.positive_weight, 1.0) * (positive_KN | negative_KN)).astype(np.float32)
     pairs = list(zip(learned_FK, folds_FKN, strict=True))
-    target_TN = np.concatenate([side_KN[learned] for learned, _ in pairs])
+    target_TN = np.concatenate([sign_KN[learned] for learned, _ in pairs])
     weight_TN = np.concatenate([weight_KN[learned] * fold[learned] for learned, fold in pairs])
-    return Sides(torch.from_numpy(target_TN), torch.from_numpy(weight_TN), learned_FK)
+    return OneVsRestTargets(torch.from_numpy(target_TN), torch.from_numpy(weight_TN), learned_FK)
 
 
-def _alike(sides: Sides, wanted: Wanted) -> Tensor:
+def _alike(binary: OneVsRestTargets, spec: FitSpec) -> Tensor:
     """The same penalties for every class and fold, ``[P, T]``."""
-    return torch.tensor(wanted.penalties, dtype=torch.float64)[:, None].expand(-1, len(sides.target_TN))
+    return torch.tensor(spec.penalties, dtype=torch.float64)[:, None].expand(-1, len(binary.target_TN))
 
 
-def _fit_sides(fits: Fits, sides: Sides) -> Fitted:
-    pairs = list(zip(*np.nonzero(sides.learned_FK), strict=True))
+def _fit_one_vs_rest(fits: Fits, binary: OneVsRestTargets) -> FittedClassifiers:
+    pairs = list(zip(*np.nonzero(binary.learned_FK), strict=True))
     places = range(len(fits.objective_P) // max(len(pairs), 1))
     place: dict[tuple[int, int, int | None], int] = {
         (p, int(fold), int(k)): p * len(pairs) + t for p in places for t, (fold, k) in enumerate(pairs)
     }
-    return Fitted(fits, place, sides.learned_FK)
+    return FittedClassifiers(fits, place, binary.learned_FK)
 
 
-def _fit_softmax(examples: Examples, wanted: Wanted) -> Fitted:
+def _fit_softmax(examples: Examples, spec: FitSpec) -> FittedClassifiers:
     """Every penalty with every fold; a fold that lacks a class does without it."""
-    folds_FKN = wanted.folds_of(examples)
+    folds_FKN = spec.folds_of(examples)
     if folds_FKN.shape[1] > 1:
         raise ValueError("all classes of a softmax learn from the same examples")
     learned_FN = folds_FKN[:, 0]
     outputs, numbers = np.unique(examples.targets, return_inverse=True)
     learned_FK = np.stack([np.isin(np.arange(examples.classes), examples.targets[rows]) for rows in learned_FN])
-    folds, places = len(learned_FN), len(wanted.penalties)
-    C_PF = 1 / (torch.tensor(wanted.penalties, dtype=torch.float64)[:, None] * torch.from_numpy(learned_FN.sum(1)))
+    folds, places = len(learned_FN), len(spec.penalties)
+    C_PF = 1 / (torch.tensor(spec.penalties, dtype=torch.float64)[:, None] * torch.from_numpy(learned_FN.sum(1)))
     problems = Problems(
         torch.from_numpy(numbers.astype(np.int64)).expand(folds, -1),
         torch.arange(folds).repeat(places),
         C_PF.reshape(-1),
         torch.from_numpy(learned_FN.astype(np.float32)),
     )
-    fits = solve_multinomial(examples.shared, problems, len(outputs), wanted.plan, some_absent=True)
+    fits = solve_multinomial(examples.shared, problems, len(outputs), spec.plan, some_absent=True)
     place: dict[tuple[int, int, int | None], int] = {
         (p, fold, None): p * folds + fold for p in range(places) for fold in range(folds)
     }
-    return Fitted(fits, place, learned_FK, outputs)
+    return FittedClassifiers(fits, place, learned_FK, outputs)

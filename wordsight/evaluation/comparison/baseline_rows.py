@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wordsight.evaluation.comparison.compared_run import ComparedRun, view_of
-from wordsight.evaluation.comparison.comparison_table import Cell, Column, Row, result_of
+from wordsight.evaluation.comparison.comparison_table import Cell, Column, ComparisonRow, result_of
 from wordsight.evaluation.results.result import Result
 
 
-def baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterator[Row]:
+def baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterator[ComparisonRow]:
     """The networks with random weights, and whatever else is the same for all runs of a column."""
     networks = list(dict.fromkeys(network for run in runs for network in _networks(run, runs)))
     for network in networks:
@@ -25,7 +25,9 @@ def baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterato
             distinct = tuple(dict.fromkeys(values))
             cells.append(Cell(distinct) if distinct else None)
         if any(cells):
-            yield Row("random weights" if len(networks) == 1 else f"random weights, {network.name}", (), tuple(cells))
+            yield ComparisonRow(
+                "random weights" if len(networks) == 1 else f"random weights, {network.name}", (), tuple(cells)
+            )
     names = dict.fromkeys(
         name
         for column in columns
@@ -44,7 +46,7 @@ def baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterato
             agree = len(same) == len(said) and max(same, default=0) - min(same, default=0) < 1e-6
             cells.append(Cell((same[0],)) if same and agree else None)
         if any(cells):
-            yield Row(name, (), tuple(cells))
+            yield ComparisonRow(name, (), tuple(cells))
 
 
 def _random_weights(result: Result, column: Column) -> float | None:

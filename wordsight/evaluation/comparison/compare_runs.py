@@ -12,7 +12,14 @@ from typing import Any
 from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.comparison.baseline_rows import baselines
 from wordsight.evaluation.comparison.compared_run import ComparedRun, read_run, view_of
-from wordsight.evaluation.comparison.comparison_table import Cell, Column, Comparison, Row, result_of, view_of_row
+from wordsight.evaluation.comparison.comparison_table import (
+    Cell,
+    Column,
+    Comparison,
+    ComparisonRow,
+    result_of,
+    view_of_row,
+)
 from wordsight.evaluation.comparison.footnotes import held_out_notes, own_baseline_notes, view_notes
 from wordsight.evaluation.metrics.classification import PER_CLASS, TOP5
 
@@ -191,17 +198,17 @@ def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _row(name: str, runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Row:
+def _row(name: str, runs: Sequence[ComparedRun], columns: Sequence[Column]) -> ComparisonRow:
     cells: list[Cell | None] = []
     for column in columns:
         found = [result for run in runs if (result := result_of(run, column)) is not None]
         values = tuple(value for result in found if (value := column.of(result)) is not None)
         interval = found[0].interval if len(found) == 1 and not column.further else None
         cells.append(Cell(values, interval=interval) if values else None)
-    return Row(name, tuple(runs), tuple(cells))
+    return ComparisonRow(name, tuple(runs), tuple(cells))
 
 
-def _with_views(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+def _with_views(rows: Sequence[ComparisonRow], columns: Sequence[Column]) -> list[ComparisonRow]:
     """The rows with the size of image in each cell, in columns whose rows were measured at several."""
     cells = [list(row.cells) for row in rows]
     for k, column in enumerate(columns):
@@ -213,7 +220,7 @@ def _with_views(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
     return [replace(row, cells=tuple(changed)) for row, changed in zip(rows, cells, strict=True)]
 
 
-def _placed(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
+def _placed(rows: Sequence[ComparisonRow], columns: Sequence[Column]) -> tuple[ComparisonRow, ...]:
     """The rows with the best and second-best of each column marked; equals share a place."""
     cells = [list(row.cells) for row in rows]
     for k, column in enumerate(columns):

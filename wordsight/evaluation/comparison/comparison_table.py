@@ -68,7 +68,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """A run, or several that differ in their seed alone.
 
     Args:
@@ -94,8 +94,8 @@ class Comparison:
     """
 
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    baselines: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
+    baselines: tuple[ComparisonRow, ...]
     notes: tuple[str, ...]
 
 
@@ -104,6 +104,6 @@ def result_of(run: ComparedRun, column: Column) -> Result | None:
     return next((one for one in run.results if (one.task, one.title) == (column.task, column.protocol)), None)
 
 
-def view_of_row(row: Row, column: Column) -> int | None:
+def view_of_row(row: ComparisonRow, column: Column) -> int | None:
     """The size of image in pixels at which a row was measured in a column; None where that is not known."""
     return next((view_of(one) for run in row.runs if (one := result_of(run, column)) is not None), None)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wordsight.evaluation.comparison.compared_run import ComparedRun
-from wordsight.evaluation.comparison.comparison_table import Column, Row, result_of
+from wordsight.evaluation.comparison.comparison_table import Column, ComparisonRow, result_of
 from wordsight.evaluation.pretrained_on import is_about_held_out
 
 
-def view_notes(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
+def view_notes(rows: Sequence[ComparisonRow], columns: Sequence[Column]) -> Iterator[str]:
     """Where one column holds numbers of different sizes of image: a reader should know."""
     for k, column in enumerate(columns):
         at: dict[int, list[str]] = {}

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from wordsight.atomic import write_text
 from wordsight.errors import InputError
-from wordsight.evaluation.comparison.comparison_table import Cell, Column, Comparison, Row, view_of_row
+from wordsight.evaluation.comparison.comparison_table import Cell, Column, Comparison, ComparisonRow, view_of_row
 from wordsight.evaluation.comparison.significance import ColumnTest
 from wordsight.evaluation.metrics.bootstrap import PairedTest
 from wordsight.spreadsheet import SpreadsheetWriter
@@ -25,7 +25,7 @@ _WIDEST_NAME, _WIDEST_COLUMN, _GAP = 34, 20, 2
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonReport:
     """A table, and what of it was tested.
 
     Args:
@@ -69,7 +69,7 @@ def check_out(out: Path) -> None:
         raise InputError("is a folder", where=f"--out {out}", expected="a file")
 
 
-def write_compared(compared: Compared, out: Path) -> None:
+def write_compared(compared: ComparisonReport, out: Path) -> None:
     """Write a comparison in the format that the file's ending says, whole or not at all.
 
     Raises:
@@ -79,7 +79,7 @@ def write_compared(compared: Compared, out: Path) -> None:
     write_text(out, _FORMATS[out.suffix.lower()](compared))
 
 
-def number(cell: Cell | None, row: Row | None = None) -> str:
+def number(cell: Cell | None, row: ComparisonRow | None = None) -> str:
     """A cell's mean and spread as text; with how many runs that is, where the row has more."""
     if cell is None:
         return ""
@@ -96,7 +96,7 @@ def said(test: PairedTest) -> str:
     return f"{_signed(test.difference)} points (95 %: {_signed(low)} to {_signed(high)}), {p_value}"
 
 
-def print_compared(compared: Compared, console: Console | None = None) -> None:
+def print_compared(compared: ComparisonReport, console: Console | None = None) -> None:
     """Print a comparison, in as many blocks of columns as the width asks for.
 
     Args:
@@ -123,7 +123,7 @@ def print_compared(compared: Compared, console: Console | None = None) -> None:
         console.print(f"note: {note}", markup=False, style="dim", soft_wrap=not console.is_terminal)
 
 
-def to_markdown(compared: Compared) -> str:
+def to_markdown(compared: ComparisonReport) -> str:
     """A comparison as a Markdown table, the best of a column bold and the second-best in italics."""
     table = compared.table
     heads = ["<br>".join(_literal(each) for each in _heads(column)) for column in table.columns]
@@ -147,7 +147,7 @@ def to_markdown(compared: Compared) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_csv(compared: Compared) -> str:
+def to_csv(compared: ComparisonReport) -> str:
     """A comparison as CSV, one line for each number."""
     text = io.StringIO()
     writer = SpreadsheetWriter(text, end="\n")
@@ -182,7 +182,7 @@ def to_csv(compared: Compared) -> str:
     return text.getvalue()
 
 
-def to_html(compared: Compared) -> str:
+def to_html(compared: ComparisonReport) -> str:
     """A comparison as one HTML file."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -208,7 +208,7 @@ def to_html(compared: Compared) -> str:
     )
 
 
-_FORMATS: dict[str, Callable[[Compared], str]] = {".md": to_markdown, ".csv": to_csv, ".html": to_html}
+_FORMATS: dict[str, Callable[[ComparisonReport], str]] = {".md": to_markdown, ".csv": to_csv, ".html": to_html}
 
 
 def _signed(value: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wordsight.errors import InputError, unknown
-from wordsight.evaluation.comparison.comparison_table import Column, Comparison, Row
+from wordsight.evaluation.comparison.comparison_table import Column, Comparison, ComparisonRow
 from wordsight.evaluation.metrics.bootstrap import PairedTest, paired_test
 from wordsight.evaluation.metrics.outcomes import Outcomes, read_outcomes
 from wordsight.evaluation.results.result import DRAW, result_file
@@ -76,21 +76,21 @@ def column_tests(comparison: Comparison, rows: Sequence[str] = ()) -> tuple[list
     return found, notes
 
 
-def _row_named(comparison: Comparison, name: str) -> Row:
+def _row_named(comparison: Comparison, name: str) -> ComparisonRow:
     for row in comparison.rows:
         if name == row.name or any(name in (run.name, str(run.path)) for run in row.runs):
             return row
     raise unknown("run", name, [row.name for row in comparison.rows], where="--test")
 
 
-def _leaders(comparison: Comparison, k: int) -> list[Row]:
+def _leaders(comparison: Comparison, k: int) -> list[ComparisonRow]:
     """The best and the second-best row of a column; two that share the first place have no test to pass."""
     placed = [(cell.place, row) for row in comparison.rows if (cell := row.cells[k]) is not None and cell.place]
     best, second = ([row for place, row in placed if place == wanted] for wanted in (1, 2))
     return [best[0], second[0]] if len(best) == 1 and second else []
 
 
-def _draws(row: Row, column: Column) -> list[float]:
+def _draws(row: ComparisonRow, column: Column) -> list[float]:
     """The value in each draw of the training images, the mean over the row's runs; none where there were no draws."""
     found = []
     for run in row.runs:
@@ -101,7 +101,7 @@ def _draws(row: Row, column: Column) -> list[float]:
     return [statistics.fmean(each) for each in zip(*found, strict=True)]
 
 
-def _outcomes(row: Row, column: Column) -> Iterator[Outcomes | None]:
+def _outcomes(row: ComparisonRow, column: Column) -> Iterator[Outcomes | None]:
     """What became of each image under each run that has a result in the column; None where that was not kept."""
     for run in row.runs:
         for result in run.results:

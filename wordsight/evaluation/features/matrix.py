@@ -18,7 +18,7 @@ from torch import Tensor
 from wordsight.evaluation.features.feature_checks import check_features
 
 
-class Rows(Protocol):
+class FeatureReader(Protocol):
     """A matrix whose rows are read when they are asked for."""
 
     @property
@@ -30,7 +30,7 @@ class Rows(Protocol):
     def __getitem__(self, rows: slice | NDArray[Any], /) -> NDArray[Any]: ...
 
 
-Features = Tensor | NDArray[Any] | Rows
+Features = Tensor | NDArray[Any] | FeatureReader
 
 
 @dataclass(frozen=True)

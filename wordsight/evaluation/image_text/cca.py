@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from wordsight.evaluation.image_text.similarity import Compared, Held
+from wordsight.evaluation.image_text.similarity import DotProduct, StoredEmbeddings
 from wordsight.progress import track
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Projections:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class TrainingPairs:
     """Images and texts that belong together.
 
     Args:
@@ -52,12 +52,12 @@ class Pairs:
 
 
 def projected(
-    pairs: Pairs,
+    pairs: TrainingPairs,
     features_NC: NDArray[np.float32],
     vectors_TZ: NDArray[np.float32],
     known_T: NDArray[np.bool_],
     settings: Projections,
-) -> Iterator[tuple[str, Compared]]:
+) -> Iterator[tuple[str, DotProduct]]:
     """Learn each projection from pairs, and project what is asked about.
 
     Args:
@@ -78,7 +78,7 @@ def projected(
     for name, fit in track(learn.items(), "projections", total=len(learn)):
         images, texts = fit(reduced, asked, settings)
         sides = [functional.normalize(torch.from_numpy(one.astype(np.float32)), dim=1) for one in (images, texts)]
-        yield name, Compared(Held(sides[0]), Held(sides[1]), offset_T)
+        yield name, DotProduct(StoredEmbeddings(sides[0]), StoredEmbeddings(sides[1]), offset_T)
 
 
 @dataclass(frozen=True)

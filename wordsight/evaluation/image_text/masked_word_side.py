@@ -23,8 +23,8 @@ from wordsight.concepts.matrix_writer import Caption
 from wordsight.concepts.splitters import splitter
 from wordsight.corpus.store import Corpus
 from wordsight.device import autocast
-from wordsight.evaluation.image_text.similarity import Asked, Text
-from wordsight.evaluation.image_text.tag_side import asked_of_shares, mean_shares, shares_of
+from wordsight.evaluation.image_text.similarity import TextQueries, TextQuery
+from wordsight.evaluation.image_text.tag_side import mean_shares, queries_of_shares, shares_of
 from wordsight.language.lemmas import stop_words
 from wordsight.language.model import LanguageModel
 from wordsight.objectives.objective import MaskedWordObjective
@@ -72,7 +72,7 @@ class MaskedWordSide:
         said = self.concepts.settings.get("language") or next(iter(self.concepts.languages), "en")
         return str(said).split("-")[0].lower()
 
-    def ask(self, texts: Sequence[Text], similarity: str, group_T: NDArray[np.int64] | None = None) -> Asked:
+    def ask(self, texts: Sequence[TextQuery], similarity: str, group_T: NDArray[np.int64] | None = None) -> TextQueries:
         """Make ready to compare images with the words of texts."""
         row_of = {token: row for row, token in enumerate(self.objective.candidates.tolist())}
         found = [self._rows(text, row_of) for text in texts]
@@ -85,9 +85,9 @@ class MaskedWordSide:
         if group_T is not None:
             share_TK = mean_shares(share_TK, group_T)
         columns = torch.from_numpy(asked if len(asked) else np.zeros(1, np.int64)).to(self.device)
-        return asked_of_shares(share_TK, similarity, self._seeing(columns), lambda kept: kept, self.device)
+        return queries_of_shares(share_TK, similarity, self._seeing(columns), lambda kept: kept, self.device)
 
-    def _rows(self, text: Text, row_of: dict[int, int]) -> NDArray[np.int64]:
+    def _rows(self, text: TextQuery, row_of: dict[int, int]) -> NDArray[np.int64]:
         """Candidates that are words of a text, or of a class's name."""
         read = " ".join(text.captions if text.name is None else (text.name,))
         words = {word.lower() for word in splitter("unicode").words(read)} - stop_words(self.language)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.corpus.store import Corpus
 from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks, sharing, turned
-from wordsight.evaluation.image_text.text_sides import Compared, Text, TextSide
+from wordsight.evaluation.image_text.text_sides import DotProduct, TextQuery, TextSide
 from wordsight.evaluation.metrics.classification import chance_average_precision
 from wordsight.evaluation.metrics.outcomes import parts_of_ratio
 from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
@@ -25,7 +25,7 @@ DIRECTIONS = ("image-to-text", "text-to-image")
 
 
 @dataclass(frozen=True)
-class Shown:
+class ImageTextPairs:
     """Images with their texts.
 
     Args:
@@ -37,7 +37,7 @@ class Shown:
 
     corpus: Corpus
     examples: NDArray[np.int64]
-    texts: Sequence[Text]
+    texts: Sequence[TextQuery]
     image_of_T: NDArray[np.int64]
 
     @property
@@ -50,7 +50,7 @@ class Shown:
         """What the images are known by, ``[N]``."""
         return np.array([self.corpus.image_hash(int(example)) for example in self.examples], dtype=np.str_)
 
-    def labels_NC(self) -> NDArray[np.bool_] | None:
+    def labels_NK(self) -> NDArray[np.bool_] | None:
         """The classes of each image; None where none has any."""
         number = {name: k for k, name in enumerate(self.corpus.label_names)}
         held: NDArray[np.bool_] = np.zeros((len(self.examples), len(number)), dtype=np.bool_)
@@ -60,7 +60,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Found:
+class RetrievalMetrics:
     """What was found in both directions.
 
     Args:
@@ -101,7 +101,7 @@ class Found:
         return found
 
 
-def shown_of(corpus: Corpus, examples: NDArray[np.int64], texts: TextKind, side: TextSide) -> Shown:
+def image_text_pairs(corpus: Corpus, examples: NDArray[np.int64], texts: TextKind, side: TextSide) -> ImageTextPairs:
     """The texts of some examples; an example without any is left out.
 
     Args:
@@ -110,18 +110,18 @@ def shown_of(corpus: Corpus, examples: NDArray[np.int64], texts: TextKind, side:
         texts: What a text is: each caption, the captions of an image joined, or its article.
         side: Who reads them.
     """
-    found: dict[int, list[Text]] = {}
+    found: dict[int, list[TextQuery]] = {}
     if texts == "articles":
         articles = ((example, corpus.article(example)) for example in examples.tolist())
-        found = {example: [Text((article,))] for example, article in articles if article}
+        found = {example: [TextQuery((article,))] for example, article in articles if article}
     else:
         captions: dict[int, list[str]] = {}
         for example, _, caption in side.captions(corpus, examples.tolist()):
             captions.setdefault(example, []).append(caption)
         for example, some in captions.items():
-            found[example] = [Text(tuple(some))] if texts == "joined" else [Text((one,)) for one in some]
+            found[example] = [TextQuery(tuple(some))] if texts == "joined" else [TextQuery((one,)) for one in some]
     counts = [len(each) for each in found.values()]
-    return Shown(
+    return ImageTextPairs(
         corpus,
         np.array(list(found), dtype=np.int64),
         [text for each in found.values() for text in each],
@@ -129,64 +129,64 @@ def shown_of(corpus: Corpus, examples: NDArray[np.int64], texts: TextKind, side:
     )
 
 
-def one_text_each(shown: Shown) -> Shown:
+def one_text_each(pairs: ImageTextPairs) -> ImageTextPairs:
     """The same images with one text each: the first of the first image, the second of the second, and so on around."""
-    firsts = np.searchsorted(shown.image_of_T, np.arange(len(shown.examples)))
-    counts = np.bincount(shown.image_of_T, minlength=len(shown.examples))
-    places = firsts + np.arange(len(shown.examples)) % np.maximum(counts, 1)
+    firsts = np.searchsorted(pairs.image_of_T, np.arange(len(pairs.examples)))
+    counts = np.bincount(pairs.image_of_T, minlength=len(pairs.examples))
+    places = firsts + np.arange(len(pairs.examples)) % np.maximum(counts, 1)
     return replace(
-        shown, texts=[shown.texts[place] for place in places.tolist()], image_of_T=np.arange(len(shown.examples))
+        pairs, texts=[pairs.texts[place] for place in places.tolist()], image_of_T=np.arange(len(pairs.examples))
     )
 
 
-def found_in(
-    compared: Compared,
+def retrieval_metrics(
+    compared: DotProduct,
     image_of_T: NDArray[np.int64],
-    labels_NC: NDArray[np.bool_] | None,
+    labels_NK: NDArray[np.bool_] | None,
     most_questions: int,
-) -> Found:
+) -> RetrievalMetrics:
     """Ranks, and precision by class where there are labels, in both directions.
 
     Args:
         compared: Images and texts.
         image_of_T: The image of each text.
-        labels_NC: The classes of the images.
+        labels_NK: The classes of the images.
         most_questions: How many questions are asked by class.
     """
     ranks = dict(zip(DIRECTIONS, pair_ranks(compared, image_of_T), strict=True))
     precision, asked_of = {}, {}
-    if labels_NC is not None:
-        item_of = (np.arange(len(labels_NC)), image_of_T)
+    if labels_NK is not None:
+        item_of = (np.arange(len(labels_NK)), image_of_T)
         for direction, one, items in (
             (DIRECTIONS[0], compared, item_of),
             (DIRECTIONS[1], turned(compared), item_of[::-1]),
         ):
-            asked = np.flatnonzero(labels_NC.sum(1)[items[0]])
+            asked = np.flatnonzero(labels_NK.sum(1)[items[0]])
             asked_of[direction] = asked = sample_rows(asked, most_questions)
-            precision[direction] = class_precision(one, labels_NC, (items[0], items[1]), asked)
-    return Found(ranks, precision, asked_of)
+            precision[direction] = class_precision(one, labels_NK, (items[0], items[1]), asked)
+    return RetrievalMetrics(ranks, precision, asked_of)
 
 
-def chance(shown: Shown, labels_NC: NDArray[np.bool_] | None) -> Found:
+def chance(pairs: ImageTextPairs, labels_NK: NDArray[np.bool_] | None) -> RetrievalMetrics:
     """What is found by whoever gives all texts and all images the same score.
 
     Args:
-        shown: Images and texts.
-        labels_NC: The classes of the images.
+        pairs: Images and texts.
+        labels_NK: The classes of the images.
     """
-    own_N = np.bincount(shown.image_of_T)
-    texts, images = len(shown.texts), len(shown.examples)
+    own_N = np.bincount(pairs.image_of_T)
+    texts, images = len(pairs.texts), len(pairs.examples)
     ones_T = np.ones(texts, dtype=np.int64)
     ranks = {
         DIRECTIONS[0]: chance_ranks(texts - own_N, own_N),
         DIRECTIONS[1]: chance_ranks(ones_T * (images - 1), ones_T),
     }
     precision = {}
-    if labels_NC is not None:
-        asks_N = np.asarray(labels_NC.sum(1) > 0)
-        shares = [sharing(labels_NC, row) for row in np.flatnonzero(asks_N).tolist()]
+    if labels_NK is not None:
+        asks_N = np.asarray(labels_NK.sum(1) > 0)
+        shares = [sharing(labels_NK, row) for row in np.flatnonzero(asks_N).tolist()]
         right_texts = np.array([int(own_N[each].sum()) for each in shares])
         right_images = np.array([int(each.sum()) for each in shares])
         precision[DIRECTIONS[0]] = chance_average_precision(right_texts, texts)
         precision[DIRECTIONS[1]] = np.repeat(chance_average_precision(right_images, images), own_N[asks_N])
-    return Found(ranks, precision)
+    return RetrievalMetrics(ranks, precision)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.evaluation.image_text.similarity import UNKNOWN, Compared
+from wordsight.evaluation.image_text.similarity import UNKNOWN, DotProduct
 from wordsight.evaluation.metrics.classification import average_precision_of
 from wordsight.progress import progress_bar
 
@@ -74,7 +74,7 @@ def chance_ranks(wrong_n: NDArray[np.int64], own_n: NDArray[np.int64]) -> Ranks:
     return Ranks(np.zeros_like(wrong_n), wrong_n, own_n)
 
 
-def pair_ranks(compared: Compared, image_of_T: NDArray[np.int64]) -> tuple[Ranks, Ranks]:
+def pair_ranks(compared: DotProduct, image_of_T: NDArray[np.int64]) -> tuple[Ranks, Ranks]:
     """For each image the rank of its best text, and for each text the rank of its image.
 
     Args:
@@ -128,7 +128,9 @@ def _tile(device: torch.device) -> tuple[int, int]:
     return _IMAGES * times, max(1, BLOCK * times // _IMAGES)
 
 
-def _right_scores(compared: Compared, image_of_T: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _right_scores(
+    compared: DotProduct, image_of_T: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
     """The score of each text for its own image ``[T]``, and by how much it may be off."""
     found: list[tuple[Tensor, Tensor]] = []
     images = len(compared.images)
@@ -154,8 +156,8 @@ def _best(right_t: Tensor, rounding_t: Tensor, row_t: Tensor, rows: int) -> tupl
 
 
 def class_precision(
-    compared: Compared,
-    labels_NC: NDArray[np.bool_],
+    compared: DotProduct,
+    labels_NK: NDArray[np.bool_],
     item_of: tuple[NDArray[np.int64], NDArray[np.int64]],
     asking: NDArray[np.int64],
 ) -> NDArray[np.float64]:
@@ -164,7 +166,7 @@ def class_precision(
 
     Args:
         compared: The questions (as its images) and the answers (as its texts).
-        labels_NC: The classes of N items.
+        labels_NK: The classes of N items.
         item_of: The item of each question, and the item of each answer.
         asking: Which questions are asked.
     """
@@ -177,27 +179,27 @@ def class_precision(
             vectors_nZ = torch.cat([compared.images.block(slice(row, row + 1)) for row in some])
             scores_nT = compared.scores(vectors_nZ, slice(0, len(compared.texts))).double().cpu().numpy()
             for row, values in zip(some, scores_nT, strict=True):
-                shares_N = sharing(labels_NC, int(item_of[0][row]))
+                shares_N = sharing(labels_NK, int(item_of[0][row]))
                 right = values[np.take(shares_N, item_of[1])]
                 found.append(average_precision_of(np.sort(values), np.sort(right)))
             bar.advance(progress, len(some))
     return np.array(found)
 
 
-def sharing(labels_NC: NDArray[np.bool_], row: int) -> NDArray[np.bool_]:
+def sharing(labels_NK: NDArray[np.bool_], row: int) -> NDArray[np.bool_]:
     """Which items share a class with one of them, itself among them, ``[N]``.
 
     Args:
-        labels_NC: The classes of N items.
+        labels_NK: The classes of N items.
         row: The one.
     """
-    return np.asarray(labels_NC[:, labels_NC[row]].sum(axis=1) > 0)
+    return np.asarray(labels_NK[:, labels_NK[row]].sum(axis=1) > 0)
 
 
-def turned(compared: Compared) -> Compared:
+def turned(compared: DotProduct) -> DotProduct:
     """The same with texts asking for images.
 
     What is added to all scores of a text changes no order of images. One that is unknown has a vector of zeros, to
     which all images are alike.
     """
-    return Compared(compared.texts, compared.images, compared.offset_T.new_zeros(len(compared.images)))
+    return DotProduct(compared.texts, compared.images, compared.offset_T.new_zeros(len(compared.images)))

@@ -26,7 +26,7 @@ _ROUNDING = 3e-7
 
 
 @dataclass(frozen=True)
-class Text:
+class TextQuery:
     """One thing to compare images with.
 
     Args:
@@ -51,7 +51,7 @@ class Vectors(Protocol):
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredEmbeddings:
     """Vectors that are held in memory.
 
     Args:
@@ -69,7 +69,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Made:
+class LazyEmbeddings:
     """Vectors that are made of what is kept of each, when they are wanted.
 
     Args:
@@ -89,7 +89,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TextQueries:
     """Texts that images are to be compared with, and how.
 
     Args:
@@ -116,7 +116,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Compared:
+class DotProduct:
     """Images and texts side by side: the scores of any block of them.
 
     Args:
@@ -162,7 +162,7 @@ class TextSide(Protocol):
     def captions(self, corpus: Corpus, examples: Iterable[int]) -> Iterator[Caption]:
         """The captions of some examples that it can read, those in its own languages: (example, number, text)."""
 
-    def ask(self, texts: Sequence[Text], similarity: str, group_T: NDArray[np.int64] | None = None) -> Asked:
+    def ask(self, texts: Sequence[TextQuery], similarity: str, group_T: NDArray[np.int64] | None = None) -> TextQueries:
         """Make ready to compare images with texts.
 
         Args:

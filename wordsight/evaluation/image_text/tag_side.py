@@ -34,7 +34,7 @@ from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
 from wordsight.device import autocast
 from wordsight.errors import InputError
-from wordsight.evaluation.image_text.similarity import UNKNOWN, Asked, Made, Text
+from wordsight.evaluation.image_text.similarity import UNKNOWN, LazyEmbeddings, TextQueries, TextQuery
 from wordsight.evaluation.models.evaluated_model import LearnedConcepts
 from wordsight.heads.tp import TagHead
 from wordsight.language.lemmas import noun_lemmas
@@ -83,14 +83,14 @@ def mean_shares(share_TK: scipy.sparse.csr_matrix, group_T: NDArray[np.int64]) -
     return shares_of(scipy.sparse.csr_matrix(where, shape=(groups, len(group_T))) @ share_TK)
 
 
-def asked_of_shares(
+def queries_of_shares(
     share_TK: scipy.sparse.csr_matrix,
     similarity: str,
     see: Callable[[Tensor], Tensor],
     log_probability: Callable[[Tensor], Tensor],
     device: torch.device,
     log_mean_K: NDArray[np.float64] | None = None,
-) -> Asked:
+) -> TextQueries:
     """The scores of this module's header, for texts whose shares are known.
 
     Args:
@@ -102,10 +102,10 @@ def asked_of_shares(
         log_mean_K: Logarithm of the mean probability of each concept over the training images, for ``pmi``.
     """
 
-    def vectors(kept_ND: Tensor) -> Made:
+    def vectors(kept_ND: Tensor) -> LazyEmbeddings:
         if similarity == "cosine":
-            return Made(kept_ND, lambda some: functional.normalize(log_probability(some).exp(), dim=1))
-        return Made(kept_ND, log_probability)
+            return LazyEmbeddings(kept_ND, lambda some: functional.normalize(log_probability(some).exp(), dim=1))
+        return LazyEmbeddings(kept_ND, log_probability)
 
     offset_T = np.zeros(share_TK.shape[0])
     if similarity == "kl":
@@ -114,7 +114,7 @@ def asked_of_shares(
         assert log_mean_K is not None, "pmi is offered where the means are known"
         offset_T = -(share_TK @ log_mean_K)
     offset_T = np.where(np.diff(share_TK.indptr) > 0, offset_T, UNKNOWN)
-    return Asked(
+    return TextQueries(
         texts=ShareVectors(share_TK, device, unit=similarity == "cosine"),
         offset_T=torch.from_numpy(offset_T.astype(np.float32)).to(device),
         see=see,
@@ -171,7 +171,7 @@ class TagSide:
         """Captions in the languages that the concepts were made from."""
         return captions_to_read(self.learned.concepts, corpus, examples)
 
-    def ask(self, texts: Sequence[Text], similarity: str, group_T: NDArray[np.int64] | None = None) -> Asked:
+    def ask(self, texts: Sequence[TextQuery], similarity: str, group_T: NDArray[np.int64] | None = None) -> TextQueries:
         """Make ready to compare images with the concepts of texts."""
         share_TK = shares_of(concepts_in(self.learned.concepts, texts))
         if group_T is not None:
@@ -192,7 +192,7 @@ class TagSide:
                 grid_BCHW = self.backbone(images_BCHW)
             return self.head.hidden(grid_BCHW.float())
 
-        asked = asked_of_shares(share_TK, similarity, see, log_probability, self.device, self.log_mean_K)
+        asked = queries_of_shares(share_TK, similarity, see, log_probability, self.device, self.log_mean_K)
         return replace(asked, notes=self._notes())
 
     def _shift_K(self) -> NDArray[np.float64]:
@@ -212,7 +212,7 @@ class TagSide:
         ]
 
 
-def concepts_in(concepts: ConceptSet, texts: Sequence[Text]) -> scipy.sparse.csr_matrix:
+def concepts_in(concepts: ConceptSet, texts: Sequence[TextQuery]) -> scipy.sparse.csr_matrix:
     """Which concepts of a set texts have, ``[T, K]``.
 
     Of a class in a template these are the ones of the whole text, less those that the template has without the class's
@@ -243,7 +243,7 @@ def concepts_in(concepts: ConceptSet, texts: Sequence[Text]) -> scipy.sparse.csr
 
 
 def _with_other_forms(
-    held_TK: scipy.sparse.csr_matrix, concepts: ConceptSet, texts: Sequence[Text]
+    held_TK: scipy.sparse.csr_matrix, concepts: ConceptSet, texts: Sequence[TextQuery]
 ) -> scipy.sparse.csr_matrix:
     """The same, where a class has no concept with those that have the noun of one of its words."""
     without = [row for row in np.flatnonzero(np.diff(held_TK.indptr) == 0).tolist() if texts[row].name is not None]

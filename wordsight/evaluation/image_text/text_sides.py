@@ -19,7 +19,7 @@ from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
-from wordsight.evaluation.image_text.similarity import UNKNOWN, Asked, Compared, Text, TextSide, Vectors
+from wordsight.evaluation.image_text.similarity import UNKNOWN, DotProduct, TextQueries, TextQuery, TextSide, Vectors
 from wordsight.evaluation.image_text.tag_side import TagSide
 from wordsight.evaluation.image_text.tower_side import TextTowers, TowerSide
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
@@ -33,9 +33,9 @@ __all__ = [
     "AUTO",
     "TEXT_SIDES",
     "UNKNOWN",
-    "Asked",
-    "Compared",
-    "Text",
+    "DotProduct",
+    "TextQueries",
+    "TextQuery",
     "TextSide",
     "TextTowers",
     "Vectors",
@@ -155,13 +155,17 @@ def with_backbone(model: EvaluatedModel, backbone: Backbone) -> Iterator[None]:
 
 
 def see_images(
-    model: EvaluatedModel, asked: Asked, images: Sequence[EncodedImage], crop_share: float = 1.0, what: str = "images"
+    model: EvaluatedModel,
+    queries: TextQueries,
+    images: Sequence[EncodedImage],
+    crop_share: float = 1.0,
+    what: str = "images",
 ) -> Vectors:
     """Vectors of images, to be compared with the texts that were asked about; within :func:`asking`.
 
     Args:
         model: Its objective sees the images.
-        asked: The texts.
+        queries: The texts.
         images: Encoded images.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
         what: What the progress bar says.
@@ -173,7 +177,7 @@ def see_images(
     with progress_bar() as bar:
         progress = bar.add_task(what, total=len(images), note="")
         for views in view_batches(images, model.image_size, crop_share, model.framing):
-            parts.append(asked.see(model.backbone.prepare(views.to(model.device))).float())
+            parts.append(queries.see(model.backbone.prepare(views.to(model.device))).float())
             bar.advance(progress, len(views))
     kept_ND = torch.cat(parts)
     if not torch.isfinite(kept_ND).all():
@@ -182,4 +186,4 @@ def see_images(
             where=model.name,
             mend="training diverged: lower the learning rate, or train in float32",
         )
-    return asked.images(kept_ND)
+    return queries.images(kept_ND)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from wordsight.concepts.matrix_writer import Caption
 from wordsight.corpus.store import Corpus
 from wordsight.device import autocast
-from wordsight.evaluation.image_text.similarity import Asked, Held, Text, grouped
+from wordsight.evaluation.image_text.similarity import StoredEmbeddings, TextQueries, TextQuery, grouped
 from wordsight.progress import progress_bar
 
 # Texts that go through the tower together.
@@ -65,7 +65,7 @@ class TowerSide:
         """All captions."""
         return corpus.caption_iter(examples)
 
-    def ask(self, texts: Sequence[Text], similarity: str, group_T: NDArray[np.int64] | None = None) -> Asked:
+    def ask(self, texts: Sequence[TextQuery], similarity: str, group_T: NDArray[np.int64] | None = None) -> TextQueries:
         """Make ready to compare images with texts."""
         parts: list[Tensor] = []
         with progress_bar() as bar:
@@ -78,11 +78,11 @@ class TowerSide:
         if group_T is not None:
             # As CLIP does: the mean of the unit vectors of a class's texts, made a unit vector again.
             vectors_TZ = functional.normalize(grouped(vectors_TZ, np.ones(len(texts), bool), group_T), dim=1)
-        return Asked(
-            texts=Held(vectors_TZ),
+        return TextQueries(
+            texts=StoredEmbeddings(vectors_TZ),
             offset_T=torch.zeros(len(vectors_TZ), device=self.device),
             see=self._see,
-            images=Held,
+            images=StoredEmbeddings,
             similarity=similarity,
         )
 

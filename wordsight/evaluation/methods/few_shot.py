@@ -25,8 +25,8 @@ from wordsight.evaluation.metrics.bootstrap import bootstrap_interval, over_draw
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, averaged, outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.results.result import DRAW, Group, Result
+from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.result import DRAW, Result, ResultGroup
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.subsets import draw_shots, most_shots
 from wordsight.progress import track
@@ -58,7 +58,7 @@ class FewShotSettings:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawScore:
     """What was learned from one draw.
 
     Args:
@@ -76,7 +76,7 @@ class Drawn:
     scores: NDArray[np.float64]
 
 
-def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, task: Task, protocol: EvalProtocol) -> list[Result]:
     """Learn from a few images by a backbone's features, and by its randomly initialised copy's.
 
     Args:
@@ -118,7 +118,7 @@ def _possible_shots(task: Task, settings: FewShotSettings) -> tuple[list[int], l
 
 def learn_from_few(
     features: TaskFeatures, task: Task, settings: FewShotSettings, shots: int, device: torch.device, what: str
-) -> list[Drawn]:
+) -> list[DrawScore]:
     """Learn from each draw, and score the test images.
 
     Args:
@@ -149,12 +149,12 @@ def learn_from_few(
         # A class without a positive was not learned.
         scores[:, ~(sides_nK == 1).any(0)] = -np.inf
         per_class, value = measured(scores, task.test.targets, classes, settings.average_precision)
-        found.append(Drawn(len(rows), value, per_class, fitted.penalty, scores))
+        found.append(DrawScore(len(rows), value, per_class, fitted.penalty, scores))
     return found
 
 
 def _task_score(
-    task: Task, settings: FewShotSettings, features: TaskFeatures, shots: int, drawn: list[Drawn]
+    task: Task, settings: FewShotSettings, features: TaskFeatures, shots: int, drawn: list[DrawScore]
 ) -> TaskScore:
     values = [each.value for each in drawn]
     if any(math.isnan(value) for value in values):
@@ -184,7 +184,7 @@ def _task_score(
     )
 
 
-def _beside_draws(result: Result, drawn: list[Drawn], random: list[Outcomes]) -> Result:
+def _beside_draws(result: Result, drawn: list[DrawScore], random: list[Outcomes]) -> Result:
     """A result with its draws, each beside the random copy's, and with how certain they make it."""
     assert result.outcomes is not None, "they were made with the result"
     values, beside = [each.value for each in drawn], together(random)
@@ -200,14 +200,14 @@ def _beside_draws(result: Result, drawn: list[Drawn], random: list[Outcomes]) ->
         interval=None if interval is None else within_percent(over_draws(interval, result.value, values)),
         penalty=float(np.median([each.penalty for each in drawn])),
         groups=[
-            Group(DRAW, f"draw {number + 1}", each.images, each.value, baselines={"random weights": other})
+            ResultGroup(DRAW, f"draw {number + 1}", each.images, each.value, baselines={"random weights": other})
             for number, (each, (_, other)) in enumerate(zip(drawn, both, strict=True))
         ],
         warnings=[*result.warnings, *compare_with_random(result.outcomes, beside, draws=both)],
     )
 
 
-def _outcomes(drawn: list[Drawn], task: Task, rule: str) -> list[Outcomes]:
+def _outcomes(drawn: list[DrawScore], task: Task, rule: str) -> list[Outcomes]:
     """What became of the test images in each draw."""
     # Scores of several labels are kept, five draws of them: half as large as they were computed.
     kept = np.float32 if task.multilabel else np.float64

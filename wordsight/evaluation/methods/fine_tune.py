@@ -28,7 +28,7 @@ from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.subsets import draw_share
@@ -97,7 +97,7 @@ class FineTuneSettings:
 
 
 @dataclass(frozen=True)
-class TunedScore:
+class FineTuneScore:
     """What a network gave.
 
     Args:
@@ -115,7 +115,7 @@ class TunedScore:
     scores: NDArray[np.float64]
 
 
-def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, task: Task, protocol: EvalProtocol) -> list[Result]:
     """Learn a task with a copy of a backbone, and with its randomly initialised copy.
 
     Args:
@@ -140,7 +140,7 @@ def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Resul
 
 def fine_tune(
     model: EvaluatedModel, backbone: Backbone, task: Task, settings: FineTuneSettings, what: str
-) -> TunedScore:
+) -> FineTuneScore:
     """Learn a task with a copy of a backbone and a new classifier, and test what came of it.
 
     Args:
@@ -172,7 +172,7 @@ def fine_tune(
     per_class, value = measured(scores, task.test.targets, classes, settings.average_precision)
     if math.isnan(value):
         raise InputError("no class has test images that hold it and images that don't", where=task.spec)
-    return TunedScore(value, per_class, len(rows), steps, scores)
+    return FineTuneScore(value, per_class, len(rows), steps, scores)
 
 
 class _Classifier(nn.Module):

@@ -25,7 +25,7 @@ from wordsight.evaluation.methods.task_results import compare_with_random
 from wordsight.evaluation.metrics.classification import accuracies, accuracy, check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified, outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result, SweepPoint
 from wordsight.evaluation.tasks import Task
 from wordsight.ranges import AtLeastOne, Positive, check_ranges
@@ -74,7 +74,7 @@ class KnnScore:
     outcomes: dict[int, Outcomes]
 
 
-def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, task: Task, protocol: EvalProtocol) -> list[Result]:
     """Ask the neighbours by a backbone's features, and by its randomly initialised copy's.
 
     Args:
@@ -157,7 +157,7 @@ def ask_neighbours(
     classes = len(task.class_names)
     temperature = settings.temperature if settings.vote == "similarity" else None
 
-    def found(asked: Features, targets: NDArray[Any], excluded: Tensor | None, side: str) -> dict[int, _Found]:
+    def found(asked: Features, targets: NDArray[Any], excluded: Tensor | None, side: str) -> dict[int, _Votes]:
         similar, rows = nearest(
             asked, features.train, max(numbers), device, excluded, f"{what}, neighbours of {side} images"
         )
@@ -170,7 +170,7 @@ def ask_neighbours(
             five = None
             if side == "test" and not task.multilabel and classes > 5:
                 five = among_first(similar[:, :k], rows[:, :k], task.train.targets, classes, temperature, targets)
-            every[k] = _Found(answered, *_metric(answered, targets, classes, settings.average_precision), five)
+            every[k] = _Votes(answered, *_metric(answered, targets, classes, settings.average_precision), five)
         return every
 
     left_out = {k: each.value for k, each in found(features.train, task.train.targets, same, "training").items()}
@@ -185,7 +185,7 @@ def ask_neighbours(
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Votes:
     answers: NDArray[Any]
     per_class: NDArray[np.float64]
     value: float
@@ -200,7 +200,7 @@ def _metric(
     return accuracies(answered, targets, classes), accuracy(answered, targets)
 
 
-def _outcomes(found: _Found, task: Task, settings: KnnSettings) -> Outcomes:
+def _outcomes(found: _Votes, task: Task, settings: KnnSettings) -> Outcomes:
     if task.multilabel:
         return outcomes_of(task.test.hashes, found.answers, task.test.targets, settings.average_precision)
     return classified(task.test.hashes, found.answers == task.test.targets, task.test.targets, found.first_five)

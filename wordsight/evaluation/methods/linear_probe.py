@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Examples, Wanted
+from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Examples, FitSpec
 from wordsight.evaluation.features.of_task import TaskFeatures, task_features
 from wordsight.evaluation.methods.linear_probe_settings import ProbeSettings
 from wordsight.evaluation.methods.penalty_sweep import choose, sweep
@@ -24,7 +24,7 @@ from wordsight.evaluation.methods.task_results import with_random_init
 from wordsight.evaluation.metrics.classification import mean_of_known, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result, SweepPoint
 from wordsight.evaluation.solvers import Plan
 from wordsight.evaluation.tasks import Task
@@ -52,7 +52,7 @@ class ProbeScore:
     notes: tuple[str, ...]
 
 
-def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, task: Task, protocol: EvalProtocol) -> list[Result]:
     """Probe a backbone and its randomly initialised copy on a task.
 
     Args:
@@ -96,7 +96,7 @@ def probe(features: TaskFeatures, task: Task, settings: ProbeSettings, plan: Pla
     swept = sweep(examples, task, settings, plan)
     chosen, notes = choose(swept, settings)
     penalties = sorted(set(chosen.tolist()))
-    fitted = CLASSIFIERS[settings.classifier].fit(examples, Wanted(penalties, settings.positive_weight, plan))
+    fitted = CLASSIFIERS[settings.classifier].fit(examples, FitSpec(penalties, settings.positive_weight, plan))
     scores = np.full((len(features.test), examples.classes), -np.inf)
     for place, penalty in enumerate(penalties):
         found = fitted.scores(place, features.test)

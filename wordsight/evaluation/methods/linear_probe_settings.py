@@ -34,7 +34,7 @@ class ProbeSettings:
             validation`` where the source has none.
         folds: How many. Read by the two with folds.
         penalty_of_each_class: Whether each class has a penalty of its own; with one label an image all have the same.
-        positive_weight: Weight of positives in one class against the rest.
+        positive_weight: Weight of positives in one-vs-rest.
         ignored_in_training: Labels that are to be ignored: ``left out``, or taken as ``negative``. In the test they are
             always left out.
         average_precision: Which, for several labels an image.

@@ -33,8 +33,8 @@ from wordsight.evaluation.predictions.text_only import (
     ranked_words,
     text_guesses,
 )
-from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.results.result import Group, Result
+from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.result import Result, ResultGroup
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
 from wordsight.ranges import AtLeastOne, Fraction, check_ranges
 from wordsight.vision.inference import weights_fingerprint
@@ -65,7 +65,7 @@ class MaskedWordsSettings:
         check_ranges(self)
 
 
-def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> Result:
+def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: EvalProtocol) -> Result:
     """Ask for the masked words of a split.
 
     Args:
@@ -81,24 +81,24 @@ def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> 
     rows = asked_rows(data, settings.most_words)
     answers = ask(model, data, rows, settings.crop_share)
     target, example = data.masked.target_M[rows].astype(np.int64), data.masked.example_M[rows]
-    right = Right.of(answers.guesses, target)
+    hits = TopKHits.of(answers.guesses, target)
     candidates = objective.candidates.cpu().numpy()
     blind, notes = _without_image(model, data, rows, candidates, settings)
     beside = dict(blind)
     if len(np.unique(example)) > 1:
         wrong = ask(model, data, rows, settings.crop_share, wrong_images=True)
-        beside[_WRONG_IMAGE] = Right.of(wrong.guesses, target)
-    value, baselines = right.top1(), _baselines(beside)
+        beside[_WRONG_IMAGE] = TopKHits.of(wrong.guesses, target)
+    value, baselines = hits.top1(), _baselines(beside)
     return Result(
         task=data.name,
         protocol=protocol.name,
         metric="top-1 of masked words",
         value=value,
         baselines=baselines,
-        more={TOP5: right.top5()},
-        standard_error=clustered_error(right.first, example),
-        per_class=per_concept(right.first, data.masked.concept_M[rows], data),
-        groups=[_group(by, name, inside, right, blind, example) for by, name, inside in groups_of(data, rows)],
+        more={TOP5: hits.top5()},
+        standard_error=clustered_error(hits.first, example),
+        per_class=per_concept(hits.first, data.masked.concept_M[rows], data),
+        groups=[_group(by, name, inside, hits, blind, example) for by, name, inside in groups_of(data, rows)],
         counts={
             "masked_words": len(rows),
             "of_masked_words": len(data.masked),
@@ -114,14 +114,14 @@ def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> 
 
 
 @dataclass(frozen=True)
-class Right:
+class TopKHits:
     """Which of n masked words were the first guess, and which were among the first five, bool ``[n]`` each."""
 
     first: NDArray[np.bool_]
     fifth: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, guesses: NDArray[np.int64], target: NDArray[np.int64]) -> Right:
+    def of(cls, guesses: NDArray[np.int64], target: NDArray[np.int64]) -> TopKHits:
         """From guesses, the likeliest first ``[n, 5]``, and what was masked ``[n]``."""
         hits = guesses == target[:, None]
         return cls(hits[:, 0], hits.any(1))
@@ -183,22 +183,22 @@ def _group(
     by: str,
     name: str,
     inside: NDArray[np.bool_],
-    right: Right,
-    beside: Mapping[str, Right],
+    hits: TopKHits,
+    beside: Mapping[str, TopKHits],
     example: NDArray[np.int64],
-) -> Group:
-    return Group(
+) -> ResultGroup:
+    return ResultGroup(
         by=by,
         name=name,
         count=int(inside.sum()),
-        value=right.top1(inside),
-        more={TOP5: right.top5(inside)},
+        value=hits.top1(inside),
+        more={TOP5: hits.top5(inside)},
         baselines=_baselines({head: each for head, each in beside.items() if head != MOST_FREQUENT}, inside),
-        standard_error=clustered_error(right.first[inside], example[inside]),
+        standard_error=clustered_error(hits.first[inside], example[inside]),
     )
 
 
-def _baselines(beside: Mapping[str, Right], inside: NDArray[np.bool_] | slice = slice(None)) -> dict[str, float]:
+def _baselines(beside: Mapping[str, TopKHits], inside: NDArray[np.bool_] | slice = slice(None)) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, each in beside.items():
         found |= {name: each.top1(inside), f"{name}, {TOP5}": each.top5(inside)}
@@ -218,13 +218,13 @@ def _without_image(
     rows: NDArray[np.int64],
     candidates: NDArray[np.int64],
     settings: MaskedWordsSettings,
-) -> tuple[dict[str, Right], list[str]]:
+) -> tuple[dict[str, TopKHits], list[str]]:
     """What is right without the image, by its name, and what a reader should know of that."""
     if data.train is None:
         return {}, ["the captions that the run was trained on are not at hand: no baselines of them"]
     target = data.masked.target_M[rows].astype(np.int64)
     frequent = np.tile(ranked_words(data)[:5], (len(rows), 1))
-    found = {MOST_FREQUENT: Right.of(frequent, target)}
+    found = {MOST_FREQUENT: TopKHits.of(frequent, target)}
     if not settings.text_baseline or model.language is None:
         return found, []
     guesses = text_guesses(model.language, data, rows, candidates)
@@ -235,7 +235,7 @@ def _without_image(
             if TEXT_ONLY in guesses
             else "no text-only baseline: there is no other training image to learn from"
         )
-    return {name: Right.of(each, target) for name, each in guesses.items()} | found, notes
+    return {name: TopKHits.of(each, target) for name, each in guesses.items()} | found, notes
 
 
 def _compare_with_text(value: float, baselines: dict[str, float]) -> list[str]:

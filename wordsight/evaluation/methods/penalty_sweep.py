@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Classifier, Examples, Wanted
+from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Classifier, Examples, FitSpec
 from wordsight.evaluation.methods.linear_probe_settings import ProbeSettings
 from wordsight.evaluation.metrics.classification import measured
 from wordsight.evaluation.solvers import Plan
@@ -24,7 +24,7 @@ _FURTHER = 2
 
 
 @dataclass(frozen=True)
-class Swept:
+class PenaltySweep:
     """What penalties gave.
 
     Args:
@@ -40,16 +40,16 @@ class Swept:
     unfinished: int = 0
     fits: int = 0
 
-    def with_more(self, other: Swept) -> Swept:
+    def with_more(self, other: PenaltySweep) -> PenaltySweep:
         """This and another sweep as one, ascending."""
         penalties = np.array([*self.penalties, *other.penalties])
         order = np.argsort(penalties)
         values_PK = np.concatenate([self.values_PK, other.values_PK])[order]
         unfinished, fits = self.unfinished + other.unfinished, self.fits + other.fits
-        return Swept(tuple(penalties[order].tolist()), values_PK, unfinished, fits)
+        return PenaltySweep(tuple(penalties[order].tolist()), values_PK, unfinished, fits)
 
 
-def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -> Swept:
+def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -> PenaltySweep:
     """Try the protocol's penalties, and further ones while the best lies at their edge and its limits allow them.
 
     Args:
@@ -64,7 +64,7 @@ def sweep(examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -
     return found
 
 
-def choose(swept: Swept, settings: ProbeSettings) -> tuple[NDArray[np.float64], list[str]]:
+def choose(swept: PenaltySweep, settings: ProbeSettings) -> tuple[NDArray[np.float64], list[str]]:
     """For each class the penalty with the best value, the strongest of equals; the one for all where that is asked.
 
     Args:
@@ -109,7 +109,7 @@ def choose(swept: Swept, settings: ProbeSettings) -> tuple[NDArray[np.float64], 
     return best, notes
 
 
-def _at_edges(swept: Swept) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _at_edges(swept: PenaltySweep) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """For which classes the least or the greatest penalty is better than every other; equals further in are as good."""
     values_PK = np.where(np.isnan(swept.values_PK), -np.inf, swept.values_PK)[np.argsort(swept.penalties)]
     if len(values_PK) < 2:
@@ -118,7 +118,7 @@ def _at_edges(swept: Swept) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return values_PK[0] > values_PK[1:].max(0), values_PK[-1] > values_PK[:-1].max(0)
 
 
-def _further(swept: Swept, settings: ProbeSettings) -> list[float]:
+def _further(swept: PenaltySweep, settings: ProbeSettings) -> list[float]:
     """Penalties beyond the edges at which a best value lies, as far apart as the outermost; none beyond the limits."""
     if not settings.penalty_limits:
         return []
@@ -134,14 +134,16 @@ def _further(swept: Swept, settings: ProbeSettings) -> list[float]:
     return [each for each in found if each not in swept.penalties]
 
 
-def _try(penalties: Sequence[float], examples: Examples, task: Task, settings: ProbeSettings, plan: Plan) -> Swept:
+def _try(
+    penalties: Sequence[float], examples: Examples, task: Task, settings: ProbeSettings, plan: Plan
+) -> PenaltySweep:
     held_FKN = _kept_aside(task, settings)
     held_FKN = held_FKN[[_can_choose(examples.targets, fold_KN) for fold_KN in held_FKN]]
     found = np.full((len(held_FKN), len(penalties), examples.classes), np.nan)
     if len(settings.penalties) == 1 or not len(held_FKN):
-        return Swept(tuple(penalties), np.full(found.shape[1:], np.nan))
+        return PenaltySweep(tuple(penalties), np.full(found.shape[1:], np.nan))
     fitted = CLASSIFIERS[settings.classifier].fit(
-        examples, Wanted(penalties, settings.positive_weight, plan, ~held_FKN)
+        examples, FitSpec(penalties, settings.positive_weight, plan, ~held_FKN)
     )
     precision = settings.chosen_by_precision or settings.average_precision
     for fold, held_KN in enumerate(held_FKN):
@@ -159,7 +161,7 @@ def _try(penalties: Sequence[float], examples: Examples, task: Task, settings: P
             found[fold, place] = per_class if each else value
     known = ~np.isnan(found)
     mean = np.where(known, found, 0).sum(0) / np.maximum(known.sum(0), 1)
-    return Swept(tuple(penalties), np.where(known.any(0), mean, np.nan), fitted.unfinished, fitted.count)
+    return PenaltySweep(tuple(penalties), np.where(known.any(0), mean, np.nan), fitted.unfinished, fitted.count)
 
 
 def _kept_aside(task: Task, settings: ProbeSettings) -> NDArray[np.bool_]:

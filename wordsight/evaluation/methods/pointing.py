@@ -21,7 +21,7 @@ from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.classification import clustered_error
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import ask, masked_word_objective, sample_rows
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
 from wordsight.ranges import AtLeastOne, Fraction, check_ranges
@@ -46,7 +46,7 @@ class PointingSettings:
         check_ranges(self)
 
 
-def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: Protocol) -> Result:
+def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: EvalProtocol) -> Result:
     """Ask where the masked words of a split are.
 
     Args:

@@ -8,12 +8,12 @@ from typing import Any
 
 from wordsight.device import precision_on
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import EvalData, Protocol
+from wordsight.evaluation.protocol import EvalData, EvalProtocol
 from wordsight.evaluation.tasks import Task
 
 
 def recorded_settings(
-    protocol: Protocol, model: EvaluatedModel, data: EvalData, *, view: int = 0, **own: Any
+    protocol: EvalProtocol, model: EvaluatedModel, data: EvalData, *, view: int = 0, **own: Any
 ) -> dict[str, Any]:
     """The settings of a result, as JSON gives them back: lists in place of tuples.
 

@@ -21,24 +21,24 @@ from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import extract_features
 from wordsight.evaluation.features.feature_checks import flat
-from wordsight.evaluation.image_text.cca import Pairs, Projections, projected
+from wordsight.evaluation.image_text.cca import Projections, TrainingPairs, projected
 from wordsight.evaluation.image_text.few_guesses import few_texts, no_difference
 from wordsight.evaluation.image_text.pairs import (
     DIRECTIONS,
     FIRST,
     MAP,
-    Found,
-    Shown,
+    ImageTextPairs,
+    RetrievalMetrics,
     TextKind,
     chance,
-    found_in,
+    image_text_pairs,
     one_text_each,
-    shown_of,
+    retrieval_metrics,
 )
 from wordsight.evaluation.image_text.text_sides import (
     AUTO,
-    Asked,
-    Compared,
+    DotProduct,
+    TextQueries,
     TextSide,
     asking,
     chosen_similarity,
@@ -51,7 +51,7 @@ from wordsight.evaluation.metrics.bootstrap import clustered_interval
 from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.ranges import AtLeastOne, AtLeastTwo, Fraction, Limit, check_ranges
@@ -96,7 +96,7 @@ class RetrievalSettings:
         check_ranges(self)
 
 
-def measure(model: EvaluatedModel, data: CorpusSplit, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) -> list[Result]:
     """Ask which texts and images of a split belong together.
 
     Args:
@@ -117,21 +117,21 @@ def measure(model: EvaluatedModel, data: CorpusSplit, protocol: Protocol) -> lis
     for name, side in sides.items():
         examples = data.corpus.indices(data.split)
         examples = sample_rows(examples, settings.most_images or len(examples))
-        shown = shown_of(data.corpus, examples, settings.texts, side)
-        if len(shown.examples) < 2:
+        pairs = image_text_pairs(data.corpus, examples, settings.texts, side)
+        if len(pairs.examples) < 2:
             raise InputError(
-                f"{len(shown.examples)} images of the split {data.split!r} have {_called(settings)}",
+                f"{len(pairs.examples)} images of the split {data.split!r} have {_called(settings)}",
                 where=data.corpus.path,
                 expected="two at least",
             )
-        if settings.metric == "class-map" and shown.labels_NC() is None:
+        if settings.metric == "class-map" and pairs.labels_NK() is None:
             raise InputError(
                 "no image has a label to tell right from wrong by",
                 where=data.name,
                 expected="a corpus with labels, or the protocol retrieval",
             )
         part = name if len(sides) > 1 else ""
-        results += _of_side(model, data, protocol, side, chosen[name], shown, part)
+        results += _of_side(model, data, protocol, side, chosen[name], pairs, part)
     return results
 
 
@@ -142,41 +142,42 @@ def _called(settings: RetrievalSettings) -> str:
 def _of_side(
     model: EvaluatedModel,
     data: CorpusSplit,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     side: TextSide,
     similarity: str,
-    shown: Shown,
+    pairs: ImageTextPairs,
     part: str,
 ) -> list[Result]:
     settings: RetrievalSettings = protocol.settings
-    labels_NC = shown.labels_NC()
+    labels_NK = pairs.labels_NK()
 
-    def looked(what: str) -> tuple[Found, list[str]]:
-        images = see_images(model, asked, shown.images, settings.crop_share, what)
-        compared = Compared(images, asked.texts, asked.offset_T)
-        return found_in(compared, shown.image_of_T, labels_NC, settings.most_class_questions), no_difference(images)
+    def looked(what: str) -> tuple[RetrievalMetrics, list[str]]:
+        images = see_images(model, queries, pairs.images, settings.crop_share, what)
+        compared = DotProduct(images, queries.texts, queries.offset_T)
+        metrics = retrieval_metrics(compared, pairs.image_of_T, labels_NK, settings.most_class_questions)
+        return metrics, no_difference(images)
 
     with asking(model):
-        asked = side.ask(shown.texts, similarity)
-        if not asked.known_T.any():
+        queries = side.ask(pairs.texts, similarity)
+        if not queries.known_T.any():
             raise InputError(f"the {side.name} know nothing of any of the texts", where=data.name)
         found, alike = looked("images")
-    beside: dict[str, Found] = {"chance": chance(shown, labels_NC)}
+    beside: dict[str, RetrievalMetrics] = {"chance": chance(pairs, labels_NK)}
     if settings.random_init:
         with with_backbone(model, model.random_backbone()), asking(model):
             beside["random weights"], _ = looked("images, random weights")
-    beside_projections, notes = _projections(model, data, settings, side, asked, shown, labels_NC)
+    beside_projections, notes = _projections(model, data, settings, side, queries, pairs, labels_NK)
     beside |= beside_projections
-    unknown = int((~asked.known_T).sum())
+    unknown = int((~queries.known_T).sum())
     if unknown:
-        notes.append(f"{unknown:,} of {len(shown.texts):,} texts have nothing that it knows: chance decides of them")
+        notes.append(f"{unknown:,} of {len(pairs.texts):,} texts have nothing that it knows: chance decides of them")
     first_N = found.ranks[DIRECTIONS[0]].first_n
-    crowded = {DIRECTIONS[0]: [] if alike or first_N is None else few_texts(first_N, len(shown.texts))}
-    result = _frame(model, data, protocol, side, asked, shown)
-    said = [*data.seen_in_training(model), *asked.notes, *alike, *notes]
+    crowded = {DIRECTIONS[0]: [] if alike or first_N is None else few_texts(first_N, len(pairs.texts))}
+    result = _frame(model, data, protocol, side, queries, pairs)
+    said = [*data.seen_in_training(model), *queries.notes, *alike, *notes]
     return [
         replace(
-            _in_direction(result, direction, found, beside, shown, settings, part),
+            _in_direction(result, direction, found, beside, pairs, settings, part),
             warnings=[*said, *crowded.get(direction, [])],
         )
         for direction in DIRECTIONS
@@ -188,10 +189,10 @@ def _projections(
     data: CorpusSplit,
     settings: RetrievalSettings,
     side: TextSide,
-    asked: Asked,
-    shown: Shown,
-    labels_NC: NDArray[np.bool_] | None,
-) -> tuple[dict[str, Found], list[str]]:
+    queries: TextQueries,
+    pairs: ImageTextPairs,
+    labels_NK: NDArray[np.bool_] | None,
+) -> tuple[dict[str, RetrievalMetrics], list[str]]:
     """CCA, PLS and kernel CCA of the same features and vectors; and what a reader should know of them."""
     if not settings.projections:
         return {}, []
@@ -199,13 +200,13 @@ def _projections(
     if "train" not in map(part_of, corpus.splits) or data.shares_with("train"):
         return {}, ["no CCA, PLS or kernel CCA beside it: there is no other split called train to learn them from"]
     drawn = sample_rows(corpus.indices("train"), settings.most_pairs)
-    learned = one_text_each(shown_of(corpus, drawn, settings.texts, side))
+    learned = one_text_each(image_text_pairs(corpus, drawn, settings.texts, side))
     vectors_PZ, usable = np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
     if learned.texts:
         with asking(model):
-            vectors = side.ask(learned.texts, asked.similarity)
+            vectors = side.ask(learned.texts, queries.similarity)
             usable = np.flatnonzero(vectors.known_T)
-            vectors_PZ, vectors_TZ = _all(vectors)[usable], _all(asked)
+            vectors_PZ, vectors_TZ = _all(vectors)[usable], _all(queries)
     if len(usable) < 2 * settings.dimensions:
         return {}, [f"no CCA, PLS or kernel CCA beside it: the split train has {len(usable):,} pairs to learn from"]
 
@@ -223,28 +224,28 @@ def _projections(
     for what, seen in (("features", features_PC), ("texts' vectors", vectors_PZ)):
         if flat(seen.std(0, dtype=np.float64), np.abs(seen).max(0)).all():
             return {}, [f"no CCA, PLS or kernel CCA beside it: the {what} of the split train are all the same"]
-    features_NC = features(shown.examples, "features, images")
+    features_NC = features(pairs.examples, "features, images")
     sizes = Projections(settings.principal, settings.dimensions, settings.landmarks)
-    pairs = Pairs(features_PC, vectors_PZ)
+    training = TrainingPairs(features_PC, vectors_PZ)
     beside = {
-        name: found_in(compared, shown.image_of_T, labels_NC, settings.most_class_questions)
-        for name, compared in projected(pairs, features_NC, vectors_TZ, asked.known_T, sizes)
+        name: retrieval_metrics(compared, pairs.image_of_T, labels_NK, settings.most_class_questions)
+        for name, compared in projected(training, features_NC, vectors_TZ, queries.known_T, sizes)
     }
     return beside, []
 
 
-def _all(asked: Asked) -> NDArray[np.float32]:
+def _all(queries: TextQueries) -> NDArray[np.float32]:
     """The vectors of all texts, in memory."""
-    blocks = [asked.texts.block(slice(first, first + 4096)).cpu() for first in range(0, len(asked.texts), 4096)]
+    blocks = [queries.texts.block(slice(first, first + 4096)).cpu() for first in range(0, len(queries.texts), 4096)]
     return np.asarray(torch.cat(blocks).numpy(), dtype=np.float32)
 
 
 def _in_direction(
     result: Result,
     direction: str,
-    found: Found,
-    beside: Mapping[str, Found],
-    shown: Shown,
+    found: RetrievalMetrics,
+    beside: Mapping[str, RetrievalMetrics],
+    pairs: ImageTextPairs,
     settings: RetrievalSettings,
     part: str,
 ) -> Result:
@@ -259,11 +260,11 @@ def _in_direction(
     baselines |= {
         f"{name}, {metric}": values[metric] for metric in metrics if metric != main for name, values in others.items()
     }
-    cluster = np.arange(len(shown.examples)) if direction == DIRECTIONS[0] else shown.image_of_T
+    cluster = np.arange(len(pairs.examples)) if direction == DIRECTIONS[0] else pairs.image_of_T
     outcome = found.ranks[direction].within(FIRST[0])
     if main == MAP:
         outcome, cluster = found.precision[direction] / 100, cluster[found.asked[direction]]
-    further = found.parts(direction, shown.image_of_T)
+    further = found.parts(direction, pairs.image_of_T)
     known = ~np.isnan(outcome)
     return replace(
         result,
@@ -276,7 +277,7 @@ def _in_direction(
         more={name: value for name, value in metrics.items() if name != main},
         standard_error=_clustered_error(outcome, cluster),
         interval=clustered_interval(outcome[known], cluster[known]),
-        outcomes=Outcomes(shown.hashes, correct=further.pop(main), further=further),
+        outcomes=Outcomes(pairs.hashes, correct=further.pop(main), further=further),
     )
 
 
@@ -288,7 +289,12 @@ def _clustered_error(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64
 
 
 def _frame(
-    model: EvaluatedModel, data: CorpusSplit, protocol: Protocol, side: TextSide, asked: Asked, shown: Shown
+    model: EvaluatedModel,
+    data: CorpusSplit,
+    protocol: EvalProtocol,
+    side: TextSide,
+    queries: TextQueries,
+    pairs: ImageTextPairs,
 ) -> Result:
     """What the results of both directions have in common."""
     assert model.objective is not None, "a text side is an objective's"
@@ -298,12 +304,12 @@ def _frame(
         metric="",
         value=0.0,
         counts={
-            "images": len(shown.examples),
+            "images": len(pairs.examples),
             "of_images": len(data.corpus.indices(data.split)),
-            "texts": len(shown.texts),
-            "known_texts": int(asked.known_T.sum()),
+            "texts": len(pairs.texts),
+            "known_texts": int(queries.known_T.sum()),
         },
-        settings=recorded_settings(protocol, model, data, text_side=side.name, similarity=asked.similarity),
+        settings=recorded_settings(protocol, model, data, text_side=side.name, similarity=queries.similarity),
         weights=weights_fingerprint(model.objective),
         data=data.fingerprint,
     )

@@ -25,7 +25,7 @@ from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.progress import progress_bar
@@ -125,7 +125,7 @@ class LayerScore:
     scores: NDArray[np.float64]
 
 
-def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, task: Task, protocol: EvalProtocol) -> list[Result]:
     """Learn classifiers on the layers of a backbone, and on those of its randomly initialised copy.
 
     Args:

@@ -22,7 +22,7 @@ from wordsight.concepts.apply import concepts_of
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError
 from wordsight.evaluation.image_text.few_guesses import no_difference
-from wordsight.evaluation.image_text.similarity import Held
+from wordsight.evaluation.image_text.similarity import StoredEmbeddings
 from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
 from wordsight.evaluation.metrics.classification import chance_average_precision, mean_of_known
@@ -40,8 +40,8 @@ from wordsight.evaluation.predictions.tag_scores import (
     tag_scores,
     tells_images_apart,
 )
-from wordsight.evaluation.protocol import Protocol
-from wordsight.evaluation.results.result import Group, Result
+from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.result import Result, ResultGroup
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.objectives.tag_heads import TagHeads
 from wordsight.objectives.tag_losses import TAG_LOSSES
@@ -78,7 +78,7 @@ class TagsSettings:
         check_ranges(self)
 
 
-def measure(model: EvaluatedModel, data: CorpusSplit, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) -> list[Result]:
     """Ask every tag head about the images of a split.
 
     An image that has no concept of a set is not asked about it.
@@ -108,7 +108,7 @@ def measure(model: EvaluatedModel, data: CorpusSplit, protocol: Protocol) -> lis
     scores = tag_scores(model, heads, data.corpus, examples[shown], settings.crop_share)
     results = []
     for name, rows in held.items():
-        asked = Asked(model.concepts[name], scores[name].of(np.searchsorted(shown, rows)), truths[name][rows])
+        asked = TagPredictions(model.concepts[name], scores[name].of(np.searchsorted(shown, rows)), truths[name][rows])
         if asked.labels and not tells_images_apart(asked.truth).any():
             raise InputError(
                 f"every image has every concept of the set {name!r} that any image has: no order of them is wrong",
@@ -142,7 +142,7 @@ def tag_heads(model: EvaluatedModel) -> TagHeads:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TagPredictions:
     """One concept set, what its head says of N images, and what holds.
 
     Args:
@@ -168,7 +168,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Found:
+class TagMetrics:
     """What was found of one concept set: the parts of a result that are numbers.
 
     ``parts_N`` and ``further`` are each image's parts in the value and in some of the further metrics.
@@ -181,10 +181,10 @@ class Found:
     value_K: NDArray[np.float64]
     parts_N: NDArray[np.float64]
     further: Mapping[str, NDArray[np.float64]]
-    groups: Sequence[Group] = ()
+    groups: Sequence[ResultGroup] = ()
 
 
-def _of_labels(asked: Asked, settings: TagsSettings) -> Found:
+def _of_labels(asked: TagPredictions, settings: TagsSettings) -> TagMetrics:
     precision = precision_of_concepts(asked.scores, asked.truth)
     precision_K = precision.value_K
     positives_K = np.asarray(asked.truth.getnnz(axis=0))
@@ -195,7 +195,7 @@ def _of_labels(asked: Asked, settings: TagsSettings) -> Found:
     # The same score for every image puts them all in one place: precision there is the share that has the concept.
     constant = mean_of_known(np.where(measured_K, 100 * positives_K / images, np.nan))
     known = {} if asked.learned.train_K is None else {FREQUENCY: constant}
-    return Found(
+    return TagMetrics(
         metric=PRECISION,
         value=mean_of_known(precision_K),
         baselines={CHANCE: mean_of_known(chance_K), **known, **beside},
@@ -210,7 +210,7 @@ def _of_labels(asked: Asked, settings: TagsSettings) -> Found:
     )
 
 
-def _of_probabilities(asked: Asked, settings: TagsSettings, *, exclusive: bool) -> Found:
+def _of_probabilities(asked: TagPredictions, settings: TagsSettings, *, exclusive: bool) -> TagMetrics:
     near = nearness(asked.scores, asked.truth, exclusive=exclusive)
     correlation_K = near.correlation.value_K
     more, beside, further = _ranked(asked, {"precision": False, "recall": True})
@@ -218,7 +218,7 @@ def _of_probabilities(asked: Asked, settings: TagsSettings, *, exclusive: bool) 
     beside[f"{CHANCE}, {DISTANCE}"] = distance_to(even, asked.truth)
     if asked.learned.train_K is not None:
         beside[f"{FREQUENCY}, {DISTANCE}"] = distance_to(asked.learned.train_K, asked.truth)
-    return Found(
+    return TagMetrics(
         metric="mean correlation of probabilities",
         value=mean_of_known(correlation_K),
         baselines={CHANCE: 0.0, **beside},
@@ -231,7 +231,7 @@ def _of_probabilities(asked: Asked, settings: TagsSettings, *, exclusive: bool) 
 
 
 def _ranked(
-    asked: Asked, wanted: Mapping[str, bool]
+    asked: TagPredictions, wanted: Mapping[str, bool]
 ) -> tuple[dict[str, float], dict[str, float], dict[str, NDArray[np.float64]]]:
     """Precision and recall of an image's first concepts, the same of the baselines under their names, and of each image
     alone."""
@@ -253,8 +253,8 @@ def _named(ranks: FirstRanks, wanted: Mapping[str, bool]) -> dict[str, float]:
 
 
 def _extremes(
-    asked: Asked, value_K: NDArray[np.float64], chance_K: NDArray[np.float64], settings: TagsSettings
-) -> Iterator[Group]:
+    asked: TagPredictions, value_K: NDArray[np.float64], chance_K: NDArray[np.float64], settings: TagsSettings
+) -> Iterator[ResultGroup]:
     """The concepts learned best and least: by how much of the way from chance to 100 % their number has gone.
 
     Precision alone would name the concepts that most images have.
@@ -269,12 +269,12 @@ def _extremes(
     for by, concepts in ((BEST, best), (LEAST, least)):
         for k in concepts:
             name, chance = asked.learned.concepts.names[k], {CHANCE: float(chance_K[k])}
-            yield Group(by, name, int(holding_K[k]), float(value_K[k]), baselines=chance)
+            yield ResultGroup(by, name, int(holding_K[k]), float(value_K[k]), baselines=chance)
 
 
 def _bands(
     train_K: NDArray[np.float64] | None, precision_K: NDArray[np.float64], chance_K: NDArray[np.float64]
-) -> Iterator[Group]:
+) -> Iterator[ResultGroup]:
     """Mean average precision of the concepts that few training examples have, that more have, and so on."""
     if train_K is None:
         return
@@ -283,7 +283,7 @@ def _bands(
         inside = (band_K == band) & ~np.isnan(precision_K)
         if inside.any():
             chance = {CHANCE: float(chance_K[inside].mean())}
-            yield Group(
+            yield ResultGroup(
                 BY_FREQUENCY, _band(band), int(inside.sum()), float(precision_K[inside].mean()), baselines=chance
             )
 
@@ -299,16 +299,16 @@ def _band(number: int) -> str:
 def _result(
     model: EvaluatedModel,
     data: CorpusSplit,
-    protocol: Protocol,
-    asked: Asked,
-    found: Found,
+    protocol: EvalProtocol,
+    asked: TagPredictions,
+    found: TagMetrics,
     part: str,
     of_images: int,
 ) -> Result:
     assert model.objective is not None, "heads are an objective's"
     known = ~np.isnan(found.value_K)
     concepts, notes = asked.learned.concepts, list[str]()
-    notes += no_difference(Held(asked.scores.hidden_ND))
+    notes += no_difference(StoredEmbeddings(asked.scores.hidden_ND))
     if asked.learned.train_K is None:
         notes.append("the corpus that the run was trained on is not at hand: no baseline of its frequencies")
     return Result(
@@ -338,7 +338,7 @@ def _result(
     )
 
 
-def _with_outcomes(result: Result, found: Found, corpus: Corpus, examples: NDArray[np.int64]) -> Result:
+def _with_outcomes(result: Result, found: TagMetrics, corpus: Corpus, examples: NDArray[np.int64]) -> Result:
     """The result with what became of each image, and how certain that makes it."""
     ids = np.array([corpus.image_hash(int(example)) for example in examples], dtype=np.str_)
     outcomes = Outcomes(ids, correct=found.parts_N, further=found.further)

@@ -20,7 +20,7 @@ from wordsight.evaluation.methods.task_results import baselines_of, with_random_
 from wordsight.evaluation.metrics.classification import TOP1, standard_error
 from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.task_checks import check_task
@@ -67,7 +67,7 @@ class TaskScore:
 def measure_task(
     model: EvaluatedModel,
     task: Task,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     score: Callable[[Backbone, str], Iterable[TaskScore]],
     *,
     side: int,
@@ -103,7 +103,7 @@ def measure_task(
     return results
 
 
-def _result(model: EvaluatedModel, task: Task, protocol: Protocol, score: TaskScore, side: int) -> Result:
+def _result(model: EvaluatedModel, task: Task, protocol: EvalProtocol, score: TaskScore, side: int) -> Result:
     """A result with everything that is known before the random copy's numbers."""
     return Result(
         task=task.name,
@@ -134,7 +134,7 @@ def _result(model: EvaluatedModel, task: Task, protocol: Protocol, score: TaskSc
 def _random_outcomes(
     model: EvaluatedModel,
     task: Task,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     names: Sequence[str],
     score: Callable[[Backbone], Iterable[TaskScore]],
 ) -> dict[str, Outcomes]:

@@ -23,9 +23,9 @@ from wordsight.errors import InputError
 from wordsight.evaluation.image_text.few_guesses import few_classes, guesses_of, no_difference
 from wordsight.evaluation.image_text.text_sides import (
     AUTO,
-    Asked,
-    Compared,
-    Text,
+    DotProduct,
+    TextQueries,
+    TextQuery,
     TextSide,
     asking,
     chosen_similarity,
@@ -48,7 +48,7 @@ from wordsight.evaluation.metrics.classification import (
 )
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified, first_five, outcomes_of, parts_of_ratio
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.protocol import Protocol
+from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
@@ -104,14 +104,14 @@ class ClassTexts:
         notes: What a reader should know.
     """
 
-    texts: Sequence[Text]
+    texts: Sequence[TextQuery]
     group_T: NDArray[np.int64]
     names: Sequence[str]
     source: str
     notes: Sequence[str]
 
 
-def measure(model: EvaluatedModel, task: Task, protocol: Protocol) -> list[Result]:
+def measure(model: EvaluatedModel, task: Task, protocol: EvalProtocol) -> list[Result]:
     """Ask about the test images of a task by the names of its classes.
 
     Args:
@@ -152,11 +152,11 @@ def class_texts(task: Task, settings: ZeroShotSettings) -> ClassTexts:
     described: dict[str, tuple[str, ...]] = {}
     if settings.descriptions:
         described = descriptions_of_classes(task.class_names, Path(settings.descriptions))
-    texts: list[Text] = []
+    texts: list[TextQuery] = []
     groups: list[int] = []
     for k, (own, names) in enumerate(zip(task.class_names, called.names, strict=True)):
-        of_class = [Text((line,)) for line in described.get(own, ())] or [
-            Text((template.replace("{}", name),), name, template.replace("{}", ""))
+        of_class = [TextQuery((line,)) for line in described.get(own, ())] or [
+            TextQuery((template.replace("{}", name),), name, template.replace("{}", ""))
             for name in names
             for template in settings.templates
         ]
@@ -171,8 +171,8 @@ def _notes(task: Task, called: ClassNames, described: dict[str, tuple[str, ...]]
     notes = []
     if described and len(described) < len(task.class_names):
         notes.append(f"{len(described):,} of {len(task.class_names):,} classes have a description; others go by name")
-    asked = [names[0] for own, names in zip(task.class_names, called.names, strict=True) if own not in described]
-    if numbers := unreadable(asked):
+    by_name = [names[0] for own, names in zip(task.class_names, called.names, strict=True) if own not in described]
+    if numbers := unreadable(by_name):
         notes.append(
             f"{len(numbers):,} classes are called by a number ({numbers[0]}, ...): say what they are with a table of "
             "classes and names (names: FILE)"
@@ -181,27 +181,33 @@ def _notes(task: Task, called: ClassNames, described: dict[str, tuple[str, ...]]
 
 
 def _of_side(
-    model: EvaluatedModel, task: Task, protocol: Protocol, side: TextSide, similarity: str, said: ClassTexts, part: str
+    model: EvaluatedModel,
+    task: Task,
+    protocol: EvalProtocol,
+    side: TextSide,
+    similarity: str,
+    said: ClassTexts,
+    part: str,
 ) -> Result:
     assert model.objective is not None, "a text side is an objective's"
     settings: ZeroShotSettings = protocol.settings
     with asking(model):
-        asked = side.ask(said.texts, similarity, said.group_T)
-        if not asked.known_T.any():
+        queries = side.ask(said.texts, similarity, said.group_T)
+        if not queries.known_T.any():
             named = ", ".join(said.names[:3])
             raise InputError(
                 f"the {side.name} know none of the {len(said.names)} classes ({named}, ...)",
                 where=task.spec,
                 mend="say what the classes are called with a table of classes and names (names: FILE)",
             )
-        scores_NK, alike = _scores(model, task, asked, settings, "images")
-    crowded = alike or ([] if task.multilabel else _crowded(scores_NK, task, asked.known_T))
-    found = score(scores_NK, task, asked.known_T)
+        scores_NK, alike = _scores(model, task, queries, settings, "images")
+    crowded = alike or ([] if task.multilabel else _crowded(scores_NK, task, queries.known_T))
+    found = score(scores_NK, task, queries.known_T)
     random = None
     if settings.random_init:
         with with_backbone(model, model.random_backbone()), asking(model):
-            random_init_scores, _ = _scores(model, task, asked, settings, "images, random weights")
-        random = score(random_init_scores, task, asked.known_T).value
+            random_init_scores, _ = _scores(model, task, queries, settings, "images, random weights")
+        random = score(random_init_scores, task, queries.known_T).value
     return Result(
         task=task.name,
         protocol=protocol.name,
@@ -221,29 +227,29 @@ def _of_side(
         },
         counts={
             "classes": len(task.class_names),
-            "known_classes": int(asked.known_T.sum()),
+            "known_classes": int(queries.known_T.sum()),
             "test_images": len(task.test),
             "texts": len(said.texts),
         },
         settings=recorded_settings(
-            protocol, model, task, names=said.source, text_side=side.name, similarity=asked.similarity
+            protocol, model, task, names=said.source, text_side=side.name, similarity=queries.similarity
         ),
         weights=weights_fingerprint(model.objective),
         data=task.fingerprint,
-        warnings=[*task.notes, *said.notes, *asked.notes, *_unknown(said, asked), *_alike(said, asked), *crowded],
+        warnings=[*task.notes, *said.notes, *queries.notes, *_unknown(said, queries), *_alike(said, queries), *crowded],
     )
 
 
 def _scores(
-    model: EvaluatedModel, task: Task, asked: Asked, settings: ZeroShotSettings, what: str
+    model: EvaluatedModel, task: Task, queries: TextQueries, settings: ZeroShotSettings, what: str
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Scores of every test image for every class ``[N, K]``; a class is one text, so they are few. And a sentence where
     the images are all the same."""
-    images = see_images(model, asked, task.test.images, settings.crop_share, what)
-    compared = Compared(images, asked.texts, asked.offset_T)
-    size = max(1, (1 << 24) // max(1, len(asked.texts)))
+    images = see_images(model, queries, task.test.images, settings.crop_share, what)
+    compared = DotProduct(images, queries.texts, queries.offset_T)
+    size = max(1, (1 << 24) // max(1, len(queries.texts)))
     parts = [
-        compared.scores(images.block(slice(first, first + size)), slice(0, len(asked.texts))).double().cpu()
+        compared.scores(images.block(slice(first, first + size)), slice(0, len(queries.texts))).double().cpu()
         for first in range(0, len(images), size)
     ]
     return np.asarray(torch.cat(parts).numpy()), no_difference(images)
@@ -259,7 +265,7 @@ def _crowded(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.boo
 
 
 @dataclass(frozen=True)
-class Score:
+class ZeroShotScore:
     """What scores of classes come to.
 
     Args:
@@ -277,7 +283,7 @@ class Score:
     outcomes: Outcomes
 
 
-def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]) -> Score:
+def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]) -> ZeroShotScore:
     """From scores of the test images to the metrics of a task.
 
     A class that the text side knows nothing of is never the guess, and its images count as wrong ones.
@@ -293,7 +299,7 @@ def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]
         precision_K = average_precisions(scores_NK, targets)
         outcomes = outcomes_of(task.test.hashes, scores_NK, targets)
         baselines = {CHANCE: chance_mean_precision(targets)}
-        return Score("mAP", mean_of_known(precision_K), precision_K, baselines, outcomes)
+        return ZeroShotScore("mAP", mean_of_known(precision_K), precision_K, baselines, outcomes)
     right_N = within(scores_NK, targets, 1)
     outcomes = classified(task.test.hashes, right_N, targets, first_five(scores_NK, targets))
     baselines = chance_of_classes(len(known_K))
@@ -303,7 +309,7 @@ def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]
         outcomes = replace(outcomes, further={**outcomes.further, TOP1_KNOWN: of_known})
         baselines[f"{CHANCE}, {TOP1_KNOWN}"] = 100 / int(known_K.sum())
     beside = {CHANCE, *(f"{CHANCE}, {metric}" for metric in outcomes.further)}
-    return Score(
+    return ZeroShotScore(
         TOP1,
         100 * float(right_N.mean()),
         accuracies_of(right_N, targets, len(known_K)),
@@ -312,8 +318,8 @@ def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]
     )
 
 
-def _unknown(said: ClassTexts, asked: Asked) -> list[str]:
-    unknown = [name for name, known in zip(said.names, asked.known_T, strict=True) if not known]
+def _unknown(said: ClassTexts, queries: TextQueries) -> list[str]:
+    unknown = [name for name, known in zip(said.names, queries.known_T, strict=True) if not known]
     if not unknown:
         return []
     named = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
@@ -323,11 +329,11 @@ def _unknown(said: ClassTexts, asked: Asked) -> list[str]:
     ]
 
 
-def _alike(said: ClassTexts, asked: Asked) -> list[str]:
+def _alike(said: ClassTexts, queries: TextQueries) -> list[str]:
     """Classes that are the same to the text side: between them it guesses by lot."""
     of_text: dict[bytes, list[str]] = defaultdict(list)
-    vectors = asked.texts.block(slice(0, len(asked.texts))).cpu().numpy().round(6)
-    for name, vector, known in zip(said.names, vectors, asked.known_T, strict=True):
+    vectors = queries.texts.block(slice(0, len(queries.texts))).cpu().numpy().round(6)
+    for name, vector, known in zip(said.names, vectors, queries.known_T, strict=True):
         if known:
             of_text[vector.tobytes()].append(name)
     groups = [" = ".join(names) for names in of_text.values() if len(names) > 1]

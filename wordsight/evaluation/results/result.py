@@ -39,7 +39,7 @@ class SweepPoint:
 
 
 @dataclass(frozen=True)
-class Group:
+class ResultGroup:
     """The same number for some of what was asked, such as the nouns among the words.
 
     Args:
@@ -110,7 +110,7 @@ class Result:
     spread: float | None = None
     interval: tuple[float, float] | None = None
     per_class: dict[str, float] = field(default_factory=dict)
-    groups: list[Group] = field(default_factory=list)
+    groups: list[ResultGroup] = field(default_factory=list)
     penalty: float | None = None
     class_penalties: dict[str, float] = field(default_factory=dict)
     sweep: list[SweepPoint] = field(default_factory=list)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wordsight.evaluation.results.result import DRAW, NO_PERCENT, Group, Result
+from wordsight.evaluation.results.result import DRAW, NO_PERCENT, Result, ResultGroup
 
 
 def results_table(results: Sequence[Result]) -> Table:
@@ -59,14 +59,14 @@ class GroupColumn:
     metric: str
     baseline: str
 
-    def of(self, group: Group) -> float | None:
+    def of(self, group: ResultGroup) -> float | None:
         """What stands in it, in percent; None where the group has none."""
         if self.baseline:
             return group.baselines.get(f"{self.baseline}, {self.metric}" if self.metric else self.baseline)
         return group.more.get(self.metric) if self.metric else group.value
 
 
-def group_columns(groups: Sequence[Group]) -> list[GroupColumn]:
+def group_columns(groups: Sequence[ResultGroup]) -> list[GroupColumn]:
     """For each metric of some groups the value, and beside it what the baselines reach."""
     more = list(dict.fromkeys(name for group in groups for name in group.more))
     endings = tuple(f", {name}" for name in more)

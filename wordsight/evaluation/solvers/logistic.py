@@ -1,4 +1,4 @@
-"""Logistic regression: w'w / 2 + C sum_i c_i loss_i, of one class against the rest, or of all classes at once.
+"""Logistic regression: w'w / 2 + C sum_i c_i loss_i, one-vs-rest, or of all classes at once.
 
 The objectives of scikit-learn's `LogisticRegression` by L-BFGS: the bias is not penalised; several classes have weights
 each (a softmax), of which the penalty singles out one of all that predict the same.
@@ -23,7 +23,7 @@ from wordsight.evaluation.solvers.problems import Fits, Problems
 _NEVER = -1e9
 
 
-class OneVersusRest(TwoSided):
+class OneVsRest(TwoSided):
     """log(1 + exp(-y s))."""
 
     def value(self, score_PKn: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class Multinomial:
 def solve_logistic(
     features: Features | Shared, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
 ) -> Fits:
-    """Fit logistic regressions of one class against the rest.
+    """Fit one-vs-rest logistic regressions.
 
     Args:
         features: ``[N, D]``, float16 or float32; shared where several calls learn from them.
@@ -102,7 +102,7 @@ def solve_logistic(
     Raises:
         InputError: When features or targets can't be learned from.
     """
-    return solve_sides(OneVersusRest, features, problems, plan, names, free_bias=True)
+    return solve_sides(OneVsRest, features, problems, plan, names, free_bias=True)
 
 
 def solve_multinomial(

@@ -109,7 +109,7 @@ class GroupsTable:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ProtocolSummary:
     """A protocol's name and, in a sentence, what it does."""
 
     name: str
@@ -167,7 +167,7 @@ class Report:
     charts: list[Chart] = field(default_factory=list)
     results: list[ResultTable] = field(default_factory=list)
     groups: list[GroupsTable] = field(default_factory=list)
-    protocols: list[Protocol] = field(default_factory=list)
+    protocols: list[ProtocolSummary] = field(default_factory=list)
     attention: AttentionPart | None = None
     attention_note: str = ""
     recipe: list[tuple[str, str]] = field(default_factory=list)

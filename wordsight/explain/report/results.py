@@ -8,7 +8,7 @@ from wordsight.evaluation import open_protocol, protocol_names
 from wordsight.evaluation.results.result import DRAW, LESS_IS_BETTER, NO_PERCENT, Result
 from wordsight.evaluation.results.tables import GroupColumn, group_columns
 from wordsight.explain.formats import MINUS, count, percent, plain
-from wordsight.explain.report.contents import Bar, GroupsTable, Headline, Protocol, ResultRow, ResultTable
+from wordsight.explain.report.contents import Bar, GroupsTable, Headline, ProtocolSummary, ResultRow, ResultTable
 
 TEXT = "text only"
 RANDOM = "random weights"
@@ -137,10 +137,10 @@ def warnings(results: Sequence[Result]) -> list[str]:
     return [f"{task}, {', '.join(dict.fromkeys(titles))}: {warning}" for (task, warning), titles in said.items()]
 
 
-def protocols(results: Sequence[Result]) -> list[Protocol]:
+def protocols(results: Sequence[Result]) -> list[ProtocolSummary]:
     """The protocols that were used, each in a sentence."""
     names = dict.fromkeys(result.protocol for result in results)
-    return [Protocol(name, protocol_says(name)) for name in names]
+    return [ProtocolSummary(name, protocol_says(name)) for name in names]
 
 
 def protocol_says(name: str) -> str:

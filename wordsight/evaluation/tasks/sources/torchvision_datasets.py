@@ -117,7 +117,7 @@ class TorchvisionTask:
             places += [place for _, place in images]
             labels += [(names[number],) if number >= 0 else () for number in numbers]
             splits += [split] * len(images)
-        held = Held(places)
+        held = DatasetImages(places)
         return LabelledImages(
             where=str(self.root),
             ids=ids,
@@ -148,7 +148,7 @@ class TorchvisionTask:
             raise InputError(f"torchvision can't open {self.name}: {said}", where=self.root, mend=mend) from error
 
 
-class Held(Sequence[EncodedImage]):
+class DatasetImages(Sequence[EncodedImage]):
     """Encoded images: files as they are, what a dataset holds in memory as PNG, which loses nothing.
 
     Args:
@@ -163,7 +163,7 @@ class Held(Sequence[EncodedImage]):
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return Held(self._places[place])
+            return DatasetImages(self._places[place])
         found = self._places[place]
         if not isinstance(found, tuple):
             return found

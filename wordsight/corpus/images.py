@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def pack_image(image: Path | bytes, shorter_side: int, jpeg_quality: int, max_pi
     """
     data = _read(image) if isinstance(image, Path) else image
     # libjpeg decodes at 1/2, 1/4, 1/8 for a fraction of the time; twice the wanted size leaves the resize its say.
-    decoded = decode_image(data, max_pixels, draft=2 * shorter_side)
+    decoded = decode_image(data, max_pixels, twice(shorter_side))
     pixels = decoded.pixels
     kept = _shrink(pixels, shorter_side)
     if not decoded.is_plain or min(decoded.stored_size) > shorter_side:
@@ -134,7 +135,17 @@ def picture_hash(image: Path | bytes, shorter_side: int, max_pixels: int) -> str
         BadImage: When the image is absent, unreadable, truncated or too large.
     """
     data = _read(image) if isinstance(image, Path) else image
-    return _hash(decode_image(data, max_pixels, draft=2 * shorter_side).pixels)
+    return _hash(decode_image(data, max_pixels, twice(shorter_side)).pixels)
+
+
+def twice(side: int) -> Callable[[Image.Image], None]:
+    """Lets a JPEG be decoded at a smaller scale, with neither side below twice a number of pixels."""
+
+    def draft(opened: Image.Image) -> None:
+        if opened.format == "JPEG":
+            opened.draft(None, (2 * side, 2 * side))
+
+    return draft
 
 
 def _hash(pixels: Image.Image) -> str:
@@ -143,21 +154,22 @@ def _hash(pixels: Image.Image) -> str:
     return digest.hexdigest()
 
 
-def decode_image(data: bytes, max_pixels: int, draft: int | None = None) -> DecodedImage:
+def decode_image(
+    data: bytes, max_pixels: int, prepare: Callable[[Image.Image], None] = lambda opened: None
+) -> DecodedImage:
     """Decode an image whole, turn it upright and bring it to RGB.
 
     Args:
         data: The encoded image.
         max_pixels: Images with more pixels than this are not decoded.
-        draft: A JPEG may be decoded at a smaller scale, with neither side below this many pixels.
+        prepare: Called with the opened file before it is decoded: it may ask for a JPEG at a smaller scale.
 
     Raises:
         BadImage: When it is unreadable, truncated or too large.
     """
     opened = _open(data, max_pixels)
-    size, is_jpeg = opened.size, opened.format == "JPEG" and opened.mode in ("RGB", "L")
-    if opened.format == "JPEG" and draft is not None:
-        opened.draft(None, (draft, draft))
+    size, plain = opened.size, is_plain(opened)
+    prepare(opened)
     try:
         upright, orientation = _upright(opened)
         pixels = _rgb(upright)
@@ -165,7 +177,12 @@ def decode_image(data: bytes, max_pixels: int, draft: int | None = None) -> Deco
         raise BadImage(_damage(error), str(error)) from error
     if isinstance(opened, TiffImageFile) and orientation in _SWAPPING:
         size = (size[1], size[0])
-    return DecodedImage(pixels, is_jpeg and orientation == 1, size, orientation)
+    return DecodedImage(pixels, plain, size, orientation)
+
+
+def is_plain(opened: Image.Image) -> bool:
+    """Whether a file, opened and not decoded yet, shows the same as it is: an upright JPEG, RGB or grey."""
+    return opened.format == "JPEG" and opened.mode in ("RGB", "L") and _stated_orientation(opened) == 1
 
 
 def stored_size(path: Path) -> tuple[int, int] | None:
@@ -206,13 +223,18 @@ def _upright(opened: Image.Image) -> tuple[Image.Image, int]:
         opened.load()
         return opened, orientation if orientation in _TURNS else 1
     opened.load()
+    orientation = _stated_orientation(opened)
+    return (opened, 1) if orientation == 1 else (opened.transpose(_TURNS[orientation]), orientation)
+
+
+def _stated_orientation(opened: Image.Image) -> int:
+    """How a picture has to be turned, as EXIF counts; 1 for not at all. Of a JPEG the header alone is read."""
     try:
         orientation = opened.getexif().get(_ORIENTATION, 1)
-        turn = _TURNS.get(orientation)
+        return orientation if orientation in _TURNS else 1
     except _DAMAGE:
         # The pixels are whole; what is written wrongly beside them is taken for nothing.
-        turn = None
-    return (opened, 1) if turn is None else (opened.transpose(turn), orientation)
+        return 1
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:

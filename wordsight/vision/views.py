@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -54,7 +54,18 @@ class Crop(NamedTuple):
     bottom: float
 
 
-def decode(encoded: bytes | memoryview, least_side: int | None = None) -> Image.Image:
+class SelfDecoding(Protocol):
+    """An image that knows how it is to be decoded."""
+
+    def decode(self, least_side: int | None) -> Image.Image:
+        """Upright and RGB; ``least_side`` as in :func:`decode`."""
+
+
+# Bytes are of an image that was checked: upright, RGB or grey, without transparency.
+Encoded = bytes | memoryview | SelfDecoding
+
+
+def decode(encoded: Encoded, least_side: int | None = None) -> Image.Image:
     """Decode an image to RGB.
 
     Args:
@@ -62,12 +73,19 @@ def decode(encoded: bytes | memoryview, least_side: int | None = None) -> Image.
         least_side: Where given, a JPEG may be decoded at a half, quarter or eighth of its size as long as its shorter
             side stays at least this long (libjpeg's scaled decode: several times quicker).
     """
+    if not isinstance(encoded, bytes | memoryview):
+        return encoded.decode(least_side)
     image: Image.Image = Image.open(io.BytesIO(encoded))
     if least_side is not None and image.format == "JPEG":
-        width, height = image.size
-        scale = least_side / min(width, height)
-        image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
+        draft(image, least_side)
     return image.convert("RGB") if image.mode != "RGB" else image
+
+
+def draft(opened: Image.Image, least_side: int) -> None:
+    """Let an opened JPEG be decoded at a smaller scale, with its shorter side no shorter than ``least_side``."""
+    width, height = opened.size
+    scale = least_side / min(width, height)
+    opened.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
 
 
 def random_crop(width: int, height: int, settings: ViewSettings, random: np.random.Generator) -> Crop:
@@ -135,9 +153,7 @@ def cut(image: Image.Image, crop: Crop, size: int, border: int | tuple[int, int,
     return np.asarray(view)
 
 
-def train_view(
-    encoded: bytes | memoryview, size: int, settings: ViewSettings, random: np.random.Generator
-) -> NDArray[np.uint8]:
+def train_view(encoded: Encoded, size: int, settings: ViewSettings, random: np.random.Generator) -> NDArray[np.uint8]:
     """A random view of an image.
 
     Args:
@@ -155,9 +171,7 @@ def train_view(
     return pixels[:, ::-1] if random.random() < settings.flip else pixels
 
 
-def eval_view(
-    encoded: bytes | memoryview, size: int, crop_share: float = 1.0, framing: Framing = "crop"
-) -> NDArray[np.uint8]:
+def eval_view(encoded: Encoded, size: int, crop_share: float = 1.0, framing: Framing = "crop") -> NDArray[np.uint8]:
     """The view that evaluation sees: the centre square, or the whole image, scaled.
 
     Args:

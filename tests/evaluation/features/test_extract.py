@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from tests.evaluation.conftest import encoded, picture, shrinking_backbone
+from wordsight.corpus.images import decode_image
 from wordsight.errors import InputError
+from wordsight.evaluation.features.augmented_views import LearnedImages, crop_batches
 from wordsight.evaluation.features.extract import extract_features, view_batches
 from wordsight.vision.backbones import build_backbone
-from wordsight.vision.views import eval_view, prepare, stack
+from wordsight.vision.views import ViewSettings, eval_view, prepare, stack
 
 
 def test_features_are_the_mean_of_the_grid() -> None:
@@ -88,6 +91,65 @@ def test_photos_are_turned_upright(tmp_path: Path) -> None:
     top, bottom = views[0, :, 4].float().mean(1), views[0, :, 28].float().mean(1)
     assert top[0] > top[2]
     assert bottom[2] > bottom[0]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """A large photo, one that its camera turned, a grey one, one in inks, and two that are no JPEG."""
+    photo = picture((90, 160, 30), 420, 300, noise=3)
+    turn = Image.Exif()
+    turn[0x0112] = 6
+    photo.save(tmp_path / "large.jpg", quality=90)
+    photo.save(tmp_path / "turned.jpg", exif=turn)
+    photo.convert("L").save(tmp_path / "grey.jpg")
+    photo.convert("CMYK").save(tmp_path / "inks.jpg")
+    photo.save(tmp_path / "plain.png")
+    photo.convert("RGBA").save(tmp_path / "layered.png")
+    return sorted(tmp_path.iterdir())
+
+
+def count(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
+    """The first argument of every call of a function that goes on as it did."""
+    calls, own = [], getattr(owner, name)
+
+    def counted(first: Any, *more: Any, **named: Any) -> Any:
+        calls.append(first)
+        return own(first, *more, **named)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+def test_each_image_is_read_and_decoded_once_a_pass(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = LearnedImages(files, 32, ViewSettings(), 2)
+    opened, read = count(monkeypatch, Image, "open"), count(monkeypatch, Path, "read_bytes")
+    extract_features(shrinking_backbone(), files, 32)
+    assert (len(opened), sorted(read)) == (len(files), files)
+    list(crop_batches(files, 32, 0.875, 4, crops=10))
+    assert (len(opened), len(read)) == (2 * len(files), 2 * len(files))
+    for epoch in range(2):
+        list(learned.epoch(epoch))
+    assert (len(opened), len(read)) == (4 * len(files), 4 * len(files))
+
+
+def test_checking_while_decoding_changes_no_pixel(files: list[Path]) -> None:
+    """As if each image was first decoded whole, and coded again without loss where it is not shown as it is stored."""
+
+    def checked(data: bytes) -> bytes:
+        decoded, whole = decode_image(data, 1 << 30), io.BytesIO()
+        decoded.pixels.save(whole, "BMP")
+        return data if decoded.is_plain else whole.getvalue()
+
+    for file in files:
+        for size, share in ((48, 1.0), (200, 0.875)):
+            (view,) = view_batches([file], size, share)
+            assert torch.equal(view, stack([eval_view(checked(file.read_bytes()), size, share)])), file.name
+
+
+def test_a_large_photo_is_decoded_at_a_smaller_scale(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = count(monkeypatch, ImageFile.ImageFile, "load")
+    list(view_batches([file for file in files if file.name == "large.jpg"], 64))
+    assert {image.size for image in decoded} == {(105, 75)}
 
 
 def test_no_images_give_no_features() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.corpus.encoded_images import EncodedImage
-from wordsight.errors import InputError
-from wordsight.evaluation.features.extract import checked_image
+from wordsight.evaluation.features.extract import as_encoded
 from wordsight.parallel import cores, ordered_map
 from wordsight.vision.preprocessing import Framing
-from wordsight.vision.views import Crop, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
+from wordsight.vision.views import Crop, Encoded, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
 
 # Batches of views that wait for the network.
 _AHEAD = 3
@@ -38,8 +36,6 @@ class LearnedImages:
         self, images: Sequence[EncodedImage], size: int, views: ViewSettings, batch: int, seed: int = 0
     ) -> None:
         self._images, self._size, self._views, self._batch, self._seed = images, size, views, batch, seed
-        # Images that were found to be as they should be need no second look.
-        self._plain = np.zeros(len(images), dtype=np.bool_)
 
     def epoch(
         self, number: int, *, drop_last: bool = False
@@ -64,27 +60,13 @@ class LearnedImages:
             views, colours = [], []
             for row in rows.tolist():
                 random = np.random.default_rng((self._seed, number, row))
-                views.append(train_view(self._encoded(row), self._size, self._views, random))
+                encoded = as_encoded(self._images[row], f"image {row}")
+                views.append(train_view(encoded, self._size, self._views, random))
                 colours.append(draw_colours(1, self._views.jitter, random))
             drawn = [each for each in colours if each is not None]
             return stack(views), torch.cat(drawn) if drawn else None, rows
 
         yield from ordered_map(views_of_rows, parts, ahead=max(_AHEAD, cores()), name="views")
-
-    def _encoded(self, row: int) -> bytes | memoryview:
-        image = self._images[row]
-        if isinstance(image, memoryview):
-            return image
-        name = str(image) if isinstance(image, Path) else f"image {row}"
-        try:
-            data = image.read_bytes() if isinstance(image, Path) else image
-        except OSError as error:
-            raise InputError(f"can't be read ({error.strerror or error})", where=name) from error
-        if self._plain[row]:
-            return data
-        checked = checked_image(data, name)
-        self._plain[row] = checked is data
-        return checked
 
 
 def crop_batches(
@@ -118,7 +100,7 @@ def crop_batches(
             [
                 view
                 for row in rows
-                for view in views_of(checked_image(images[row], f"image {row}"), size, crop_share, crops, framing)
+                for view in views_of(as_encoded(images[row], f"image {row}"), size, crop_share, crops, framing)
             ]
         )
 
@@ -127,7 +109,7 @@ def crop_batches(
 
 
 def views_of(
-    encoded: bytes | memoryview, size: int, crop_share: float, crops: int, framing: Framing = "crop"
+    encoded: Encoded, size: int, crop_share: float, crops: int, framing: Framing = "crop"
 ) -> list[NDArray[np.uint8]]:
     """The views of one test image, uint8 [size, size, 3] each: the centre, or five crops and their mirror images.
 

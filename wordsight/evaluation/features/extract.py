@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from wordsight.corpus.encoded_images import EncodedImage
-from wordsight.corpus.images import BadImage, decode_image
+from wordsight.corpus.images import BadImage, decode_image, is_plain
 from wordsight.device import autocast
 from wordsight.errors import InputError
 from wordsight.parallel import cores, ordered_map
@@ -21,7 +22,7 @@ from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.inference import ready
 from wordsight.vision.preprocessing import Framing
-from wordsight.vision.views import eval_view, stack
+from wordsight.vision.views import Encoded, draft, eval_view, stack
 
 BATCH = 64
 # Batches of views that wait for the backbone: enough that it never waits, little enough to stay small in memory.
@@ -64,37 +65,57 @@ def view_batches(
 
 
 def _view(image: EncodedImage, size: int, crop_share: float, framing: Framing, name: str) -> NDArray[np.uint8]:
-    return eval_view(checked_image(image, name), size, crop_share, framing)
+    return eval_view(as_encoded(image, name), size, crop_share, framing)
 
 
-def checked_image(image: EncodedImage, name: str) -> bytes | memoryview:
-    """An encoded image that can be decoded as it is: checked, upright, without transparency.
+def as_encoded(image: EncodedImage, name: str) -> Encoded:
+    """An encoded image from anywhere, as views are cut from it.
 
     Args:
-        image: The image; memory views come from a corpus, where this has been done.
+        image: The image; memory views come from a corpus, where it has been checked.
         name: What to call it in an error, where it has no file name.
-
-    Raises:
-        InputError: When it can't be decoded.
     """
-    if isinstance(image, memoryview):
-        return image
-    where = image if isinstance(image, Path) else name
-    try:
-        data = image.read_bytes() if isinstance(image, Path) else image
-        decoded = decode_image(data, _MAX_PIXELS)
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror or error})", where=where) from error
-    except BadImage as error:
-        mend = "remove it, or build a corpus, which leaves such images out"
-        found = f"{error.reason} ({error.detail})"
-        raise InputError(found, where=where, expected="an image", mend=mend) from error
-    if decoded.is_plain:
-        return data
-    # A test image is to be seen as it is: coded without loss.
-    plain = io.BytesIO()
-    decoded.pixels.save(plain, "BMP")
-    return plain.getvalue()
+    return image if isinstance(image, memoryview) else UncheckedImage(image, name)
+
+
+@dataclass(frozen=True)
+class UncheckedImage:
+    """A file, or the bytes of one, that nobody has looked at: it is checked while it is decoded, once.
+
+    Args:
+        image: The image.
+        name: What to call it in an error, where it has no file name.
+    """
+
+    image: Path | bytes
+    name: str
+
+    def decode(self, least_side: int | None) -> Image.Image:
+        """The image upright and RGB, what is transparent on white.
+
+        Args:
+            least_side: Where given, a JPEG that is shown as it is may be decoded at a smaller scale, with its shorter
+                side no shorter than this.
+
+        Raises:
+            InputError: When it can't be decoded.
+        """
+        where = self.image if isinstance(self.image, Path) else self.name
+
+        def prepare(opened: Image.Image) -> None:
+            # What has to be turned or brought to RGB first is decoded as it is stored: a test image loses nothing.
+            if least_side is not None and is_plain(opened):
+                draft(opened, least_side)
+
+        try:
+            data = self.image.read_bytes() if isinstance(self.image, Path) else self.image
+            return decode_image(data, _MAX_PIXELS, prepare).pixels
+        except OSError as error:
+            raise InputError(f"can't be read ({error.strerror or error})", where=where) from error
+        except BadImage as error:
+            mend = "remove it, or build a corpus, which leaves such images out"
+            found = f"{error.reason} ({error.detail})"
+            raise InputError(found, where=where, expected="an image", mend=mend) from error
 
 
 def pooled_layers(

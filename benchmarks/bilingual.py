@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import record
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -31,7 +32,7 @@ from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus import READERS
 from wordsight.explain.words.feature_spread import IMAGES
 from wordsight.explain.words.known_words import WordsExplained, print_words
-from wordsight.explain.words.translation import translate
+from wordsight.explain.words.translation import Translation, translate
 from wordsight.explain.words.word_lists import read_dictionary
 from wordsight.explain.words.word_space import word_spaces
 from wordsight.training.run import Run
@@ -160,6 +161,11 @@ def make_pairs(options: argparse.Namespace) -> None:
     console.print(f"wrote {options.out}: {len(pairs)} pairs from {len(rows):,} sentences; above, 50 of them to look at")
 
 
+def language(space: str) -> str:
+    """The language of a space of words: a head has its name, a joint vocabulary a space for each."""
+    return space.rpartition(": ")[2]
+
+
 def train(options: argparse.Namespace) -> None:
     """Train on both languages where there is no run yet, and hold its nearest words against the dictionary."""
     corpus = options.corpus or options.out.parent / "corpora" / options.out.name
@@ -174,13 +180,20 @@ def train(options: argparse.Namespace) -> None:
         changes |= {name: value for name, value in named.items() if value is not None}
         wordsight.pretrain(RECIPE, corpus=corpus, out=options.out, resume=True, **changes)
     console = Console(highlight=False)
-    ways: list[tuple[str, dict[str, Any]]] = [
-        ("", {}),
-        ("\nwithout a look at photos:", {"images": 0}),
-        ("\nand without taking the mean of all words from each:", {"images": 0, "centre": False}),
+    # What is said before each, and its name among the results.
+    ways: list[tuple[str, str, dict[str, Any]]] = [
+        ("", f"by {IMAGES:,} photos", {}),
+        ("\nwithout using photos:", "`--images 0`", {"images": 0}),
+        (
+            "\nand without taking the mean of all words from each:",
+            "`--images 0 --centre false`",
+            {"images": 0, "centre": False},
+        ),
     ]
-    for said, how in ways:
+    kept: dict[str, list[Translation]] = {}
+    for said, name, how in ways:
         found = wordsight.explain_words(options.out, dictionary=options.dictionary, most=5, **how)
+        kept[name] = found.translations
         if said:
             console.print(said)
         print_words(found, console, translated=0 if how else 30)
@@ -189,7 +202,14 @@ def train(options: argparse.Namespace) -> None:
         console.print(f"\n{said}:")
         spaces = word_spaces(Run.open(options.out), images=photos)
         translations = translate(spaces, pairs, csls=False)
+        kept[f"{f'{photos:,} photos' if photos else '`--images 0`'}, by the cosine alone"] = translations
         print_words(WordsExplained(options.out.name, True, photos, translations=translations), console, translated=0)
+    for name, translations in kept.items() if options.record else []:
+        figures = {}
+        for one in translations:
+            way = f"{language(one.source)}-{language(one.target)}"
+            figures |= {f"{way} @{k}": f"{one.precision[k]:.1f}" for k in (1, 5)}
+        record.append("bilingual", {"vocabulary": options.vocabulary, "nearness": name}, figures, seeds=[0])
 
 
 def main() -> None:
@@ -214,6 +234,7 @@ def main() -> None:
     trained.add_argument("--epochs", type=int, help="in place of the recipe's")
     trained.add_argument("--image-size", type=int, help="in place of the recipe's")
     trained.add_argument("--out", type=Path, required=True, help="the run folder")
+    trained.add_argument("--record", action="store_true", help="append the rows to benchmarks/results/bilingual.csv")
     trained.set_defaults(do=train)
     options = parser.parse_args()
     options.do(options)

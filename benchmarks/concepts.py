@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import concepts_fitted as fitted
+import record
 from rich.console import Console
 from rich.table import Table
 
@@ -297,6 +298,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--rounds", type=int, default=1, help="the fastest of so many counts")
     parser.add_argument("--work", type=Path, default=Path("benchmark-concepts"), help="where the corpus is kept")
+    parser.add_argument("--record", action="store_true", help="append the rows to benchmarks/results/concepts.csv")
     parser.add_argument("--measure", nargs=2, metavar=("ROW", "SIDE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -309,11 +311,11 @@ def main() -> None:
 
         build_corpus(TextFiles(tuple(options.text), options.captions), folder)
     # Into a file too every column is to be read.
-    Console(width=max(150, Console().width)).print(table_of(options.rows, options.rounds, folder))
+    Console(width=max(150, Console().width)).print(table_of(options.rows, options.rounds, folder, options.record))
 
 
-def table_of(rows: list[str], rounds: int, folder: Path) -> Table:
-    """Measure the rows one after another."""
+def table_of(rows: list[str], rounds: int, folder: Path, kept: bool) -> Table:
+    """Measure the rows one after another; where they are kept, as results too."""
     table = Table(title=f"{folder.name}: concept sets of {SIZE:,} concepts")
     ours_alone, both = ("s", "processor s", "rate", "MB"), ("x s", "x processor s", "x MB")
     columns = ("row", *ours_alone, "direct: s", "direct: processor s", "direct: MB", *both)
@@ -342,6 +344,10 @@ def table_of(rows: list[str], rounds: int, folder: Path) -> Table:
                 *(f"{ours[of] / max(direct[of], 1e-3):.2f}" for of in ("seconds", "processor", "bytes")),
             ]
         table.add_row(*cells)
+        if kept:
+            figures = dict(zip(("s", "processor s", "rate", "MB", *columns[5:]), cells[1:], strict=False))
+            what = {"row": name.removesuffix("-1"), "captions": folder.name.removeprefix("corpus-")}
+            record.append("concepts", what, figures)
     return table
 
 

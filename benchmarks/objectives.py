@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import record
 import yaml
 from rich.console import Console
 from rich.table import Table
@@ -121,6 +122,18 @@ def spread(values: list[float]) -> str:
     return f"{text} ± {statistics.stdev(values):.1f}" if len(values) > 1 else text
 
 
+def record_row(row: str, lr: float, runs: list[Scores], options: argparse.Namespace) -> None:
+    """The mean of each task over the seeds, and its standard deviation where there are several."""
+    figures: dict[str, str] = {}
+    for task, given in enumerate(options.task):
+        mean, _, deviation = spread([run.trained[task] for run in runs]).partition(" ± ")
+        name = Path(given.partition(":")[2]).name
+        figures |= {name: mean, f"{name}, sd": deviation}
+    rate = "" if ROWS[row][0].startswith("random") else f"{lr:g}"
+    what = {"budget": options.budget, "row": row, "changes": " ".join(options.change), "lr": rate}
+    record.append("objectives", what, figures, seeds=options.seeds)
+
+
 def main() -> None:
     """Train, probe and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -134,6 +147,7 @@ def main() -> None:
     parser.add_argument("--change", action="append", default=[], metavar="NAME=VALUE", help="a setting; several")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--record", action="store_true", help="append the rows to benchmarks/results/objectives.csv")
     options = parser.parse_args()
     corpus = options.out / "corpus"
     if not corpus.exists():
@@ -148,6 +162,8 @@ def main() -> None:
         runs = [first[best], *(score(row, best, seed, corpus, options) for seed in options.seeds[1:])]
         by_task = [spread([run.trained[task] for run in runs]) for task in range(len(options.task))]
         random = spread([statistics.mean(run.random) for run in runs])
+        if options.record:
+            record_row(row, best, runs, options)
         table.add_row(row, f"{best:g}", *by_task, spread([run.mean for run in runs]), random)
     Console().print(table)
 

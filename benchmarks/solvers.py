@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import record
 import torch
 from rich.console import Console
 
@@ -121,6 +122,33 @@ def compare_fits(fits: Fits, models: dict[int, Any], problems: Problems, feature
     return found
 
 
+def record_row(
+    reference: str, size: tuple[int, ...], clocks: tuple[Clock, Clock], found: list[Found], options: argparse.Namespace
+) -> None:
+    """Seconds of both, and how the solutions differ: of the processor where both have one core, else by the clock."""
+    alone = options.jobs == 1 and options.device == "cpu"
+    clock_of = f"the clock, {options.jobs} cores" + ("" if options.device == "cpu" else f", {options.device}")
+    ours, theirs = (clock.cores if alone else clock.wall for clock in clocks)
+    record.append(
+        "solvers",
+        {
+            "problems": "logistic regression" if reference.startswith("lbfgs") else "linear SVM",
+            "rows": size[0],
+            "width": size[1],
+            "against": reference,
+            "by": "processor" if alone else clock_of,
+        },
+        {
+            "ours": f"{ours:.3g}",
+            "scikit-learn": f"{theirs:.0f}",
+            "x": f"{theirs / ours:.1f}",
+            "objective": f"{min(each.gap for each in found):+.1e} to {max(each.gap for each in found):+.1e}",
+            "average precision": f"{max(each.precision for each in found):.3f}",
+        },
+        seeds=[0],
+    )
+
+
 def compare(
     features: torch.Tensor, problems: Problems, reference: str, options: argparse.Namespace, console: Console
 ) -> None:
@@ -158,6 +186,8 @@ def compare(
         f"  {converged} of {count} converged; objective {min(each.gap for each in found):+.1e} to "
         f"{max(each.gap for each in found):+.1e}; AP {max(each.precision for each in found):.3f}"
     )
+    if options.record:
+        record_row(reference, features.shape, (ours, theirs), found, options)
     for penalty in sorted({each.penalty for each in found}) if options.by_penalty else []:
         own = [each for each in found if each.penalty == penalty]
         least, most = min(each.gap for each in own), max(each.gap for each in own)
@@ -182,6 +212,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="for ours")
     parser.add_argument("--features", type=Path)
     parser.add_argument("--targets", type=Path)
+    parser.add_argument("--record", action="store_true", help="append the rows to benchmarks/results/solvers.csv")
     options = parser.parse_args()
     torch.set_num_threads(options.jobs)
     rows, width, classes, penalties = SIZES[options.size]

@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 
+import record
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -90,6 +91,15 @@ def seconds(step: Callable[[], None]) -> float:
     return time.perf_counter() - begin
 
 
+def record_rows(ratio: dict[tuple[str, int], float], options: argparse.Namespace) -> None:
+    """One row for each objective, a column for each number of masked words."""
+    names = ("backbone", "image_size", "batch_size", "device")
+    setting = {name.replace("_", " "): getattr(options, name) for name in names}
+    for objective in dict.fromkeys(name for name, _ in ratio):
+        figures = {f"x, {masks} masked": f"{x:.2f}" for (name, masks), x in ratio.items() if name == objective}
+        record.append("step_time", {"objective": objective, **setting}, figures, seeds=[0])
+
+
 def main() -> None:
     """Time the rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -100,6 +110,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--fp32", action="store_true", help="full precision instead of bf16 autocast")
+    parser.add_argument("--record", action="store_true", help="append the rows to benchmarks/results/step_time.csv")
     options = parser.parse_args()
     bare = step_of(None, 1, options)
     steps = {row: step_of(*row, options) for row in ROWS}
@@ -124,6 +135,8 @@ def main() -> None:
             row[0], masks, f"{1e3 * statistics.median(times[row]):.0f}", f"{statistics.median(ratios[row]):.2f}"
         )
     Console().print(table)
+    if options.record:
+        record_rows({row: statistics.median(found) for row, found in ratios.items()}, options)
 
 
 if __name__ == "__main__":

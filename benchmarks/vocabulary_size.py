@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import record
 import scipy.sparse
 import torch
 from rich.console import Console
@@ -170,14 +171,25 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--record", action="store_true", help="append to benchmarks/results/vocabulary_size.csv")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    found: dict[str, dict[int, Cost]] = {}
     for loss in options.losses:
-        costs = {}
+        costs = found.setdefault(loss, {})
         for concepts in options.concepts:
             costs[concepts] = cost_of(loss, concepts, options)
             gc.collect()
         Console().print(table_of(loss, costs, options.device))
+    for concepts in options.concepts if options.record else []:
+        figures: dict[str, str] = {}
+        for loss, costs in found.items():
+            cost = costs[concepts]
+            figures |= {f"{loss} ms": f"{1e3 * cost.seconds:.3g}", f"{loss} MB": f"{cost.step_bytes / 1e6:.3g}"}
+            figures |= {f"{loss} rows": f"{cost.candidates:.0f}", "kept MB": f"{cost.kept_bytes / 1e6:.0f}"}
+        record.append(
+            "vocabulary_size", {"K": concepts, "threads": options.threads, "device": options.device}, figures, seeds=[0]
+        )
 
 
 def table_of(loss: str, costs: dict[int, Cost], device: str) -> Table:

@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 
 from wordsight.batching.batch import Batch
 from wordsight.errors import InputError
-from wordsight.training import pretrain
 from wordsight.training.data import TrainingData, examples_of, steps_of
 from wordsight.training.pretrain import train
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
+from wordsight.training.steps import Step
 
 SMALL = PretrainSettings(
     objective="tag-prediction",
@@ -103,14 +103,14 @@ def test_a_table_resumes_to_the_same_bits(
 ) -> None:
     settings = replace(SAMPLED, optimizer=replace(SAMPLED.optimizer, name=optimizer))
     whole = train(settings, tagged, tmp_path / "whole")
-    step = pretrain._Trainer._step
+    update = Step.update
 
-    def stop_within(trainer: pretrain._Trainer, number: int, batch: Batch) -> dict[str, torch.Tensor]:
+    def stop_within(step: Step, number: int, batch: Batch) -> dict[str, torch.Tensor]:
         if number == 7:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer, number, batch)
+        return update(step, number, batch)
 
-    monkeypatch.setattr(pretrain._Trainer, "_step", stop_within)
+    monkeypatch.setattr(Step, "update", stop_within)
     with pytest.raises(KeyboardInterrupt):
         train(settings, tagged, tmp_path / "stopped")
     monkeypatch.undo()

@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from wordsight.batching.batch import Batch
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import InputError
 from wordsight.objectives import build_objective
@@ -27,6 +28,7 @@ from wordsight.training.optimizer import rate_at
 from wordsight.training.pretrain import train
 from wordsight.training.pretrain_settings import OptimizerSettings, PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start
+from wordsight.training.steps import Step
 from wordsight.vision.preprocessing import MEAN
 
 SMALL = PretrainSettings(
@@ -84,16 +86,14 @@ def test_concepts_that_no_image_trained_on_has_are_said(data: TrainingData, whol
 def test_an_interrupted_run_resumes_to_the_same_bits(
     whole: Run, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wordsight.training import pretrain
+    update = Step.update
 
-    step = pretrain._Trainer._step
-
-    def stop_within(trainer: pretrain._Trainer, number: int, batch: object) -> dict[str, torch.Tensor]:
+    def stop_within(step: Step, number: int, batch: Batch) -> dict[str, torch.Tensor]:
         if number == 9:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer, number, batch)  # type: ignore[arg-type]
+        return update(step, number, batch)
 
-    monkeypatch.setattr(pretrain._Trainer, "_step", stop_within)
+    monkeypatch.setattr(Step, "update", stop_within)
     with pytest.raises(KeyboardInterrupt, match="stopped at step 10 of 18"):
         train(SMALL, data, tmp_path / "stopped")
     monkeypatch.undo()
@@ -119,12 +119,13 @@ from wordsight.training import pretrain
 from wordsight.training.data import TrainingData
 from wordsight.settings import from_mapping
 from wordsight.training.pretrain_settings import PretrainSettings
-step = pretrain._Trainer._step
-def kill_within(trainer, number, batch):
+from wordsight.training.steps import Step
+update = Step.update
+def kill_within(step, number, batch):
     if number == 9:
         os.kill(os.getpid(), signal.SIGKILL)
-    return step(trainer, number, batch)
-pretrain._Trainer._step = kill_within
+    return update(step, number, batch)
+Step.update = kill_within
 settings = from_mapping(PretrainSettings, {dataclasses.asdict(SMALL)!r}, "test")
 data = TrainingData(
     Corpus.open({str(data.corpus.path)!r}), "train", {{"postag": ConceptSet.open({str(concepts.path)!r})}},
@@ -273,19 +274,17 @@ def test_two_processes_train_as_one(data: TrainingData, tmp_path: Path) -> None:
 def test_a_run_that_is_resumed_goes_on_seeing_what_it_saw(
     data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wordsight.training import pretrain
-
     settings = dataclasses.replace(SMALL, epochs=2)
-    step = pretrain._Trainer._step
+    update = Step.update
     seen: list[tuple[float, ...]] = []
 
-    def stop_within(trainer: pretrain._Trainer, number: int, batch: object) -> dict[str, torch.Tensor]:
-        seen.append(trainer.objective.backbone.preprocessing.mean)
+    def stop_within(step: Step, number: int, batch: Batch) -> dict[str, torch.Tensor]:
+        seen.append(step.learner.objective.backbone.preprocessing.mean)
         if len(seen) == 8:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer, number, batch)  # type: ignore[arg-type]
+        return update(step, number, batch)
 
-    monkeypatch.setattr(pretrain._Trainer, "_step", stop_within)
+    monkeypatch.setattr(Step, "update", stop_within)
     with pytest.raises(KeyboardInterrupt):
         train(settings, data, tmp_path / "run")
     # As if it had begun with weights of another mean.

@@ -14,15 +14,17 @@ import torch
 from safetensors.torch import load_file
 
 from wordsight.api import evaluate
+from wordsight.batching.batch import Batch
 from wordsight.concepts import kmeans
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.readers.folder import Folder
 from wordsight.errors import InputError
-from wordsight.training import epoch_features, pretrain
+from wordsight.training import epoch_features
 from wordsight.training.data import TrainingData, training_data
 from wordsight.training.pretrain import train
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
+from wordsight.training.steps import Step
 from wordsight.vision.backbones import BackboneSettings
 from wordsight.vision.views import ViewSettings
 
@@ -97,14 +99,14 @@ def test_the_clusters_of_a_run_are_kept_with_its_heads(whole: Run, photos: Train
 def test_a_stopped_run_resumes_to_the_same_bits(
     whole: Run, photos: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:
-    step = pretrain._Trainer._step
+    update = Step.update
 
-    def stop_within(trainer: pretrain._Trainer, number: int, batch: object) -> dict[str, torch.Tensor]:
+    def stop_within(step: Step, number: int, batch: Batch) -> dict[str, torch.Tensor]:
         if number == stop_at:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer, number, batch)  # type: ignore[arg-type]
+        return update(step, number, batch)
 
-    monkeypatch.setattr(pretrain._Trainer, "_step", stop_within)
+    monkeypatch.setattr(Step, "update", stop_within)
     with pytest.raises(KeyboardInterrupt, match=f"stopped at step {stop_at + 1} of {STEPS}"):
         train(CLUSTERS, photos, tmp_path / "stopped")
     monkeypatch.undo()

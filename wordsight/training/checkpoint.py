@@ -6,6 +6,7 @@ all there is to keep. Nothing is pickled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,19 +33,36 @@ class Position:
     window: dict[str, float]
 
 
-def save_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> None:
+@dataclass(frozen=True)
+class State:
+    """What learning has made.
+
+    Args:
+        module: Weights and buffers, by name.
+        optimizer: What the optimiser remembers of each parameter, by the parameter's number.
+    """
+
+    module: Mapping[str, Tensor]
+    optimizer: Mapping[int, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, module: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+        """The state of a module and of its optimiser."""
+        return cls(module.state_dict(), optimizer.state_dict()["state"])
+
+
+def save_checkpoint(path: Path, state: State, position: Position) -> None:
     """Write a checkpoint atomically.
 
     Args:
         path: The file; an old one is replaced once the new one is whole.
-        module: The objective.
-        optimizer: Its optimiser.
+        state: Weights and optimiser state.
         position: Where the run stands.
     """
-    tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
+    tensors = {f"module.{name}": value for name, value in state.module.items()}
     scalars: dict[str, dict[str, Any]] = {}
-    for index, state in optimizer.state_dict()["state"].items():
-        for name, value in state.items():
+    for index, values in state.optimizer.items():
+        for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{index}.{name}"] = value
             else:

@@ -15,7 +15,7 @@ from wordsight.device import autocast, precision_on
 from wordsight.errors import InputError
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps
 from wordsight.progress import progress_bar
-from wordsight.training.checkpoint import Position, save_checkpoint
+from wordsight.training.checkpoint import Position, State, save_checkpoint
 from wordsight.training.interrupt import Interrupt
 from wordsight.training.language.language_settings import LanguageSettings
 from wordsight.training.metrics import MetricsLog
@@ -69,7 +69,7 @@ class LanguageLoop:
                 late = time.monotonic() - saved > 60 * self.settings.checkpoint_minutes
                 if interrupt.asked or late or done == len(self.steps):
                     at = Position(done, time.monotonic() - began, log.window)
-                    save_checkpoint(checkpoint, self.model, self.optimizer, at)
+                    save_checkpoint(checkpoint, State.of(self.model, self.optimizer), at)
                     saved = time.monotonic()
                 if interrupt.asked:
                     raise interrupt.stopped(f"{self.out}: stopped at step {done} of {len(self.steps)}")

@@ -15,7 +15,14 @@ from wordsight.vision.modes import evaluating
 
 @contextmanager
 def ready(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put a network into evaluation mode on a device, and back as it was: it may be in the middle of its training."""
+    """A network in evaluation mode on a device; afterwards mode, device and memory order are as they were.
+
+    A network may be in the middle of its training. Meanwhile its filters lie in channels-last order.
+
+    Args:
+        module: The network.
+        device: Where it is to compute.
+    """
     home = next((tensor.device for tensor in module.parameters()), device)
     filters = [tensor for tensor in module.parameters() if tensor.ndim == 4]
     plain = all(tensor.is_contiguous() for tensor in filters)
@@ -31,7 +38,16 @@ def ready(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def weights_fingerprint(module: nn.Module) -> str:
-    """Hash of a network's weights and running statistics."""
+    """Hash of a network's parameters and buffers, their names, shapes and types.
+
+    Two networks of equal weights share it, whatever code runs them: see :func:`behaviour`.
+
+    Args:
+        module: The network; it is not changed.
+
+    Returns:
+        16 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
@@ -40,16 +56,19 @@ def weights_fingerprint(module: nn.Module) -> str:
 
 
 def behaviour(backbone: Backbone, side: int, layers: Sequence[str] = ()) -> str:
-    """What no weight tells of a network (strides, the code of a person's own ``forward``): traits of what it gives.
+    """Fingerprint of a backbone's outputs for a fixed noise image: what its weights don't tell.
+
+    Strides, the code of a person's own ``forward`` and the preprocessing change features and no weight: caches need
+    this beside :func:`weights_fingerprint`.
 
     Args:
         backbone: The backbone, on the CPU; it is left as it was found.
-        side: Side of the made image that it is shown, in pixels.
-        layers: The layers that are asked; none for the last.
+        side: Side of the noise image, in pixels.
+        layers: Layers whose grids are taken; none for the last.
 
     Returns:
-        The sizes of the layers' grids, and numbers that change when a value does; rounded, as sums differ in their last
-        digits from machine to machine. And how it is shown its images, where that is not as usual.
+        For each layer the grid's shape and three of its statistics, rounded to three digits as sums differ in their
+        last digits from machine to machine; then the preprocessing, where it is not ImageNet's with a centre crop.
     """
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     with ready(backbone, torch.device("cpu")), torch.inference_mode():
@@ -62,10 +81,10 @@ def behaviour(backbone: Backbone, side: int, layers: Sequence[str] = ()) -> str:
             f"{float(number):.3g}" for number in (size.mean(), size.square().mean(), (slope * size).mean())
         )
         traits.append(f"{layer} {tuple(grid.shape)} {numbers}")
-    shown = backbone.preprocessing
-    # What is usual goes unsaid: it was before there was anything else.
-    if not shown.usual:
-        traits.append(f"mean {tuple(shown.mean)} std {tuple(shown.std)}")
-    if shown.framing != "crop":
-        traits.append(shown.framing)
+    preprocessing = backbone.preprocessing
+    # The defaults are left out: caches of earlier versions knew nothing else.
+    if not preprocessing.usual:
+        traits.append(f"mean {tuple(preprocessing.mean)} std {tuple(preprocessing.std)}")
+    if preprocessing.framing != "crop":
+        traits.append(preprocessing.framing)
     return "; ".join(traits)

@@ -82,7 +82,7 @@ def test_features_that_are_not_kept_are_said(
 
     monkeypatch.setattr(np, "save", full)
     store_features("k", np.ones((2, 2), np.float16))
-    assert "not kept for the next time" in (said := capsys.readouterr().err) and "the disk is full" in said
+    assert "features could not be cached" in (said := capsys.readouterr().err) and "the disk is full" in said
 
 
 def test_another_value_anywhere_is_another_key() -> None:
@@ -92,5 +92,5 @@ def test_another_value_anywhere_is_another_key() -> None:
 
 def test_a_bound_that_is_no_number_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORDSIGHT_CACHE_GB", "20GB")
-    with pytest.raises(InputError, match="'20GB' is no number"):
+    with pytest.raises(InputError, match="'20GB' is not a number"):
         store_features("k", np.ones((2, 2), np.float16))

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 from tests.evaluation.conftest import encoded, picture, shrinking_backbone
 from wordsight.corpus.images import decode_image
 from wordsight.errors import InputError
-from wordsight.evaluation.features.augmented_views import LearnedImages, crop_batches
+from wordsight.evaluation.features.augmented_views import TrainingImages, crop_batches
 from wordsight.evaluation.features.extract import extract_features, view_batches
 from wordsight.vision.backbones import build_backbone
 from wordsight.vision.views import ViewSettings, eval_view, prepare, stack
@@ -121,7 +121,7 @@ def count(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
 
 
 def test_each_image_is_read_and_decoded_once_a_pass(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    learned = LearnedImages(files, 32, ViewSettings(), 2)
+    learned = TrainingImages(files, 32, ViewSettings(), 2)
     opened, read = count(monkeypatch, Image, "open"), count(monkeypatch, Path, "read_bytes")
     extract_features(shrinking_backbone(), files, 32)
     assert (len(opened), sorted(read)) == (len(files), files)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.evaluation.conftest import array_task, settings_of
 from wordsight.evaluation.features.matrix import check, every_row
 from wordsight.evaluation.features.normalised import Normalise, normalised
-from wordsight.evaluation.features.of_task import TaskFeatures
+from wordsight.evaluation.features.task_features import TaskFeatures
 from wordsight.evaluation.methods.linear_probe import probe
 from wordsight.evaluation.solvers import Plan
 

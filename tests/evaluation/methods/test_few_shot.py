@@ -14,7 +14,7 @@ from tests.evaluation.conftest import array_task, picture, settings_of
 from wordsight.errors import InputError
 from wordsight.evaluation import EvalProtocol, EvaluatedModel, evaluate, open_protocol, open_task
 from wordsight.evaluation.classifiers.few_shot_ridge import fit_shots
-from wordsight.evaluation.features.of_task import TaskFeatures
+from wordsight.evaluation.features.task_features import TaskFeatures
 from wordsight.evaluation.methods.few_shot import FewShotSettings, learn_from_few
 from wordsight.evaluation.solvers import grid, solve_ridge
 from wordsight.evaluation.tasks.subsets import draw_share, draw_shots, drawing_order, most_shots

@@ -16,7 +16,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation import EvalProtocol, EvaluatedModel, evaluate, open_task
 from wordsight.evaluation.classifiers import nearest_neighbours
 from wordsight.evaluation.classifiers.nearest_neighbours import among_first, answers, nearest, unit_length, votes
-from wordsight.evaluation.features.of_task import TaskFeatures
+from wordsight.evaluation.features.task_features import TaskFeatures
 from wordsight.evaluation.methods.knn import KnnSettings, ask_neighbours
 
 KNN: KnnSettings = settings_of("knn")

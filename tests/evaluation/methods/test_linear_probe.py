@@ -20,7 +20,7 @@ from tests.evaluation.conftest import array_task, picture, settings_of, shrinkin
 from wordsight.errors import InputError
 from wordsight.evaluation import EvalProtocol, EvaluatedModel, Task, evaluate, open_task
 from wordsight.evaluation.classifiers.linear import Examples
-from wordsight.evaluation.features.of_task import TaskFeatures
+from wordsight.evaluation.features.task_features import TaskFeatures
 from wordsight.evaluation.methods import penalty_sweep
 from wordsight.evaluation.methods.linear_probe import ProbeScore, probe
 from wordsight.evaluation.methods.linear_probe_settings import ProbeSettings

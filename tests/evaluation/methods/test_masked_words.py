@@ -21,8 +21,9 @@ from wordsight.evaluation import EvaluatedModel, Result, evaluate, open_task, pr
 from wordsight.evaluation.features.extract import BATCH
 from wordsight.evaluation.methods import masked_words
 from wordsight.evaluation.methods.masked_words import BY_PART, BY_RANK, asked_rows, groups_of
-from wordsight.evaluation.predictions.masked_word_predictions import ask, sample_images, sample_rows
-from wordsight.evaluation.predictions.text_only import folds_of
+from wordsight.evaluation.predictions.masked_word_predictions import predict_masked_words
+from wordsight.evaluation.predictions.row_samples import sample_images, sample_rows
+from wordsight.evaluation.predictions.text_only import cross_fit_folds
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
 from wordsight.language.features import MaskedCaptions
@@ -76,11 +77,11 @@ def test_many_words_of_one_image_are_all_answered_in_their_order(model: Evaluate
     pictures: list[tuple[Image.Image, list[Box]]] = [(picture((i * 60, 0, 0), noise=i), []) for i in range(3)]
     split = make_split(pictures, words, ["thing"])
     rows = np.array([*range(0, 20, 2), 20, 22, 23])
-    answers = ask(replace(model, objective=LooksAtRed([3], VOCABULARY)), split, rows)
-    assert answers.rows.tolist() == rows.tolist()
-    assert answers.guesses.shape == (len(rows), 5)
-    assert (answers.guesses[:, 0] == 3).all()
-    assert answers.grid == (4, 4)
+    predictions = predict_masked_words(replace(model, objective=LooksAtRed([3], VOCABULARY)), split, rows)
+    assert predictions.rows.tolist() == rows.tolist()
+    assert predictions.guesses.shape == (len(rows), 5)
+    assert (predictions.guesses[:, 0] == 3).all()
+    assert predictions.grid == (4, 4)
 
 
 def test_fewer_candidates_than_guesses_are_no_error(model: EvaluatedModel, make_split: MakeSplit) -> None:
@@ -164,8 +165,8 @@ def test_wrong_images_are_other_images_of_the_split(model: EvaluatedModel, make_
     split = make_split([(left, []), (right, [])], [(0, 1, 0), (1, 1, 0)], ["thing"])
     looking = replace(model, objective=LooksAtRed([1], VOCABULARY))
     rows = np.arange(2)
-    assert ask(looking, split, rows).peak.tolist() == [[0, 0], [3, 3]]
-    assert ask(looking, split, rows, wrong_images=True).peak.tolist() == [[3, 3], [0, 0]]
+    assert predict_masked_words(looking, split, rows).peak.tolist() == [[0, 0], [3, 3]]
+    assert predict_masked_words(looking, split, rows, wrong_images=True).peak.tolist() == [[3, 3], [0, 0]]
 
 
 def test_an_image_alone_in_the_last_batch_is_shown_a_wrong_one_too(
@@ -179,8 +180,8 @@ def test_an_image_alone_in_the_last_batch_is_shown_a_wrong_one_too(
     split = make_split(scenes, [(i, 1, 0) for i in range(BATCH + 1)], ["thing"])
     looking = replace(model, objective=LooksAtRed([1], VOCABULARY))
     rows = np.arange(BATCH + 1)
-    assert ask(looking, split, rows).peak[-1].tolist() == [3, 3]
-    assert ask(looking, split, rows, wrong_images=True).peak[-1].tolist() == [0, 0]
+    assert predict_masked_words(looking, split, rows).peak[-1].tolist() == [3, 3]
+    assert predict_masked_words(looking, split, rows, wrong_images=True).peak[-1].tolist() == [0, 0]
 
 
 def test_groups_by_part_of_speech_by_hand(model: EvaluatedModel, make_split: MakeSplit) -> None:
@@ -246,7 +247,7 @@ def test_no_head_is_asked_about_captions_that_it_learned_from(
 
     monkeypatch.setattr("wordsight.evaluation.predictions.text_only.train_text_baseline", watched)
     rows = asked_rows(split, 1000)
-    folds = folds_of(split, rows)
+    folds = cross_fit_folds(split, rows)
     asked = replace(model, objective=LooksAtRed([3], VOCABULARY), language=_model())
     (result,) = evaluate(asked, split, ["masked-words"])
     assert len(learned) == 5
@@ -268,10 +269,10 @@ def test_a_few_whole_images_are_asked_about_where_captions_were_learned_from(
     assert split.masked.example_M[rows].tolist() == sorted([*{*split.masked.example_M[rows].tolist()}] * 4)
     assert len(rows) == 8
     # Two of twelve images are withheld: one head that learned from the ten others does.
-    assert folds_of(split, rows).tolist() == [0] * 8
+    assert cross_fit_folds(split, rows).tolist() == [0] * 8
     held_out = replace(split, train=None)
     assert len(asked_rows(held_out, 9)) == 9
-    assert folds_of(held_out, rows).tolist() == [-1] * 8
+    assert cross_fit_folds(held_out, rows).tolist() == [-1] * 8
 
 
 def test_one_image_is_asked_about_however_many_words_it_has() -> None:

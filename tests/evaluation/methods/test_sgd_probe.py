@@ -19,7 +19,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation import EvalProtocol, EvaluatedModel, evaluate, open_task
 from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.classifiers.sgd_heads import Head, window
-from wordsight.evaluation.features.augmented_views import LearnedImages, crop_batches, five_crops, views_of
+from wordsight.evaluation.features.augmented_views import TrainingImages, crop_batches, five_crops, views_of
 from wordsight.evaluation.methods.sgd_probe import SgdProbeSettings, SgdSettings, probe_layers, rate_at
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.preprocessing import Framing
@@ -120,7 +120,7 @@ def test_learned_views_depend_on_seed_and_epoch_alone() -> None:
     settings = ViewSettings(jitter=0.2)
 
     def epoch(number: int, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor | None, list[int]]]:
-        learned = LearnedImages(images, 8, settings, 3, seed)
+        learned = TrainingImages(images, 8, settings, 3, seed)
         return [(views, colours, rows.tolist()) for views, colours, rows in learned.epoch(number)]
 
     first, again, second, other = epoch(0), epoch(0), epoch(1), epoch(0, seed=1)
@@ -133,7 +133,7 @@ def test_learned_views_depend_on_seed_and_epoch_alone() -> None:
         assert torch.equal(c, d)
     assert not torch.equal(first[0][0], second[0][0])
     assert not torch.equal(first[0][0], other[0][0])
-    assert [len(rows) for _, _, rows in LearnedImages(images, 8, settings, 3).epoch(0, drop_last=True)] == [3, 3]
+    assert [len(rows) for _, _, rows in TrainingImages(images, 8, settings, 3).epoch(0, drop_last=True)] == [3, 3]
 
 
 def test_images_that_are_turned_or_broken_are_seen_to(tmp_path: Path) -> None:
@@ -143,11 +143,11 @@ def test_images_that_are_turned_or_broken_are_seen_to(tmp_path: Path) -> None:
     coded = io.BytesIO()
     turned.save(coded, "JPEG", exif=exif)
     whole = ViewSettings(crop_scale=1.0, flip=0.0)
-    learned = LearnedImages([coded.getvalue()] * 2, 8, whole, 2)
+    learned = TrainingImages([coded.getvalue()] * 2, 8, whole, 2)
     assert len(list(learned.epoch(0))) == len(list(learned.epoch(1))) == 1
     (tmp_path / "bad.jpg").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"bad\.jpg"):
-        list(LearnedImages([tmp_path / "bad.jpg"], 8, whole, 1).epoch(0))
+        list(TrainingImages([tmp_path / "bad.jpg"], 8, whole, 1).epoch(0))
 
 
 def test_ignored_labels_cost_nothing_and_classes_are_summed() -> None:

@@ -23,13 +23,13 @@ from wordsight.evaluation.methods.tags import BEST, BY_FREQUENCY, LEAST
 from wordsight.evaluation.metrics.classification import average_precision_of, chance_average_precision
 from wordsight.evaluation.metrics.outcomes import read_outcomes
 from wordsight.evaluation.predictions import tag_scores
-from wordsight.evaluation.predictions.tag_probabilities import distance_to, nearness
+from wordsight.evaluation.predictions.tag_probabilities import probability_agreement, total_variation_to
 from wordsight.evaluation.predictions.tag_scores import (
     TagScores,
-    first_ranks,
-    first_ranks_at_random,
-    first_ranks_of_order,
     precision_of_concepts,
+    precision_recall_at_k,
+    precision_recall_of_order,
+    random_precision_recall,
 )
 from wordsight.evaluation.results.result import Result, read_results
 from wordsight.heads.tp import TagHead
@@ -53,7 +53,7 @@ def _truth(rows: Sequence[Sequence[float]] | np.ndarray[Any, Any]) -> scipy.spar
 def test_precision_and_recall_of_the_first_concepts_by_hand() -> None:
     scores = _scores([[3, 2, 1, 0, 0], [0, 1, 2, 3, 4]])
     truth = _truth([[1, 0, 1, 0, 0], [0, 0, 0, 0, 1]])
-    found = first_ranks(scores, truth, RANKS)
+    found = precision_recall_at_k(scores, truth, RANKS)
     # Ten of five concepts can't be asked for.
     assert found.precision == {1: 100.0, 5: pytest.approx(30.0)}
     assert found.recall == {1: pytest.approx(75.0), 5: 100.0}
@@ -61,14 +61,14 @@ def test_precision_and_recall_of_the_first_concepts_by_hand() -> None:
 
 def test_an_order_that_knows_no_image_and_chance_by_hand() -> None:
     truth = _truth([[1, 0, 1, 0], [0, 0, 0, 1]])
-    assert first_ranks_of_order(np.array([2, 0, 1, 3]), truth, (1, 2)).precision == {1: 50.0, 2: 50.0}
-    assert first_ranks_of_order(np.array([2, 0, 1, 3]), truth, (1, 2)).recall == {1: 25.0, 2: 50.0}
-    assert first_ranks_at_random(truth, (1, 2)).precision == {1: 37.5, 2: 37.5}
-    assert first_ranks_at_random(truth, (1, 2)).recall == {1: 25.0, 2: 50.0}
+    assert precision_recall_of_order(np.array([2, 0, 1, 3]), truth, (1, 2)).precision == {1: 50.0, 2: 50.0}
+    assert precision_recall_of_order(np.array([2, 0, 1, 3]), truth, (1, 2)).recall == {1: 25.0, 2: 50.0}
+    assert random_precision_recall(truth, (1, 2)).precision == {1: 37.5, 2: 37.5}
+    assert random_precision_recall(truth, (1, 2)).recall == {1: 25.0, 2: 50.0}
 
 
 def test_recall_of_probabilities_is_the_share_of_the_text_s_probability() -> None:
-    found = first_ranks(_scores([[5, 4, 3], [3, 4, 5]]), _truth([[0.5, 0.25, 0.25], [0.1, 0.1, 0.6]]), (1, 2))
+    found = precision_recall_at_k(_scores([[5, 4, 3], [3, 4, 5]]), _truth([[0.5, 0.25, 0.25], [0.1, 0.1, 0.6]]), (1, 2))
     assert found.recall[1] == pytest.approx(100 * (0.5 + 0.6 / 0.8) / 2)
     assert found.recall[2] == pytest.approx(100 * (0.75 + 0.7 / 0.8) / 2)
 
@@ -131,14 +131,16 @@ def test_correlation_and_distance_of_probabilities_are_numpy_s(
     given /= given.sum(1, keepdims=True)
     raw = np.exp(logits) if exclusive else 1 / (1 + np.exp(-logits))
     predicted = raw / raw.sum(1, keepdims=True)
-    found = nearness(_scores(logits), _truth(given), exclusive=exclusive)
+    found = probability_agreement(_scores(logits), _truth(given), exclusive=exclusive)
     for k in range(3):
         assert found.correlation.value_K[k] == pytest.approx(
             100 * np.corrcoef(predicted[:, k], given[:, k])[0, 1], rel=1e-4
         )
     assert np.isnan(found.correlation.value_K[3])
     assert found.distance == pytest.approx(50 * np.abs(predicted - given).sum(1).mean(), rel=1e-4)
-    assert distance_to(np.array([2.0, 2, 0, 0]), _truth([[1, 0, 0, 0], [0.25, 0.25, 0.5, 0]])) == pytest.approx(50)
+    assert total_variation_to(np.array([2.0, 2, 0, 0]), _truth([[1, 0, 0, 0], [0.25, 0.25, 0.5, 0]])) == pytest.approx(
+        50
+    )
 
 
 def last_layers(objective: TagPrediction) -> list[torch.nn.Linear]:
@@ -184,10 +186,13 @@ def test_parts_of_images_vary_as_the_correlation_does_over_draws() -> None:
     random = np.random.default_rng(5)
     logits = random.normal(size=(300, 4))
     shares = np.exp(logits + random.normal(size=(300, 4)))
-    found = nearness(_scores(logits), _truth(shares), exclusive=True)
+    found = probability_agreement(_scores(logits), _truth(shares), exclusive=True)
     assert 100 * found.correlation.parts_N.mean() == pytest.approx(np.mean(found.correlation.value_K))
     drawn = values_in_draws(300)
-    exact = [nearness(_scores(logits[r]), _truth(shares[r]), exclusive=True).correlation.value_K.mean() for r in drawn]
+    exact = [
+        probability_agreement(_scores(logits[r]), _truth(shares[r]), exclusive=True).correlation.value_K.mean()
+        for r in drawn
+    ]
     linear = [100 * found.correlation.parts_N[rows].mean() for rows in drawn]
     assert np.corrcoef(exact, linear)[0, 1] > 0.95
     assert np.std(linear) == pytest.approx(np.std(exact), rel=0.1)

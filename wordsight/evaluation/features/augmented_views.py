@@ -1,4 +1,4 @@
-"""Views that learning from images asks for: random ones anew in every epoch, and ten crops of a test image."""
+"""Views for classifiers that learn from images: random crops anew in every epoch, and ten crops of a test image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AHEAD = 3
 TEN = 10
 
 
-class LearnedImages:
+class TrainingImages:
     """Images that are learned from, epoch by epoch; the same seed gives the same views, however many threads cut them.
 
     Args:

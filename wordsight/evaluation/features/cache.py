@@ -1,8 +1,8 @@
-"""What was computed before and need not be again: features and baselines, found by a hash of all they depend on.
+"""Content-addressed cache of features and baselines, LRU-bounded: the key is a hash of all that they depend on.
 
-They lie in one folder for all runs of a person (``WORDSIGHT_CACHE``, else ``wordsight`` in the folder that the system
-has for caches), so that the network with random weights is looked at once and not again by every run. The folder is
-kept below a bound (``WORDSIGHT_CACHE_GB``, 20 by default): what was not used for the longest goes first.
+One folder serves all runs of a person (``WORDSIGHT_CACHE``, else ``wordsight`` in the folder that the system has for
+caches), so that a randomly initialised network is evaluated once and not again by every run. Features stay below a
+bound (``WORDSIGHT_CACHE_GB``, 20 by default): the least recently used are removed first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def key_of(*depends: Any) -> str:
 
 
 def load_features(key: str) -> NDArray[np.float16] | None:
-    """Features that were kept, memory-mapped; None where there are none."""
+    """Cached features, memory-mapped; None where there are none."""
     file = cache_folder() / "features" / f"{key}.npy"
     try:
         found: NDArray[np.float16] = mapped_array(file, mend="it is made again")
@@ -45,7 +45,7 @@ def load_features(key: str) -> NDArray[np.float16] | None:
 
 
 def store_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float16]:
-    """Keep features; gives them back memory-mapped, or as they are where there is no room on the disk."""
+    """Cache features; returns them memory-mapped, or as they are where there is no room on the disk."""
     folder, bound = cache_folder() / "features", _bound()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,14 +54,14 @@ def store_features(key: str, features: NDArray[np.float16]) -> NDArray[np.float1
         _stay_below(folder, bound)
     except (OSError, InputError) as error:
         # A full or read-only disk costs time at the next call, and nothing else.
-        console.print(f"not kept for the next time: {error}", markup=False, soft_wrap=True)
+        console.print(f"features could not be cached: {error}", markup=False, soft_wrap=True)
         return features
     found = load_features(key)
     return features if found is None else found
 
 
 def load_baseline(key: str) -> dict[str, Any] | None:
-    """A baseline that was kept; None where there is none."""
+    """A cached baseline; None where there is none."""
     try:
         found = json.loads((cache_folder() / "baselines" / f"{key}.json").read_text("utf-8"))
     except (OSError, ValueError):
@@ -70,7 +70,7 @@ def load_baseline(key: str) -> dict[str, Any] | None:
 
 
 def store_baseline(key: str, baseline: dict[str, Any]) -> None:
-    """Keep a baseline."""
+    """Cache a baseline."""
     try:
         write_json(cache_folder() / "baselines" / f"{key}.json", baseline)
     except (OSError, InputError):
@@ -78,7 +78,7 @@ def store_baseline(key: str, baseline: dict[str, Any]) -> None:
 
 
 def load_outcomes(key: str) -> dict[str, Outcomes] | None:
-    """What became of each test image under a network that was measured before, by name; None where it was not kept."""
+    """Cached outcomes of each test image under a network, by name; None where it was not measured yet."""
     names = (load_baseline(key) or {}).get("outcomes")
     if not isinstance(names, list):
         return None
@@ -89,7 +89,7 @@ def load_outcomes(key: str) -> dict[str, Outcomes] | None:
 
 
 def store_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> None:
-    """Keep what became of each test image, by name; and what a person who looks at the file would want to know."""
+    """Cache outcomes of each test image, by name; ``said`` is for a person who opens the file."""
     try:
         for number, each in enumerate(outcomes.values()):
             write_outcomes(_outcomes_file(key, number), each)
@@ -111,7 +111,7 @@ def _bound() -> float:
         return float(os.environ.get("WORDSIGHT_CACHE_GB", _DEFAULT_GB)) * 1e9
     except ValueError as error:
         raise InputError(
-            f"{os.environ['WORDSIGHT_CACHE_GB']!r} is no number", where="WORDSIGHT_CACHE_GB", expected="gigabytes"
+            f"{os.environ['WORDSIGHT_CACHE_GB']!r} is not a number", where="WORDSIGHT_CACHE_GB", expected="gigabytes"
         ) from error
 
 

@@ -18,8 +18,8 @@ Normalise = Literal["none", "l2", "standardise"]
 
 
 @dataclass(frozen=True)
-class FeatureRows:
-    """Rows of a feature matrix that are read and normalised when they are asked for, as ``features[rows]``.
+class NormalisedRows:
+    """Rows of a feature matrix that are read and normalised when they are indexed, as ``features[rows]``.
 
     Args:
         stored: ``[N, D]``, float16 or float32; often memory-mapped, and larger than memory.
@@ -56,8 +56,8 @@ class FeatureRows:
         return self[:].astype(dtype or np.float32, copy=False)
 
 
-def normalised(train: NDArray[Any], test: NDArray[Any], how: Normalise) -> tuple[FeatureRows, FeatureRows]:
-    """Both parts' features as a classifier reads them.
+def normalised(train: NDArray[Any], test: NDArray[Any], how: Normalise) -> tuple[NormalisedRows, NormalisedRows]:
+    """Features of both splits as a classifier reads them.
 
     Args:
         train: ``[n, D]``, float16 or float32.
@@ -70,8 +70,8 @@ def normalised(train: NDArray[Any], test: NDArray[Any], how: Normalise) -> tuple
         flat_D = flat(spread_D, largest_D)
         scale_D = np.where(flat_D, 0.0, 1 / np.where(flat_D, 1.0, spread_D)).astype(np.float32)
         shift_D = mean_D.astype(np.float32)
-        return FeatureRows(train, shift_D, scale_D), FeatureRows(test, shift_D, scale_D)
-    return FeatureRows(train, unit=how == "l2"), FeatureRows(test, unit=how == "l2")
+        return NormalisedRows(train, shift_D, scale_D), NormalisedRows(test, shift_D, scale_D)
+    return NormalisedRows(train, unit=how == "l2"), NormalisedRows(test, unit=how == "l2")
 
 
 def _moments(features: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

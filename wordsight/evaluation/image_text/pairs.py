@@ -15,7 +15,7 @@ from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_pre
 from wordsight.evaluation.image_text.text_sides import DotProduct, TextQuery, TextSide
 from wordsight.evaluation.metrics.classification import chance_average_precision
 from wordsight.evaluation.metrics.outcomes import parts_of_ratio
-from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
+from wordsight.evaluation.predictions.row_samples import sample_rows
 
 TextKind = Literal["captions", "joined", "articles"]
 

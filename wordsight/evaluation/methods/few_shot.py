@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.few_shot_ridge import fit_shots
 from wordsight.evaluation.features.matrix import every_row
-from wordsight.evaluation.features.of_task import FeatureSettings, TaskFeatures, task_features
+from wordsight.evaluation.features.task_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.methods.task_results import compare_with_random
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval, over_draws, within_percent

@@ -22,7 +22,7 @@ from wordsight.corpus.encoded_images import ImageSubset
 from wordsight.device import autocast
 from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.label_loss import label_loss
-from wordsight.evaluation.features.augmented_views import LearnedImages
+from wordsight.evaluation.features.augmented_views import TrainingImages
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
@@ -158,7 +158,7 @@ def fine_tune(
         raise InputError(f"{len(rows)} image to learn from", where=task.spec, expected="two or more")
     side, classes = settings.image_size or model.image_size, len(task.class_names)
     targets = task.train.targets[rows]
-    images = LearnedImages(
+    images = TrainingImages(
         ImageSubset(task.train.images, rows), side, settings.views, min(settings.batch, len(rows)), settings.seed
     )
     # Dropout draws from torch's own generator, which is left as it was found.
@@ -192,7 +192,7 @@ class _Classifier(nn.Module):
 
 def _learn(
     network: _Classifier,
-    images: LearnedImages,
+    images: TrainingImages,
     targets: Tensor,
     settings: FineTuneSettings,
     device: torch.device,
@@ -224,7 +224,7 @@ def _learn(
     return steps
 
 
-def _endless(images: LearnedImages, steps: int) -> Iterator[tuple[Tensor, Tensor | None, NDArray[np.int64]]]:
+def _endless(images: TrainingImages, steps: int) -> Iterator[tuple[Tensor, Tensor | None, NDArray[np.int64]]]:
     taken, epoch = 0, 0
     while taken < steps:
         for batch in images.epoch(epoch, drop_last=True):

@@ -19,7 +19,7 @@ from torch import Tensor
 from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.nearest_neighbours import among_first, answers, nearest
 from wordsight.evaluation.features.matrix import Features
-from wordsight.evaluation.features.of_task import FeatureSettings, TaskFeatures, task_features
+from wordsight.evaluation.features.task_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.methods.task_results import compare_with_random
 from wordsight.evaluation.metrics.classification import accuracies, accuracy, check_average_precision, measured

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.linear import CLASSIFIERS, Examples, FitSpec
-from wordsight.evaluation.features.of_task import TaskFeatures, task_features
+from wordsight.evaluation.features.task_features import TaskFeatures, task_features
 from wordsight.evaluation.methods.linear_probe_settings import ProbeSettings
 from wordsight.evaluation.methods.penalty_sweep import choose, sweep
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task

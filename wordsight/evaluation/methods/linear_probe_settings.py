@@ -8,7 +8,7 @@ from typing import Literal
 
 from wordsight.errors import InputError, unknown
 from wordsight.evaluation.classifiers.linear import CLASSIFIERS
-from wordsight.evaluation.features.of_task import FeatureSettings
+from wordsight.evaluation.features.task_features import FeatureSettings
 from wordsight.evaluation.metrics.classification import check_average_precision
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.solvers import Plan, Settings, room_for_features

@@ -19,19 +19,15 @@ from numpy.typing import NDArray
 from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.classification import clustered_error
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.predictions.masked_word_predictions import (
-    ask,
-    masked_word_objective,
-    sample_images,
-    sample_rows,
-)
+from wordsight.evaluation.predictions.masked_word_predictions import masked_word_objective, predict_masked_words
+from wordsight.evaluation.predictions.row_samples import sample_images, sample_rows
 from wordsight.evaluation.predictions.text_only import (
     MOST_FREQUENT,
     TEXT_ONLY,
-    folds_of,
-    learned_from,
+    cross_fit_folds,
     ranked_words,
-    text_guesses,
+    text_only_predictions,
+    training_overlap,
 )
 from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result, ResultGroup
@@ -79,14 +75,14 @@ def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: EvalProtocol)
     settings: MaskedWordsSettings = protocol.settings
     objective = masked_word_objective(model)
     rows = asked_rows(data, settings.most_words)
-    answers = ask(model, data, rows, settings.crop_share)
+    predictions = predict_masked_words(model, data, rows, settings.crop_share)
     target, example = data.masked.target_M[rows].astype(np.int64), data.masked.example_M[rows]
-    hits = TopKHits.of(answers.guesses, target)
+    hits = TopKHits.of(predictions.guesses, target)
     candidates = objective.candidates.cpu().numpy()
     blind, notes = _without_image(model, data, rows, candidates, settings)
     beside = dict(blind)
     if len(np.unique(example)) > 1:
-        wrong = ask(model, data, rows, settings.crop_share, wrong_images=True)
+        wrong = predict_masked_words(model, data, rows, settings.crop_share, wrong_images=True)
         beside[_WRONG_IMAGE] = TopKHits.of(wrong.guesses, target)
     value, baselines = hits.top1(), _baselines(beside)
     return Result(
@@ -144,7 +140,7 @@ def asked_rows(data: CaptionedSplit, most: int) -> NDArray[np.int64]:
     """
     rows = np.arange(len(data.masked))
     # Baselines learn from the captions of all images that are not asked about: few whole images leave them the most.
-    if len(learned_from(data)):
+    if len(training_overlap(data)):
         return sample_images(rows, data.masked.example_M, most)
     return sample_rows(rows, most)
 
@@ -227,9 +223,9 @@ def _without_image(
     found = {MOST_FREQUENT: TopKHits.of(frequent, target)}
     if not settings.text_baseline or model.language is None:
         return found, []
-    guesses = text_guesses(model.language, data, rows, candidates)
+    guesses = text_only_predictions(model.language, data, rows, candidates)
     notes = []
-    if (folds_of(data, rows) >= 0).any():
+    if (cross_fit_folds(data, rows) >= 0).any():
         notes.append(
             "text only has seen none of these captions: it learned from those of the other training images"
             if TEXT_ONLY in guesses

@@ -20,7 +20,8 @@ from wordsight.evaluation.methods.masked_words import per_concept
 from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.classification import clustered_error
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.predictions.masked_word_predictions import ask, masked_word_objective, sample_rows
+from wordsight.evaluation.predictions.masked_word_predictions import masked_word_objective, predict_masked_words
+from wordsight.evaluation.predictions.row_samples import sample_rows
 from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
@@ -61,8 +62,8 @@ def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: EvalProtocol)
     objective = masked_word_objective(model)
     rows, edges = named_boxes(data, settings.crop_share, model.framing)
     rows = sample_rows(rows, settings.most_words)
-    answers = ask(model, data, rows, settings.crop_share)
-    inside = points_inside(_centres(answers.peak, answers.grid), [edges[int(row)] for row in rows])
+    predictions = predict_masked_words(model, data, rows, settings.crop_share)
+    inside = points_inside(_centres(predictions.peak, predictions.grid), [edges[int(row)] for row in rows])
     middle = points_inside(np.full((len(rows), 2), 0.5), [edges[int(row)] for row in rows])
     example = data.masked.example_M[rows]
     return Result(
@@ -71,13 +72,13 @@ def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: EvalProtocol)
         metric="peak inside the object's box",
         value=100 * float(inside.mean()),
         baselines={
-            "chance": 100 * float(np.mean([share_inside(edges[int(row)], answers.grid) for row in rows])),
+            "chance": 100 * float(np.mean([share_inside(edges[int(row)], predictions.grid) for row in rows])),
             "image centre": 100 * float(middle.mean()),
         },
         standard_error=clustered_error(inside, example),
         per_class=per_concept(inside, data.masked.concept_M[rows], data),
         counts={"masked_words": len(rows), "of_masked_words": len(edges), "images": len(np.unique(example))},
-        settings=recorded_settings(protocol, model, data, grid=list(answers.grid)),
+        settings=recorded_settings(protocol, model, data, grid=list(predictions.grid)),
         weights=weights_fingerprint(objective),
         data=data.fingerprint,
         warnings=data.seen_in_training(model),

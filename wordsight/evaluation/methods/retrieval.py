@@ -50,7 +50,7 @@ from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.bootstrap import clustered_interval
 from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
+from wordsight.evaluation.predictions.row_samples import sample_rows
 from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CorpusSplit

@@ -19,8 +19,8 @@ from torch import Tensor
 from wordsight.errors import InputError
 from wordsight.evaluation.classifiers.label_loss import label_loss
 from wordsight.evaluation.classifiers.sgd_heads import Grids, Head
-from wordsight.evaluation.features.augmented_views import TEN, LearnedImages, crop_batches
-from wordsight.evaluation.features.of_task import present_layers
+from wordsight.evaluation.features.augmented_views import TEN, TrainingImages, crop_batches
+from wordsight.evaluation.features.task_features import present_layers
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import outcomes_of
@@ -201,7 +201,7 @@ def _heads(grids: Grids, side: int, classes: int, settings: SgdProbeSettings) ->
 
 def _learn(grids: Grids, heads: list[Head], task: Task, settings: SgdProbeSettings, side: int, what: str) -> None:
     schedule = settings.schedule(task)
-    images = LearnedImages(task.train.images, side, settings.views, schedule.batch, settings.seed)
+    images = TrainingImages(task.train.images, side, settings.views, schedule.batch, settings.seed)
     parameters = [parameter for head in heads for parameter in head.parameters()]
     optimizer = torch.optim.SGD(
         parameters, lr=schedule.lr, momentum=settings.momentum, weight_decay=settings.weight_decay

@@ -28,17 +28,17 @@ from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
 from wordsight.evaluation.metrics.classification import chance_average_precision, mean_of_known
 from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel, LearnedConcepts
-from wordsight.evaluation.predictions.masked_word_predictions import sample_rows
-from wordsight.evaluation.predictions.tag_probabilities import distance_to, nearness
+from wordsight.evaluation.predictions.row_samples import sample_rows
+from wordsight.evaluation.predictions.tag_probabilities import probability_agreement, total_variation_to
 from wordsight.evaluation.predictions.tag_scores import (
-    FirstRanks,
+    PrecisionRecallAtK,
     TagScores,
-    first_ranks,
-    first_ranks_at_random,
-    first_ranks_of_order,
+    has_positive_and_negative,
     precision_of_concepts,
+    precision_recall_at_k,
+    precision_recall_of_order,
+    random_precision_recall,
     tag_scores,
-    tells_images_apart,
 )
 from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result, ResultGroup
@@ -109,7 +109,7 @@ def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) ->
     results = []
     for name, rows in held.items():
         asked = TagPredictions(model.concepts[name], scores[name].of(np.searchsorted(shown, rows)), truths[name][rows])
-        if asked.labels and not tells_images_apart(asked.truth).any():
+        if asked.labels and not has_positive_and_negative(asked.truth).any():
             raise InputError(
                 f"every image has every concept of the set {name!r} that any image has: no order of them is wrong",
                 where=data.name,
@@ -189,7 +189,7 @@ def _of_labels(asked: TagPredictions, settings: TagsSettings) -> TagMetrics:
     precision_K = precision.value_K
     positives_K = np.asarray(asked.truth.getnnz(axis=0))
     images = asked.truth.shape[0]
-    measured_K = tells_images_apart(asked.truth)
+    measured_K = has_positive_and_negative(asked.truth)
     chance_K = np.where(measured_K, chance_average_precision(positives_K, images), np.nan)
     more, beside, further = _ranked(asked, {"precision": True, "recall": True})
     # The same score for every image puts them all in one place: precision there is the share that has the concept.
@@ -211,13 +211,13 @@ def _of_labels(asked: TagPredictions, settings: TagsSettings) -> TagMetrics:
 
 
 def _of_probabilities(asked: TagPredictions, settings: TagsSettings, *, exclusive: bool) -> TagMetrics:
-    near = nearness(asked.scores, asked.truth, exclusive=exclusive)
+    near = probability_agreement(asked.scores, asked.truth, exclusive=exclusive)
     correlation_K = near.correlation.value_K
     more, beside, further = _ranked(asked, {"precision": False, "recall": True})
     even = np.ones(asked.truth.shape[1])
-    beside[f"{CHANCE}, {DISTANCE}"] = distance_to(even, asked.truth)
+    beside[f"{CHANCE}, {DISTANCE}"] = total_variation_to(even, asked.truth)
     if asked.learned.train_K is not None:
-        beside[f"{FREQUENCY}, {DISTANCE}"] = distance_to(asked.learned.train_K, asked.truth)
+        beside[f"{FREQUENCY}, {DISTANCE}"] = total_variation_to(asked.learned.train_K, asked.truth)
     return TagMetrics(
         metric="mean correlation of probabilities",
         value=mean_of_known(correlation_K),
@@ -235,11 +235,11 @@ def _ranked(
 ) -> tuple[dict[str, float], dict[str, float], dict[str, NDArray[np.float64]]]:
     """Precision and recall of an image's first concepts, the same of the baselines under their names, and of each image
     alone."""
-    beside = {CHANCE: first_ranks_at_random(asked.truth, RANKS)}
+    beside = {CHANCE: random_precision_recall(asked.truth, RANKS)}
     if asked.learned.train_K is not None:
         order = np.argsort(-asked.learned.train_K, kind="stable")
-        beside[FREQUENCY] = first_ranks_of_order(order, asked.truth, RANKS)
-    first = first_ranks(asked.scores, asked.truth, RANKS)
+        beside[FREQUENCY] = precision_recall_of_order(order, asked.truth, RANKS)
+    first = precision_recall_at_k(asked.scores, asked.truth, RANKS)
     more = _named(first, wanted)
     named = {
         f"{name}, {metric}": value for name, ranks in beside.items() for metric, value in _named(ranks, wanted).items()
@@ -247,7 +247,7 @@ def _ranked(
     return more, named, {name: first.of_images[name] for name in more}
 
 
-def _named(ranks: FirstRanks, wanted: Mapping[str, bool]) -> dict[str, float]:
+def _named(ranks: PrecisionRecallAtK, wanted: Mapping[str, bool]) -> dict[str, float]:
     named = {"precision": ranks.precision, "recall": ranks.recall}
     return {f"{name}@{k}": value for name, by_rank in named.items() if wanted[name] for k, value in by_rank.items()}
 

@@ -40,19 +40,19 @@ class EvaluatedModel:
         name: What a person calls it: the run's name.
         backbone: The trained backbone.
         random_backbone: Makes the same network with random weights, always the same ones.
-        image_size: Side of the view it is to see, in pixels.
-        results_folder: Where results are written and baselines found again.
-        objective: The trained objective, for protocols that ask the heads.
+        image_size: Side of the views, in pixels.
+        results_folder: Where results are written.
+        objective: The trained objective, for protocols that evaluate its heads.
         language: The language model that the objective reads.
         concepts: The concept sets that its tag heads learned from, by name.
         log_means: Gives the logarithm of the mean probability that each concept has over its training images, ``[K]``
-            by the name of the set; nothing where that is not known. It may take a look at these images.
+            by the name of the set; nothing where that is not known. It may compute it from these images.
         device: Where to compute.
         trained_on: Fingerprint of the corpus it was trained on, "" where unknown.
         trained_split: The split of that corpus.
         pretrained: The images that it was trained on; None where they are not known.
-        settings: Hash of the settings that its heads were made with, which their weights don't tell; "" where unknown,
-            and then what was asked of the heads before is asked again.
+        settings: Hash of the settings that its heads were built with, which their weights don't tell; "" where unknown,
+            and then protocols of the heads are measured at every call.
     """
 
     name: str

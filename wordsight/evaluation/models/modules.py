@@ -35,11 +35,10 @@ def evaluated_module(
     Raises:
         InputError: When the module gives something else, or the device is not at hand.
     """
-
     side = image_size or (module.preprocessing.side if isinstance(module, Backbone) else USUAL_SIDE)
     backbone = as_backbone(module, side)
     if backbone is module:
-        # What is asked for here is not to change how a person's own backbone preprocesses.
+        # A person's own backbone keeps its preprocessing.
         backbone = copy.copy(backbone)
     shown = replace(backbone.preprocessing, side=side)
     backbone.preprocessing = shown if framing is None else replace(shown, framing=framing)
@@ -73,7 +72,6 @@ def as_backbone(module: nn.Module, image_size: int = USUAL_SIDE) -> Backbone:
 
 
 def _initialised(module: nn.Module) -> nn.Module:
-
     random_init = copy.deepcopy(module)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

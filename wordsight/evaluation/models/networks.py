@@ -44,7 +44,6 @@ def evaluated_network(
     Raises:
         InputError: When there is no such network or file, or the device is not at hand.
     """
-
     named = NetworkSpec.parse(spec)
     name, weights = f"{named.library}:{named.name}", named.weights
     published = published_view(named.name) if named.library == "timm" and weights == "pretrained" else None

@@ -1,1 +1,1 @@
-"""What heads predict: masked words, tags, and masked words from the text alone."""
+"""Predictions of an objective's heads: masked words and tags; and of a text-only head for comparison."""

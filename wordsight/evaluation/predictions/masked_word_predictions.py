@@ -1,4 +1,4 @@
-"""What an objective answers when words are masked: its guesses, and the grid cell that it looks at most.
+"""Masked-word predictions: the five likeliest words, and the grid cell with the most attention.
 
 The grid of an image is computed once for all its masked words.
 """
@@ -25,14 +25,14 @@ from wordsight.objectives.objective import MaskedWordObjective
 from wordsight.progress import progress_bar
 from wordsight.vision.inference import ready
 
-GUESSES = 5
-# Masked words of one image that are asked together: bounds the memory of the logits, 64 x 8 x 30,522 floats are 60 MB.
+TOP_K = 5
+# Masked words of an image predicted together: bounds the memory of the logits, 64 x 8 x 30,522 floats are 60 MB.
 _TOGETHER = 8
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Answers to n masked words.
+class MaskedWordPredictions:
+    """Predictions for n masked words.
 
     Args:
         rows: Rows of the masked captions ``[n]``, ascending.
@@ -45,29 +45,6 @@ class Answers:
     guesses: NDArray[np.int64]
     peak: NDArray[np.int64]
     grid: tuple[int, int]
-
-
-def sample_rows(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most so many of the rows, always the same ones, ascending."""
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-
-
-def sample_images(rows: NDArray[np.int64], example_M: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """All rows of so many images that at most ``most`` rows are chosen (of one image at least), ascending.
-
-    Args:
-        rows: Rows of the masked captions.
-        example_M: The example of every masked caption.
-        most: How many rows at most.
-    """
-    if len(rows) <= most:
-        return rows
-    examples, image_of, counts = np.unique(example_M[rows], return_inverse=True, return_counts=True)
-    order = np.random.default_rng(0).permutation(len(examples))
-    within = order[np.cumsum(counts[order]) <= most]
-    return rows[np.isin(image_of, within if len(within) else order[:1])]
 
 
 def masked_word_objective(model: EvaluatedModel) -> MaskedWordObjective:
@@ -83,20 +60,20 @@ def masked_word_objective(model: EvaluatedModel) -> MaskedWordObjective:
     return model.objective
 
 
-def ask(
+def predict_masked_words(
     model: EvaluatedModel,
     data: CaptionedSplit,
     rows: NDArray[np.int64],
     crop_share: float = 1.0,
     *,
     wrong_images: bool = False,
-) -> Answers:
-    """Show the objective each image and ask for its masked words.
+) -> MaskedWordPredictions:
+    """Predict the masked words of each image's captions.
 
     Args:
-        model: Its objective is asked.
+        model: Its objective predicts.
         data: Images and masked captions.
-        rows: Which masked captions to ask about, ascending.
+        rows: Which masked captions to predict for, ascending.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
         wrong_images: Show another image of the split with each caption, to see what the caption alone gives away.
 
@@ -106,7 +83,7 @@ def ask(
     objective = masked_word_objective(model)
     if len(rows) == 0:
         raise InputError(
-            "no masked word to ask about", where=data.name, expected="captions with words of the concept set"
+            "no masked word to predict", where=data.name, expected="captions with words of the concept set"
         )
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     grid = (0, 0)
@@ -123,20 +100,20 @@ def ask(
                 last = before
             grid = (grid_BCHW.shape[-2], grid_BCHW.shape[-1])
             # The heads run in float32: two of thousands of scores are often equal in bf16.
-            for images, asked in _rounds(rows_per_image):
-                words = _with_tokens(gather_masks(data.masked, asked, max(map(len, asked))), model)
-                found.append(_answer(objective, grid_BCHW.float()[images], words, np.concatenate(asked)))
+            for images, some in _rounds(rows_per_image):
+                words = _with_tokens(gather_masks(data.masked, some, max(map(len, some))), model)
+                found.append(_predict(objective, grid_BCHW.float()[images], words, np.concatenate(some)))
                 bar.advance(progress, len(found[-1][0]))
-    asked_rows, guesses, cells = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.argsort(asked_rows)
+    found_rows, guesses, cells = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.argsort(found_rows)
     peak = np.stack(np.divmod(cells[order], grid[1]), axis=1)
-    return Answers(asked_rows[order], guesses[order], peak, grid)
+    return MaskedWordPredictions(found_rows[order], guesses[order], peak, grid)
 
 
 def _by_image(
     data: CaptionedSplit, rows: NDArray[np.int64], model: EvaluatedModel, crop_share: float
 ) -> Iterator[tuple[Tensor, list[NDArray[np.int64]]]]:
-    """Views of a batch of images, and the rows that are asked about each."""
+    """Views of a batch of images, and the rows of each."""
     examples, first = np.unique(data.masked.example_M[rows], return_index=True)
     rows_of = np.split(rows, first[1:])
     images = ImageSubset(CorpusImages(data.corpus), examples)
@@ -164,13 +141,13 @@ def _with_tokens(words: MaskedWords, model: EvaluatedModel) -> MaskedWords:
     return words.with_tokens(tokens.reshape(*words.ids_BmT.shape, -1))
 
 
-def _answer(
+def _predict(
     objective: MaskedWordObjective, grid_BCHW: Tensor, words: MaskedWords, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     prediction = objective.predict_masked(grid_BCHW, words)
     real = words.weight_Bm.flatten() > 0
-    best = prediction.logits_BmV.flatten(0, 1)[real].topk(min(GUESSES, prediction.logits_BmV.shape[-1]), dim=-1).indices
-    guesses = torch.full((len(best), GUESSES), -1, dtype=torch.long)
+    best = prediction.logits_BmV.flatten(0, 1)[real].topk(min(TOP_K, prediction.logits_BmV.shape[-1]), dim=-1).indices
+    guesses = torch.full((len(best), TOP_K), -1, dtype=torch.long)
     guesses[:, : best.shape[1]] = objective.candidates.to(best.device)[best].cpu()
     cells = prediction.attention_BmL.flatten(0, 1)[real].argmax(-1).cpu()
     return rows, guesses.numpy(), cells.numpy()

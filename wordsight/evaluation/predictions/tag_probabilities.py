@@ -1,4 +1,4 @@
-"""How near the probabilities that a tag head gives its concepts are to those of the text: for topics."""
+"""Predicted concept probabilities against those of the text: correlation and total variation, for topics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOGETHER = 1024
 
 
 @dataclass(frozen=True)
-class Nearness:
+class ProbabilityAgreement:
     """Predicted probabilities beside those of the text.
 
     Args:
@@ -31,12 +31,14 @@ class Nearness:
     distance_N: NDArray[np.float64]
 
 
-def nearness(scores: TagScores, truth: scipy.sparse.csr_matrix, *, exclusive: bool) -> Nearness:
-    """Hold predicted probabilities against those of the text, image by image.
+def probability_agreement(
+    scores: TagScores, truth: scipy.sparse.csr_matrix, *, exclusive: bool
+) -> ProbabilityAgreement:
+    """Compare predicted probabilities with those of the text, image by image.
 
     Args:
         scores: Scores of N images.
-        truth: Probabilities ``[N, K]``; every row has something. Rows are brought to a sum of one on both sides.
+        truth: Probabilities ``[N, K]``; no row is empty. Rows are normalised to a sum of one on both sides.
         exclusive: Whether scores become probabilities by a softmax, as one of K; else by the logistic function, each
             concept on its own.
     """
@@ -48,7 +50,7 @@ def nearness(scores: TagScores, truth: scipy.sparse.csr_matrix, *, exclusive: bo
     correlation_K = _correlation(means)
     slopes = [_slopes(*pair, means, correlation_K) for pair in _pairs(scores, truth, exclusive=exclusive)]
     correlation = ConceptValues.of(correlation_K, np.concatenate(slopes) / len(scores))
-    return Nearness(correlation, 100 * float(distance_N.mean()), distance_N)
+    return ProbabilityAgreement(correlation, 100 * float(distance_N.mean()), distance_N)
 
 
 def _pairs(
@@ -79,12 +81,12 @@ def _slopes(
     return np.asarray(100 * total.sum(1))
 
 
-def distance_to(guess_K: NDArray[np.float64], truth: scipy.sparse.csr_matrix) -> float:
-    """The distance where every image is given the same probabilities, in percent.
+def total_variation_to(guess_K: NDArray[np.float64], truth: scipy.sparse.csr_matrix) -> float:
+    """The total variation where the same probabilities are predicted for every image, in percent.
 
     Args:
-        guess_K: Probabilities; they are brought to a sum of one.
-        truth: Probabilities ``[N, K]``; every row has something.
+        guess_K: Probabilities; they are normalised to a sum of one.
+        truth: Probabilities ``[N, K]``; no row is empty.
     """
     guess = guess_K / guess_K.sum()
     total, images = 0.0, int(truth.shape[0])

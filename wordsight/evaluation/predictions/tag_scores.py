@@ -1,7 +1,7 @@
-"""What tag heads say of images, and how well it ranks them.
+"""Scores that tag heads give images, and how well they rank them: precision and recall at k, average precision.
 
-Of the scores of N images and K concepts only a block is ever held: what is kept of an image is what the last layer
-reads, from which the scores of some images, or of some concepts, are made when they are wanted.
+Of the scores of N images and K concepts only a block is in memory at a time: the input of the last layer is stored for
+each image, and the scores of some images, or of some concepts, are computed from it when they are used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TagScores:
     """Scores of one head for N images, a block at a time.
 
     Args:
-        hidden_ND: What the head's last layer reads of each image.
+        hidden_ND: Input of the head's last layer for each image.
         weight_KD: The last layer's rows.
         bias_K: Its bias.
     """
@@ -82,7 +82,7 @@ def hidden_features(
     crop_share: float = 1.0,
     what: str = "photos",
 ) -> dict[str, Tensor]:
-    """What the last layer of each head reads of some images.
+    """Input of the last layer of each head, for some images.
 
     Args:
         objective: Whose backbone sees the images; it is left as it was found.
@@ -112,7 +112,7 @@ def hidden_features(
 def tag_scores(
     model: EvaluatedModel, heads: TagHeads, corpus: Corpus, examples: NDArray[np.int64], crop_share: float = 1.0
 ) -> dict[str, TagScores]:
-    """Show the heads some images.
+    """Scores of the tag heads for some images.
 
     Args:
         model: Whose heads they are.
@@ -147,8 +147,9 @@ def tag_scores(
 
 
 @dataclass(frozen=True)
-class FirstRanks:
-    """Of the first k concepts of an image, how many hold (precision), and how much of what holds they are (recall).
+class PrecisionRecallAtK:
+    """How many of an image's first k concepts are present (precision), and what share of the present ones they cover
+    (recall).
 
     Args:
         precision: By k, mean over the images, in percent.
@@ -161,12 +162,14 @@ class FirstRanks:
     of_images: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
 
 
-def first_ranks(scores: TagScores, truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+def precision_recall_at_k(
+    scores: TagScores, truth: scipy.sparse.csr_matrix, ranks: Sequence[int]
+) -> PrecisionRecallAtK:
     """Precision and recall at some ranks.
 
     Args:
         scores: Scores of N images.
-        truth: What holds, ``[N, K]``: labels or probabilities; every row has something.
+        truth: What is present, ``[N, K]``: labels or probabilities; no row is empty.
         ranks: The numbers k; those above K are left out.
     """
     most = min(max(ranks), scores.concepts)
@@ -177,42 +180,44 @@ def first_ranks(scores: TagScores, truth: scipy.sparse.csr_matrix, ranks: Sequen
     return _at_ranks(np.concatenate(held), truth, ranks)
 
 
-def first_ranks_of_order(order: NDArray[np.int64], truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+def precision_recall_of_order(
+    order: NDArray[np.int64], truth: scipy.sparse.csr_matrix, ranks: Sequence[int]
+) -> PrecisionRecallAtK:
     """The same where every image is given the same concepts in the same order.
 
     Args:
-        order: Concepts, the first guess first.
-        truth: What holds, ``[N, K]``.
+        order: Concepts, the likeliest first.
+        truth: What is present, ``[N, K]``.
         ranks: The numbers k.
     """
     return _at_ranks(truth[:, order[: max(ranks)]].toarray(), truth, ranks)
 
 
-def first_ranks_at_random(truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+def random_precision_recall(truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> PrecisionRecallAtK:
     """The same for concepts drawn at random, on average."""
     known = [k for k in ranks if k <= truth.shape[1]]
     share = 100 * truth.nnz / (truth.shape[0] * truth.shape[1])
-    return FirstRanks(dict.fromkeys(known, share), {k: 100 * k / truth.shape[1] for k in known})
+    return PrecisionRecallAtK(dict.fromkeys(known, share), {k: 100 * k / truth.shape[1] for k in known})
 
 
-def _at_ranks(held: NDArray[np.float32], truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> FirstRanks:
+def _at_ranks(held: NDArray[np.float32], truth: scipy.sparse.csr_matrix, ranks: Sequence[int]) -> PrecisionRecallAtK:
     """``held``: the truth of each image's first concepts, in their order."""
     total = np.asarray(truth.sum(1)).ravel()
     known = [k for k in ranks if k <= truth.shape[1]]
     precision = {k: (held[:, :k] > 0).mean(1, dtype=np.float64) for k in known}
     recall = {k: np.asarray(held[:, :k].sum(1, dtype=np.float64) / total) for k in known}
-    return FirstRanks(
+    return PrecisionRecallAtK(
         {k: 100 * float(each.mean()) for k, each in precision.items()},
         {k: 100 * float(each.mean()) for k, each in recall.items()},
         {f"precision@{k}": each for k, each in precision.items()} | {f"recall@{k}": recall[k] for k in known},
     )
 
 
-def tells_images_apart(truth: scipy.sparse.csr_matrix) -> NDArray[np.bool_]:
+def has_positive_and_negative(truth: scipy.sparse.csr_matrix) -> NDArray[np.bool_]:
     """Which concepts some images have and others lack, ``[K]``: of the others every order of the images is right.
 
     Args:
-        truth: What holds, ``[N, K]``.
+        truth: What is present, ``[N, K]``.
     """
     positives_K = np.asarray(truth.getnnz(axis=0))
     return np.asarray((positives_K > 0) & (positives_K < truth.shape[0]))
@@ -220,7 +225,7 @@ def tells_images_apart(truth: scipy.sparse.csr_matrix) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class ConceptValues:
-    """A metric of each concept over the images, and what each image has to do with it.
+    """A metric of each concept over the images, and each image's part in it.
 
     Args:
         value_K: In percent; NaN for a concept that has none.
@@ -238,14 +243,14 @@ class ConceptValues:
 
 
 def precision_of_concepts(scores: TagScores, truth: scipy.sparse.csr_matrix) -> ConceptValues:
-    """Average precision of each concept over the images; none for a concept that holds for none of them or for all.
+    """Average precision of each concept over the images; NaN for a concept that none of them has, or all of them.
 
     Args:
         scores: Scores of N images.
-        truth: What holds, ``[N, K]``.
+        truth: What is present, ``[N, K]``.
     """
     columns = truth.tocsc()
-    wanted = np.flatnonzero(tells_images_apart(truth)).astype(np.int64)
+    wanted = np.flatnonzero(has_positive_and_negative(truth)).astype(np.int64)
     found, slopes_N = np.full(truth.shape[1], np.nan), np.zeros(truth.shape[0])
     with progress_bar() as bar:
         progress = bar.add_task("concepts", total=len(wanted), note="")

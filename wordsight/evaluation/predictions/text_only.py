@@ -1,7 +1,7 @@
-"""What the captions alone tell of masked words: the guesses of heads that see no image.
+"""Text-only baseline: masked words predicted by heads that see no image.
 
-No head is asked about a caption that it learned from. Where the scored captions are the training captions, or among
-them, the heads are cross-fitted: the scored images are cut into folds, and the words of a fold are guessed by a head
+No head predicts words of a caption that it learned from. Where the scored captions are the training captions, or among
+them, the heads are cross-fitted: the scored images are cut into folds, and the words of a fold are predicted by a head
 that learned from the captions of all other images.
 """
 
@@ -34,7 +34,7 @@ _LEARNED_SHARE = 0.8
 _VERSION = 2
 
 
-def learned_from(data: CaptionedSplit) -> NDArray[np.int64]:
+def training_overlap(data: CaptionedSplit) -> NDArray[np.int64]:
     """The examples of a split whose captions are among those that baselines learn from, ascending."""
     train = data.train
     if train is None or train.info.get("corpus") != data.corpus.fingerprint:
@@ -42,18 +42,18 @@ def learned_from(data: CaptionedSplit) -> NDArray[np.int64]:
     return np.intersect1d(train.example_M, data.masked.example_M)
 
 
-def folds_of(data: CaptionedSplit, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The fold of each row: its words are guessed by a head that learned from no image of the fold.
+def cross_fit_folds(data: CaptionedSplit, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The fold of each row: its words are predicted by a head that learned from no image of the fold.
 
     Args:
         data: Masked captions; ``train`` is what to learn from.
-        rows: The masked words that are scored.
+        rows: The masked words that are predicted.
 
     Returns:
         int64 ``[rows]``; -1 for images that are not learned from anyway.
     """
     examples = data.masked.example_M[rows]
-    scored = np.intersect1d(learned_from(data), examples)
+    scored = np.intersect1d(training_overlap(data), examples)
     folds = np.full(len(rows), -1, dtype=np.int64)
     if len(scored) == 0 or data.train is None:
         return folds
@@ -72,12 +72,12 @@ def ranked_words(data: CaptionedSplit) -> NDArray[np.int64]:
     return words[np.argsort(-counts, kind="stable")].astype(np.int64)
 
 
-def text_guesses(
+def text_only_predictions(
     language: LanguageModel, data: CaptionedSplit, rows: NDArray[np.int64], candidates: NDArray[np.int64]
 ) -> dict[str, NDArray[np.int64]]:
-    """What the captions alone are taken to say, from heads that are trained once and remembered for other runs.
+    """The likeliest words by the captions alone, from heads that are trained once and serve other runs too.
 
-    What they guessed is kept beside the masked captions.
+    Predictions are cached beside the masked captions.
 
     Args:
         language: The language model of both the scored captions and those learned from.
@@ -91,7 +91,7 @@ def text_guesses(
     """
     assert data.train is not None, "baselines are asked for where there are captions to learn from"
     settings = TextBaselineSettings()
-    folds = folds_of(data, rows)
+    folds = cross_fit_folds(data, rows)
     key = hashlib.sha256(
         json.dumps([_VERSION, data.train.fingerprint, language.fingerprint, asdict(settings)]).encode()
         + rows.astype(np.int64).tobytes()
@@ -101,13 +101,13 @@ def text_guesses(
     file = data.masked.path / f"text-only-{key}.npz"
     known = _read(file)
     if known is None:
-        known = _guess(language, data, rows, candidates, folds, settings)
+        known = _predict(language, data, rows, candidates, folds, settings)
         with atomic_file(file) as beside, beside.open("wb") as opened:
             np.savez_compressed(opened, **dict[str, Any](known))
     return known
 
 
-def _guess(
+def _predict(
     language: LanguageModel,
     data: CaptionedSplit,
     rows: NDArray[np.int64],
@@ -137,7 +137,7 @@ def _guess(
 
 
 def _read(file: Path) -> dict[str, NDArray[np.int64]] | None:
-    """What was kept; None where there is nothing, or something damaged that is to be made again."""
+    """Cached predictions; None where there are none, or a damaged file that is made again."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
             return {name: kept[name] for name in kept.files}

@@ -18,7 +18,7 @@ from wordsight.corpus.image_formats import decoder_packages
 from wordsight.corpus.left_out import unread_in_words
 from wordsight.corpus.splits import part_of
 from wordsight.errors import InputError, listed
-from wordsight.evaluation.tasks.parts import assign_splits
+from wordsight.evaluation.tasks.split_assignment import assign_splits
 from wordsight.parallel import ordered_map, readers
 from wordsight.progress import track
 

@@ -1,4 +1,4 @@
-"""Features as probes read them: extracted once for a backbone, a layer and a view, and kept in half precision."""
+"""Features of a task for probes: extracted once for a backbone, a layer and a view, and cached in half precision."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FeatureSettings:
 
 @dataclass(frozen=True)
 class TaskFeatures:
-    """Features of one layer for both parts of a task.
+    """Features of one layer for both splits of a task.
 
     Args:
         layer: The layer; "" for the last.
@@ -74,7 +74,7 @@ class TaskFeatures:
 def task_features(
     model: EvaluatedModel, backbone: Backbone, task: Task, settings: FeatureSettings, what: str
 ) -> list[TaskFeatures]:
-    """Features of both parts of a task, layer by layer.
+    """Features of both splits of a task, layer by layer.
 
     Args:
         model: What is measured.
@@ -131,7 +131,7 @@ def _features(
     settings: FeatureSettings,
     what: str,
 ) -> list[NDArray[Any]]:
-    """Features of some images for each layer, kept ones where there are."""
+    """Features of one split for each layer, from the cache where it has them."""
     depends = [
         weights_fingerprint(backbone),
         behaviour(backbone, settings.side(model), layers),
@@ -144,10 +144,10 @@ def _features(
         list(part.hashes),
     ]
     keys = [key_of(*depends, layer) for layer in layers or [""]]
-    kept = [load_features(key) for key in keys]
-    found: list[NDArray[Any]] = [each for each in kept if each is not None]
-    if len(found) == len(keys):
-        return found
+    cached = [load_features(key) for key in keys]
+    known: list[NDArray[Any]] = [each for each in cached if each is not None]
+    if len(known) == len(keys):
+        return known
     batches = pooled_layers(
         backbone,
         part.images,
@@ -158,7 +158,7 @@ def _features(
         device=model.device,
         what=what,
     )
-    return [_keep(key, features) for key, features in zip(keys, _gathered(batches, len(part)), strict=True)]
+    return [_store(key, features) for key, features in zip(keys, _gathered(batches, len(part)), strict=True)]
 
 
 def _gathered(batches: Any, count: int) -> list[NDArray[Any]]:
@@ -176,5 +176,5 @@ def _gathered(batches: Any, count: int) -> list[NDArray[Any]]:
     return arrays
 
 
-def _keep(key: str, features: NDArray[Any]) -> NDArray[Any]:
+def _store(key: str, features: NDArray[Any]) -> NDArray[Any]:
     return store_features(key, features) if features.dtype == np.float16 else features

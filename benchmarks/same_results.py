@@ -11,7 +11,7 @@ warnings, baselines and outcomes, all but the clock and the machine. It prints a
 first difference of each, and ends with 1 where there is one. `--before-out` keeps what the tree before made, and takes
 it from there the next time. What was renamed on purpose is told in `same_results_renamed.py`.
 
-It takes two to four minutes on two cores, and half of the work where the tree before was kept.
+It takes two to three minutes on two cores, and half of the work where the tree before was kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,75 +26,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from same_results_compare import Made, Row, compared
-from same_results_jobs import Job, asked_for, digest, jobs, write_inputs
+from same_results_jobs import Job, asked_for, digest, jobs
+from same_results_tree import CONSOLE, DONE, WORK, Tree, import_once
 
 HERE = Path(__file__).parents[1]
-CONSOLE = Console(width=200 if not sys.stdout.isatty() else None, highlight=False)
-_DONE = "done.json"
-# The folder that jobs run in has the same name in both trees, as tasks are named after it.
-_WORK = "work"
-_LONGEST = 600  # seconds that one command may take
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A code tree and the folder that its jobs run in.
-
-    Args:
-        name: before or after.
-        code: The checkout.
-        home: The folder.
-    """
-
-    name: str
-    code: Path
-    home: Path
-
-    def start(self, words: list[str]) -> subprocess.Popen[str]:
-        """Start a command of this tree."""
-        here = {"PYTHONPATH": str(self.code), "WORDSIGHT_CACHE": str(self.home / "cache"), "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "wordsight", *words],
-            cwd=self.home, env={**os.environ, **here, "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def do(self, job: Job) -> str:
-        """Do a job; empty, or what went wrong."""
-        words = job.command(after=self.name == "after")
-        process = self.start(words)
-        if job.stopped:
-            run = self.home / job.out
-            while process.poll() is None and not (run / "checkpoint.safetensors").exists():
-                time.sleep(0.005)
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=_LONGEST)
-            if (run / "backbone.safetensors").exists() or not (run / "checkpoint.safetensors").exists():
-                return "was not interrupted between its first checkpoint and its end: try again"
-            process = self.start([*words, "--resume", "true"])
-        error = process.communicate(timeout=_LONGEST)[1]
-        return "" if process.returncode == 0 else f"exit status {process.returncode}: {(error.split(chr(10))[-2:])[0]}"
-
-    def do_all(self, wanted: list[Job]) -> None:
-        """Do these jobs one after another, and write down how each ended."""
-        write_inputs(self.home, after=self.name == "after")
-        ended: dict[str, str] = {}
-        for job in wanted:
-            started = time.monotonic()
-            missing = [need for need in job.needs if ended[need]]
-            ended[job.name] = f"not done, for want of {missing[0]}" if missing else self.do(job)
-            took = f"{time.monotonic() - started:.1f} s"
-            CONSOLE.print(f"{self.name:6}  {job.name:18} {ended[job.name] or took}", markup=False)
-        (self.home.parent / _DONE).write_text(
-            json.dumps({"home": str(self.home), "jobs": digest(), "ended": ended}, indent=1)
-        )
 
 
 def kept(folder: Path, wanted: list[Job]) -> dict[str, Any]:
@@ -105,7 +44,7 @@ def kept(folder: Path, wanted: list[Job]) -> dict[str, Any]:
         SystemExit: When it is no such folder, or other jobs were done there.
     """
     try:
-        told: dict[str, Any] = json.loads((folder / _DONE).read_text())
+        told: dict[str, Any] = json.loads((folder / DONE).read_text())
     except (OSError, ValueError):
         raise SystemExit(f"{folder} holds no outcomes of this comparison; remove it, or give another folder") from None
     if told["jobs"] != digest() or any(job.name not in told["ended"] for job in wanted):
@@ -122,13 +61,13 @@ def table_of(wanted: list[Job], before: Path, after: Path) -> list[Row]:
         if failed:
             rows.append(Row(job.name, "the command", "; ".join(failed)))
             continue
-        first = Made(before / _WORK / job.out, told["before"]["home"], names_before=True)
-        second = Made(after / _WORK / job.out, told["after"]["home"], names_before=False)
+        first = Made(before / WORK / job.out, told["before"]["home"], names_before=True)
+        second = Made(after / WORK / job.out, told["after"]["home"], names_before=False)
         rows += compared(job.name, first, second)
         if job.same_as:
             other = next(found for found in jobs() if found.name == job.same_as)
             for name, folder in (("before", before), ("after", after)):
-                whole, resumed = (Made(folder / _WORK / out, told[name]["home"], False) for out in (other.out, job.out))
+                whole, resumed = (Made(folder / WORK / out, told[name]["home"], False) for out in (other.out, job.out))
                 for row in compared(job.name, whole, resumed, ("losses", "tensors")):
                     rows.append(Row(job.name, f"{row.what}, as {job.same_as} in the tree {name}", row.difference))
     return rows
@@ -175,15 +114,11 @@ def run_trees(
 ) -> None:
     """Run the jobs in this tree and, unless its outcomes were kept, in the tree before; both at the same time."""
     with ThreadPoolExecutor(2) as pool, checkout(str(HERE) if reused else asked.before, scratch) as code:
-        (after / _WORK).mkdir(parents=True)
-        waiting = [pool.submit(Tree("after", asked.after.resolve(), after / _WORK).do_all, wanted)]
+        waiting = [pool.submit(Tree("after", asked.after.resolve(), after).do_all, wanted)]
         if not reused:
             # What is kept is whole: it lies beside its place until it is, and all jobs are in it.
             home = before.with_name(f"{before.name}.{os.getpid()}.part")
-            (home / _WORK).mkdir(parents=True)
-            waiting.append(
-                pool.submit(Tree("before", code, home / _WORK).do_all, jobs() if asked.before_out else wanted)
-            )
+            waiting.append(pool.submit(Tree("before", code, home).do_all, jobs() if asked.before_out else wanted))
         for each in waiting:
             each.result()
         if not reused:
@@ -206,6 +141,7 @@ def main() -> int:
         raise SystemExit("give --before CHECKOUT or REVISION, or --before-out with outcomes that were kept")
     if asked.keep and asked.keep.exists():
         raise SystemExit(f"{asked.keep} exists already")
+    import_once()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (asked.keep or Path(scratch)).resolve()

@@ -22,7 +22,7 @@ _KEY = "key"
 _LEFT_OUT = {"tensorboard", "features", "lda", "tagged"}
 _KINDS = {
     ".json": "JSON", ".jsonl": "losses", ".yaml": "settings", ".safetensors": "tensors", ".npz": "outcomes",
-    ".npy": "arrays"
+    ".npy": "arrays", ".csv": "texts",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ PROTOCOLS: dict[str, str] = {}
 # Files and folders within what a job makes, by any part of their path.
 FILES: dict[str, str] = {}
 # Keys of JSON, at any depth, and names of arrays in .npz files.
-KEYS: dict[str, str] = {}
+KEYS: dict[str, str] = {"subject": "model", "random_twin": "random_init"}
 # Parts of texts and keys in JSON: warnings, names of baselines and metrics.
 TEXTS: dict[str, str] = {}
 # Tensors, by the beginning of their names.

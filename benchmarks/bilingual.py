@@ -31,7 +31,7 @@ from wordsight.atomic import write_text
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus import READERS
 from wordsight.explain.words.feature_spread import IMAGES
-from wordsight.explain.words.known_words import WordsExplained, print_words
+from wordsight.explain.words.known_words import WordReport, print_words
 from wordsight.explain.words.translation import Translation, translate
 from wordsight.explain.words.word_lists import read_dictionary
 from wordsight.explain.words.word_space import word_spaces
@@ -203,7 +203,7 @@ def train(options: argparse.Namespace) -> None:
         spaces = word_spaces(Run.open(options.out), images=photos)
         translations = translate(spaces, pairs, csls=False)
         kept[f"{f'{photos:,} photos' if photos else '`--images 0`'}, by the cosine alone"] = translations
-        print_words(WordsExplained(options.out.name, True, photos, translations=translations), console, translated=0)
+        print_words(WordReport(options.out.name, True, photos, translations=translations), console, translated=0)
     for name, translations in kept.items() if options.record else []:
         figures = {}
         for one in translations:

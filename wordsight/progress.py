@@ -66,7 +66,7 @@ class _Pace:
 _pace = _Pace()
 
 
-class _Lines(Progress):
+class _LineProgress(Progress):
     """A progress bar for a log: one line a minute for what is under way, none for what takes less."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ def say(line: str) -> None:
 def progress_bar() -> Progress:
     """A bar with count, share, rate, elapsed time and time left; a line a minute where there is no terminal."""
     if not console.is_terminal:
-        return _Lines()
+        return _LineProgress()
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

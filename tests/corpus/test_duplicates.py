@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from wordsight.corpus.duplicates import Seen, join
+from wordsight.corpus.duplicates import SeenNames, join
 from wordsight.corpus.example import Example
 
 
@@ -47,7 +47,7 @@ def test_captions_move_within_the_split_that_is_kept() -> None:
 
 def test_seen_finds_every_name_again_after_it_was_packed_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wordsight.corpus.duplicates._RECENT", 16)
-    seen, names = Seen(), [f"name {i}" for i in range(1000)]
+    seen, names = SeenNames(), [f"name {i}" for i in range(1000)]
     assert all(seen.add(name, i) is None for i, name in enumerate(names))
     order = list(range(1000))
     random.Random(0).shuffle(order)

@@ -16,7 +16,7 @@ from wordsight.errors import InputError
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
 if TYPE_CHECKING:
     from wordsight.explain.map import ImageMap
-    from wordsight.explain.words.known_words import WordsExplained
+    from wordsight.explain.words.known_words import WordReport
     from wordsight.training.run import Run
     from wordsight.vision.preprocessing import Framing
 
@@ -126,7 +126,7 @@ def explain_words(
     corpus: Corpus | Path | str | None = None,
     out: Path | str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
-) -> WordsExplained:
+) -> WordReport:
     """Look at the output layer of a run's tag heads: the nearest words of a word, word similarity, two languages.
 
     Args:

@@ -38,7 +38,7 @@ _NUMBERED = re.compile(r"(.+\.\w{1,5})#\d+")
 
 
 @dataclass(frozen=True)
-class Texts:
+class CellTexts:
     """What a cell of captions says.
 
     Args:
@@ -55,7 +55,7 @@ def is_empty(cell: Any) -> bool:
     return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
 
 
-def texts(cell: Any) -> Texts:
+def texts(cell: Any) -> CellTexts:
     """The captions in a cell: one, a list, structs with a text (``raw``, ``caption``, ``value``, ...), a conversation.
 
     Lists and structs may be those of JSON, of the table's own format, or printed by Python or NumPy. Of a conversation
@@ -68,10 +68,10 @@ def texts(cell: Any) -> Texts:
             found.append(text)
         else:
             refused.append(text.what)
-    return Texts(tuple(found) if found or refused else ("",), tuple(refused))
+    return CellTexts(tuple(found) if found or refused else ("",), tuple(refused))
 
 
-def labels(cell: Any, names: Sequence[str] = ()) -> Texts:
+def labels(cell: Any, names: Sequence[str] = ()) -> CellTexts:
     """The labels in a cell: one, a list, or several with ``|`` between them.
 
     Args:
@@ -85,23 +85,23 @@ def labels(cell: Any, names: Sequence[str] = ()) -> Texts:
             found.extend(part.strip() for part in each.split("|"))
         else:
             refused.append(each.what)
-    return Texts(tuple(dict.fromkeys(part for part in found if part and part not in _NO_LABEL)), tuple(refused))
+    return CellTexts(tuple(dict.fromkeys(part for part in found if part and part not in _NO_LABEL)), tuple(refused))
 
 
-def names(cell: Any) -> Texts:
+def names(cell: Any) -> CellTexts:
     """The names in a cell, as of a class: one, or a list, each as it is written."""
     found = _all(_labels(cell, ()))
-    return Texts(
+    return CellTexts(
         tuple(each.strip() for each in found if isinstance(each, str)),
         tuple(each.what for each in found if not isinstance(each, str)),
     )
 
 
-def article(cell: Any) -> Texts:
+def article(cell: Any) -> CellTexts:
     """The article in a cell, none or one: a text, or a list of its paragraphs."""
     said = texts(cell)
     whole = "\n\n".join(part for part in said.found if part != "")
-    return Texts((whole,) if whole.strip() else (), said.refused)
+    return CellTexts((whole,) if whole.strip() else (), said.refused)
 
 
 def word(cell: Any) -> str | None:

@@ -25,7 +25,7 @@ _RECENT = 1 << 16
 _SHOWN = 100
 
 
-class Seen:
+class SeenNames:
     """Keys that came by, each with a number: 16 bytes a key, where a dictionary takes ten times that."""
 
     def __init__(self) -> None:
@@ -56,14 +56,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedExample:
     """One example made of those that show the same picture, and the others as rejects."""
 
     example: Example
     rejected: list[Rejected]
 
 
-def join(same: Sequence[Example]) -> Joined:
+def join(same: Sequence[Example]) -> JoinedExample:
     """Make one example of several that show the same picture.
 
     Args:
@@ -94,7 +94,7 @@ def join(same: Sequence[Example]) -> Joined:
             said.add(caption)
         if within and example.article not in (None, article):
             rejected.append(another_article(example.id, str(example.article)))
-    return Joined(joined, rejected)
+    return JoinedExample(joined, rejected)
 
 
 def kept_split(splits: Sequence[str]) -> str:

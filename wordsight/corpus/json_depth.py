@@ -54,7 +54,7 @@ class Depth:
                 raise InputError("is nested too deeply", where=self._path, expected=expected)
 
 
-class Followed:
+class DepthGuard:
     """A file whose nesting is followed as it is read.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from wordsight.corpus.json_depth import Followed
+from wordsight.corpus.json_depth import DepthGuard
 from wordsight.corpus.packed import unpacked
 from wordsight.errors import InputError
 
@@ -27,7 +27,7 @@ def json_content(path: Path, expected: str, parse_float: Callable[[str], Any] | 
     """
     try:
         with unpacked(path) as file:
-            return json.loads(Followed(file, path).read().decode("utf-8-sig"), parse_float=parse_float)
+            return json.loads(DepthGuard(file, path).read().decode("utf-8-sig"), parse_float=parse_float)
     except FileNotFoundError as error:
         raise InputError("no such file", where=path, expected=expected) from error
     except UnicodeDecodeError as error:
@@ -58,7 +58,7 @@ def json_items(path: Path, expected: str) -> Iterator[Any]:
             if not head[start:].lstrip().startswith(b"["):
                 raise InputError("is not a JSON list", where=path, expected=expected)
             file.seek(start)
-            for item in ijson.items(Followed(file, path), "item", use_float=True):
+            for item in ijson.items(DepthGuard(file, path), "item", use_float=True):
                 yield item
                 number += 1
     except FileNotFoundError as error:

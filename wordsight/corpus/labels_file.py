@@ -105,7 +105,9 @@ class LabelsFile:
             found[name] = self._joined(found.get(name), name, row, cells.labels(row.cells[label], classes), split)
         return found
 
-    def _joined(self, earlier: _Labels | None, name: str, row: Row, read: cells.Texts, split: str | None) -> _Labels:
+    def _joined(
+        self, earlier: _Labels | None, name: str, row: Row, read: cells.CellTexts, split: str | None
+    ) -> _Labels:
         if read.refused:
             raise InputError(
                 f"{row.name}: the label is no text ({read.refused[0]})", where=self.path, expected=_EXPECTED

@@ -15,7 +15,7 @@ from typing import Any
 
 from wordsight.atomic import atomic_file, json_text
 from wordsight.corpus.drawn_splits import SplitDraw
-from wordsight.corpus.duplicates import Seen, join, kept_split
+from wordsight.corpus.duplicates import SeenNames, join, kept_split
 from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import PackedImage
 from wordsight.corpus.left_out import how_to_keep, unread_in_words
@@ -47,7 +47,7 @@ class Packing:
         self.reasons: Counter[str] = Counter()
         self.units: dict[str, Counter[str]] = defaultdict(Counter)
         self._first_of_reason: dict[str, Rejected] = {}
-        self._ids, self._pictures = Seen(), Seen()
+        self._ids, self._pictures = SeenNames(), SeenNames()
         self._hashes = array("Q")
         self._first_draft = array("q")
         self._drafts_of: dict[int, list[int]] = defaultdict(list)

@@ -59,7 +59,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Separated:
+class SeparatedFile:
     """One file of cells with separators between them.
 
     Args:
@@ -101,7 +101,7 @@ class Separated:
         Columns may be called by numbers, above numbers as well: such a line also holds a text of several words.
         """
         with self._opened() as file:
-            found = [record.cells for record in islice(self._records(_Lines(file)), _LOOKED_AT)]
+            found = [record.cells for record in islice(self._records(_LineSource(file)), _LOOKED_AT)]
         first, rest = self.first, [cells for cells in found[1:] if isinstance(cells, list)]
         forms = [form_of(cell) for cell in first]
         texts = any(re.search(r"\w\s+\w", cell) for cell in first)
@@ -119,7 +119,7 @@ class Separated:
             InputError: When there is none.
         """
         with self._opened() as file:
-            for record in self._records(_Lines(file)):
+            for record in self._records(_LineSource(file)):
                 if isinstance(record.cells, list):
                     return [cell.strip() for cell in record.cells]
                 break
@@ -130,7 +130,7 @@ class Separated:
         width = len(self.columns)
         skipped = not self.has_names
         with self._opened() as file:
-            for record in self._records(_Lines(file)):
+            for record in self._records(_LineSource(file)):
                 cells = record.cells
                 if not skipped:
                     skipped = True
@@ -145,7 +145,7 @@ class Separated:
     def _opened(self) -> AbstractContextManager[TextIO]:
         return opened_text(self.path, self.encoding, "a table", _MEND)
 
-    def _records(self, lines: _Lines) -> Iterator[Record]:
+    def _records(self, lines: _LineSource) -> Iterator[Record]:
         """Every row that holds something, by the rule of the separator."""
         if not self._form.quotes:
             for line in lines:
@@ -176,7 +176,7 @@ class Separated:
                 width = width or len(cells)
             yield Record(number, taken, cells)
 
-    def _why(self, error: csv.Error, lines: _Lines, width: int) -> Broken:
+    def _why(self, error: csv.Error, lines: _LineSource, width: int) -> Broken:
         """What is wrong with a row.
 
         Raises:
@@ -297,7 +297,7 @@ def _is_image(cell: str) -> bool:
     return is_image_name(numbered[1] if numbered else cell)
 
 
-class _Lines:
+class _LineSource:
     """Lines of a file with their numbers, which can be put back to be read again."""
 
     def __init__(self, file: Iterator[str]) -> None:
@@ -305,7 +305,7 @@ class _Lines:
         self.number = 0
         self.taken: list[str] = []
 
-    def __iter__(self) -> _Lines:
+    def __iter__(self) -> _LineSource:
         return self
 
     def __next__(self) -> str:

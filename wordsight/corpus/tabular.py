@@ -15,7 +15,7 @@ from wordsight.corpus.example import Rejected
 from wordsight.corpus.lines import DEFAULT, ending_of, opened_text
 from wordsight.corpus.literals import BrokenLiteral, printed
 from wordsight.corpus.nested import value_at
-from wordsight.corpus.separated import Broken, Separated
+from wordsight.corpus.separated import Broken, SeparatedFile
 from wordsight.errors import InputError
 
 KINDS = {
@@ -119,9 +119,9 @@ class TableFile:
         return self._kind != "text" or self.text.has_names
 
     @cached_property
-    def text(self) -> Separated:
+    def text(self) -> SeparatedFile:
         """The file as one of cells with separators."""
-        return Separated(self.path, self.encoding, self.quotes, self.separator, self.headed)
+        return SeparatedFile(self.path, self.encoding, self.quotes, self.separator, self.headed)
 
     def holds_bytes(self, column: str) -> bool:
         """Whether a column holds images themselves, not their names."""

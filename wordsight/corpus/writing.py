@@ -16,7 +16,7 @@ BATCH_BYTES = 8 << 20
 FILE_BYTES = 256 << 20
 
 
-class _Summed(io.BufferedWriter):
+class _ChecksumWriter(io.BufferedWriter):
     """A file that keeps a checksum over each stretch of what is written to it."""
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class RowWriter:
         self.files: list[dict[str, Any]] = []
         self._columns: list[list[Any]] = [[] for _ in schema]
         self._bytes = 0
-        self._sink: _Summed | None = None
+        self._sink: _ChecksumWriter | None = None
         self._writer: Any = None
 
     def __enter__(self) -> RowWriter:
@@ -85,10 +85,10 @@ class RowWriter:
         if self.numbered and sink.tell() >= FILE_BYTES:
             self._end_file()
 
-    def _start_file(self) -> _Summed:
+    def _start_file(self) -> _ChecksumWriter:
         name = f"{self.stem}-{len(self.files):05d}.arrow" if self.numbered else f"{self.stem}.arrow"
         # A Python file, not Arrow's own: its errors carry the system's error number, which says that a disk is full.
-        self._sink = _Summed(self.folder / name)
+        self._sink = _ChecksumWriter(self.folder / name)
         self._writer = pa.ipc.new_file(self._sink, self.schema)
         self._sink.end_stretch()
         self.files.append({"file": name, "rows": 0, "bytes": 0})

@@ -135,7 +135,7 @@ def _column(path: Path, column: str | None, say: Callable[[str], None] | None) -
     rows, wrong, first = 0, 0, ""
     for row in table.rows([name]):
         rows += 1
-        read = cells.Texts((), (row.detail,)) if isinstance(row, Rejected) else cells.texts(row.cells[name])
+        read = cells.CellTexts((), (row.detail,)) if isinstance(row, Rejected) else cells.texts(row.cells[name])
         yield from read.found
         if read.refused:
             wrong += 1

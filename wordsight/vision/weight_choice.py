@@ -20,7 +20,7 @@ _COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
-class Found:
+class WeightMatch:
     """A network of a file whose tensors have the backbone's names.
 
     Args:
@@ -39,7 +39,7 @@ def flattened(name: str) -> str:
     return bare_name(name).replace(".", "_")
 
 
-def matches(own: Mapping[str, Tensor], held: Mapping[str, Tensor], network: nn.Module) -> list[Found]:
+def matches(own: Mapping[str, Tensor], held: Mapping[str, Tensor], network: nn.Module) -> list[WeightMatch]:
     """The networks of a file that share names with a backbone, the best first.
 
     Args:
@@ -56,16 +56,16 @@ def matches(own: Mapping[str, Tensor], held: Mapping[str, Tensor], network: nn.M
                 # Of another number of dimensions: a layer of another kind that has the same name.
                 if mine is not None and own[mine].ndim == held[name].ndim:
                     found.setdefault((number, ".".join(parts[:cut])), {})[mine] = name
-    networks: dict[frozenset[str], Found] = {}
+    networks: dict[frozenset[str], WeightMatch] = {}
     for (_, root), names in found.items():
         fitting = sum(
             held[theirs].shape == own[mine].shape for mine, theirs in names.items() if not mine.endswith(_COUNTER)
         )
-        networks.setdefault(frozenset(names.values()), Found(root, names, fitting))
+        networks.setdefault(frozenset(names.values()), WeightMatch(root, names, fitting))
     return sorted(networks.values(), key=lambda each: (-each.fitting, -len(each.names)))
 
 
-def choose(found: Sequence[Found], part: str, file: Path) -> tuple[Found, list[str]]:
+def choose(found: Sequence[WeightMatch], part: str, file: Path) -> tuple[WeightMatch, list[str]]:
     """The network that is taken, and where the others that fit as well lie.
 
     Args:
@@ -77,7 +77,7 @@ def choose(found: Sequence[Found], part: str, file: Path) -> tuple[Found, list[s
         InputError: When no network is called so.
     """
     if not found:
-        return Found("", {}, 0), []
+        return WeightMatch("", {}, 0), []
     # Those that hold as much of the backbone as any does.
     equal = [each for each in found if each.fitting == found[0].fitting and each.fitting] or [found[0]]
     if part:

@@ -20,7 +20,7 @@ from wordsight.errors import InputError, listed
 from wordsight.vision.backbones import Backbone, names_of_whole, published_pixels, show_as
 from wordsight.vision.preprocessing import MEAN, STD, Pixels
 from wordsight.vision.sobel import SobelConv2d
-from wordsight.vision.weight_choice import Found, choose, flattened, matches
+from wordsight.vision.weight_choice import WeightMatch, choose, flattened, matches
 from wordsight.vision.weight_files import WeightFile, pixels_beside, read_weights
 
 __all__ = ["load_weights", "read_weights"]
@@ -111,7 +111,7 @@ def _numbers(values: Sequence[float]) -> str:
     return "(" + ", ".join(f"{value:g}" for value in values) + ")"
 
 
-def _choice(found: Found, others: Sequence[str], path: Path) -> list[str]:
+def _choice(found: WeightMatch, others: Sequence[str], path: Path) -> list[str]:
     """A sentence where another network of the file could have been taken."""
     if not others:
         return []
@@ -144,7 +144,7 @@ def _gaps(backbone: Backbone, missing: Sequence[str], path: Path) -> list[str]:
     return sentences
 
 
-def _left_out(found: Found, held: WeightFile, others: Sequence[str]) -> str:
+def _left_out(found: WeightMatch, held: WeightFile, others: Sequence[str]) -> str:
     taken = set(found.names.values())
     # Names within the box that was read are said by their first part there, all that lies elsewhere by its box.
     box = held.boxes[next(iter(taken))]
@@ -157,7 +157,7 @@ def _left_out(found: Found, held: WeightFile, others: Sequence[str]) -> str:
     return f"; left out: {listed(f'{name} ({count})' for name, count in left.items())}" if left else ""
 
 
-def _refuse_larger(backbone: Backbone, found: Found, held: WeightFile, path: Path) -> None:
+def _refuse_larger(backbone: Backbone, found: WeightMatch, held: WeightFile, path: Path) -> None:
     """A file of a deeper network holds every name of a shallower one, and is another network.
 
     Raises:

@@ -16,7 +16,7 @@ from wordsight.evaluation.solvers import (
     Fits,
     Plan,
     Problems,
-    Shared,
+    SharedFeatures,
     class_weights,
     grid,
     room_for_features,
@@ -160,7 +160,7 @@ def test_a_grid_is_every_fold_with_every_class_and_penalty() -> None:
 
 def test_features_that_are_shared_give_the_same_whoever_learns_from_them() -> None:
     features, side_TN, rows_FN = made()
-    shared = Shared(features)
+    shared = SharedFeatures(features)
     for problems in (grid(side_TN, PENALTIES, rows_FN), grid(side_TN, PENALTIES)):
         for solve in (solve_squared_hinge, solve_logistic):
             torch.testing.assert_close(

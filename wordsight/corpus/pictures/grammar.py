@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from wordsight.corpus.pictures.scenes import Placed
+from wordsight.corpus.pictures.scenes import PlacedDrawing
 
 LEFT, RIGHT, ABOVE, BELOW = "left of", "right of", "above", "below"
 RELATIONS = (LEFT, RIGHT, ABOVE, BELOW)
@@ -43,9 +43,9 @@ class Thing:
     centres: tuple[tuple[float, float], ...]
 
 
-def things(objects: Sequence[Placed]) -> list[Thing]:
+def things(objects: Sequence[PlacedDrawing]) -> list[Thing]:
     """What stands in a scene, copies of one drawing together, in the order they were drawn."""
-    kinds: dict[str, list[Placed]] = {}
+    kinds: dict[str, list[PlacedDrawing]] = {}
     for placed in objects:
         kinds.setdefault(placed.drawing.name, []).append(placed)
     return [

@@ -36,7 +36,7 @@ class SceneSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedDrawing:
     """A drawing where it stands in a scene.
 
     Args:
@@ -69,7 +69,7 @@ class Scene:
     """
 
     pixels: NDArray[np.uint8]
-    objects: tuple[Placed, ...]
+    objects: tuple[PlacedDrawing, ...]
     owner: NDArray[np.int8]
 
 
@@ -99,7 +99,7 @@ class _Layout:
         self.random, self.renderer, self.settings = random, renderer, settings
         self.pixels = background(random, settings.size)
         self.owner = np.full((settings.size, settings.size), -1, dtype=np.int8)
-        self.objects: list[Placed] = []
+        self.objects: list[PlacedDrawing] = []
         self._seen: list[int] = []
 
     def place(self, drawing: Drawing) -> bool:
@@ -143,7 +143,9 @@ class _Layout:
         self.pixels[down, across] = (np.minimum(colours * tint, alpha) + behind).astype(np.uint8)
 
 
-def _placed(drawing: Drawing, own: NDArray[np.bool_], left: int, top: int, area: int) -> Placed:
+def _placed(drawing: Drawing, own: NDArray[np.bool_], left: int, top: int, area: int) -> PlacedDrawing:
     """Where a drawing stands, from its own pixels inside the picture, where their corner lies, and its area."""
     above, below, before, behind = outline(own)
-    return Placed(drawing, left=left + before, top=top + above, width=behind - before, height=below - above, area=area)
+    return PlacedDrawing(
+        drawing, left=left + before, top=top + above, width=behind - before, height=below - above, area=area
+    )

@@ -20,7 +20,7 @@ from wordsight.corpus.example import Box, Example
 from wordsight.corpus.pictures import grammar
 from wordsight.corpus.pictures.catalogue import ATTRIBUTION, CAPTIONED, UNSEEN, Drawing
 from wordsight.corpus.pictures.drawings import Renderer
-from wordsight.corpus.pictures.scenes import Placed, Scene, SceneSettings, compose
+from wordsight.corpus.pictures.scenes import PlacedDrawing, Scene, SceneSettings, compose
 from wordsight.errors import InputError
 from wordsight.ranges import (
     Count,
@@ -164,7 +164,7 @@ class Pictures:
 _NAMES = tuple(CAPTIONED)
 
 
-def _box(placed: Placed, size: int) -> Box:
+def _box(placed: PlacedDrawing, size: int) -> Box:
     return Box(placed.drawing.name, placed.left / size, placed.top / size, placed.width / size, placed.height / size)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.corpus import cells
-from wordsight.corpus.cells import Texts
+from wordsight.corpus.cells import CellTexts
 from wordsight.corpus.columns import Role
 from wordsight.corpus.duplicates import another_article
 from wordsight.corpus.example import Example, Rejected, Spoken
@@ -66,7 +66,7 @@ class Table:
         if self.images is not None and not self.images.is_dir():
             raise InputError("no such folder", where=self.images, expected="the folder of the images")
         remaining = self._counted.again()
-        unfinished: dict[str, list[_Held]] = {}
+        unfinished: dict[str, list[_RowOfFile]] = {}
         several, first = 0, ""
         for part in self._parts:
             for row in part.rows():
@@ -79,10 +79,10 @@ class Table:
                 if image is None:
                     yield Rejected(row.name, "example", "no file name", _shown(row.cells[part.image]))
                 elif isinstance(image, bytes):
-                    yield from _example([_Held(part, row)], row.name, image)
+                    yield from _example([_RowOfFile(part, row)], row.name, image)
                 else:
                     # An image's rows need not follow each other: it is complete when the last of them has come.
-                    unfinished.setdefault(image, []).append(_Held(part, row))
+                    unfinished.setdefault(image, []).append(_RowOfFile(part, row))
                     if remaining.is_last(image):
                         yield from self._named(image, unfinished.pop(image))
         # A column of images themselves was not counted, and may hold names too.
@@ -161,7 +161,7 @@ class Table:
             return found
         return f"{part.inner}/{found}" if part.inner else found
 
-    def _named(self, image: str, rows: list[_Held]) -> Iterator[Example | Rejected]:
+    def _named(self, image: str, rows: list[_RowOfFile]) -> Iterator[Example | Rejected]:
         if "://" in image[:12]:
             yield Rejected(image, "image", "web address", "download the images first, for instance with img2dataset")
             return
@@ -182,7 +182,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _RowOfFile:
     """A row, and the file that it is from."""
 
     part: Part
@@ -201,7 +201,7 @@ class _Held:
         return names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else cells.word(cell)
 
 
-def _example(rows: Sequence[_Held], name: str, image: Path | bytes) -> Iterator[Example | Rejected]:
+def _example(rows: Sequence[_RowOfFile], name: str, image: Path | bytes) -> Iterator[Example | Rejected]:
     words: dict[Role, list[str]] = {}
     roles: tuple[Role, ...] = ("id", "split")
     for role in roles:
@@ -239,7 +239,7 @@ def _example(rows: Sequence[_Held], name: str, image: Path | bytes) -> Iterator[
     yield example.saying(spoken)
 
 
-def _said(held: _Held, name: str) -> Iterator[Spoken | Rejected]:
+def _said(held: _RowOfFile, name: str) -> Iterator[Spoken | Rejected]:
     """The captions of one row, each with its language: one language for all of them, or one for each."""
     if "caption" not in held.part.roles:
         return
@@ -260,7 +260,7 @@ def _said(held: _Held, name: str) -> Iterator[Spoken | Rejected]:
     yield tuple(zip(captions, languages, strict=True))
 
 
-def _refused(name: str, row: Row, kind: Literal["caption", "label", "article"], read: Texts) -> Iterator[Rejected]:
+def _refused(name: str, row: Row, kind: Literal["caption", "label", "article"], read: CellTexts) -> Iterator[Rejected]:
     """What in a cell is no text, each with its reason."""
     return (Rejected(name, kind, f"{kind} is no text", f"{row.name}: {what}") for what in read.refused)
 

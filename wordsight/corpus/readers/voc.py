@@ -23,7 +23,7 @@ _HOLDS = ("1", "0", "-1")
 
 
 @dataclass
-class _Listed:
+class _ListedImage:
     splits: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -85,12 +85,12 @@ class Voc:
         return {"images in no list" if self._lists else "images without XML": left} if left else {}
 
     @cached_property
-    def _examples(self) -> dict[str, _Listed]:
+    def _examples(self) -> dict[str, _ListedImage]:
         """Every image that there is an example of: those of the lists, else those that have an XML file."""
         if self._lists:
             return self._in_lists
         annotations, broken = self._annotations
-        return {name: _Listed(splits=[split_of(PurePosixPath(name).parts[0])] * ("/" in name))
+        return {name: _ListedImage(splits=[split_of(PurePosixPath(name).parts[0])] * ("/" in name))
                 for name in (*annotations, *broken)}  # fmt: skip
 
     @cached_property
@@ -198,8 +198,8 @@ class Voc:
                 if label or split or (not by_lists and self._named(_first_line(file)))]  # fmt: skip
 
     @cached_property
-    def _in_lists(self) -> dict[str, _Listed]:
-        images: dict[str, _Listed] = defaultdict(_Listed)
+    def _in_lists(self) -> dict[str, _ListedImage]:
+        images: dict[str, _ListedImage] = defaultdict(_ListedImage)
         for label, split, file in self._lists:
             for number, line in enumerate(_lines(file), start=1):
                 fields = line.split()
@@ -239,7 +239,7 @@ def _rank(split: str) -> int:
     return 3 if split.lower() == "trainval" else {"test": 0, "val": 1, "train": 2}.get(part_of(split), 4)
 
 
-def _ignored(listed: _Listed) -> tuple[str, ...]:
+def _ignored(listed: _ListedImage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in listed.ignored if each not in listed.labels))
 
 

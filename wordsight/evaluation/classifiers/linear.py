@@ -20,7 +20,7 @@ from wordsight.evaluation.solvers import (
     Fits,
     Plan,
     Problems,
-    Shared,
+    SharedFeatures,
     solve_logistic,
     solve_multinomial,
     solve_ridge,
@@ -43,9 +43,9 @@ class Examples:
     classes: int
 
     @cached_property
-    def shared(self) -> Shared:
+    def shared(self) -> SharedFeatures:
         """The features, whose axes folds and what comes after them share."""
-        return Shared(self.features)
+        return SharedFeatures(self.features)
 
 
 @dataclass(frozen=True)

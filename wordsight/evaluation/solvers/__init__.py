@@ -1,6 +1,6 @@
 """Linear classifiers by the hundred: classes, penalties, folds and seeds on the same features, solved together."""
 
-from wordsight.evaluation.solvers.batched import Plan, Shared, room_for_features
+from wordsight.evaluation.solvers.batched import Plan, SharedFeatures, room_for_features
 from wordsight.evaluation.solvers.logistic import solve_logistic, solve_multinomial
 from wordsight.evaluation.solvers.newton import Settings
 from wordsight.evaluation.solvers.problems import Fits, Problems, class_weights, grid
@@ -12,7 +12,7 @@ __all__ = [
     "Plan",
     "Problems",
     "Settings",
-    "Shared",
+    "SharedFeatures",
     "class_weights",
     "grid",
     "room_for_features",

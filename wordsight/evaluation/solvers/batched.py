@@ -83,7 +83,7 @@ def room_for_features(device: torch.device) -> int:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedFeatures:
     """Features that several calls learn from: their axes are found once, for all rows.
 
     Args:
@@ -146,7 +146,7 @@ def matrix_of(features: Features, rows_n: Tensor, plan: Plan, *, free_bias: bool
 
 def solve_sides(
     make: MakeLoss,
-    features: Features | Shared,
+    features: Features | SharedFeatures,
     problems: Problems,
     plan: Plan | None,
     names: Sequence[str] | None,
@@ -158,7 +158,7 @@ def solve_sides(
     return solve(Family(make, _least_squares, _smaller, outputs=1, free_bias=free_bias), features, problems, plan)
 
 
-def solve(family: Family, features: Features | Shared, problems: Problems, plan: Plan | None) -> Fits:
+def solve(family: Family, features: Features | SharedFeatures, problems: Problems, plan: Plan | None) -> Fits:
     """Solve problems of any loss.
 
     Args:
@@ -172,14 +172,14 @@ def solve(family: Family, features: Features | Shared, problems: Problems, plan:
     """
     plan = plan or Plan()
     device = torch.device(plan.device)
-    array_ND = features.features if isinstance(features, Shared) else features
+    array_ND = features.features if isinstance(features, SharedFeatures) else features
     check_shapes(array_ND, problems)
     fits = _empty(len(problems), family.outputs, array_ND.shape[1], device)
     if not len(problems):
         return fits
     target_TN, weight_TN = problems.target_TN.to(device), problems.weights().to(device)
     with threads_for(len(array_ND), array_ND.shape[1], len(problems) * family.outputs):
-        if isinstance(features, Shared):
+        if isinstance(features, SharedFeatures):
             basis, kernel = features.basis(plan, free_bias=family.free_bias)
         else:
             basis, kernel = basis_of(array_ND, problems.rows(), plan, free_bias=family.free_bias)

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from wordsight.errors import InputError
 from wordsight.evaluation.features.matrix import Features
 from wordsight.evaluation.solvers.basis import Basis
-from wordsight.evaluation.solvers.batched import Family, Plan, Shared, solve, solve_sides
-from wordsight.evaluation.solvers.loss import TwoSided
+from wordsight.evaluation.solvers.batched import Family, Plan, SharedFeatures, solve, solve_sides
+from wordsight.evaluation.solvers.loss import BinaryLoss
 from wordsight.evaluation.solvers.problems import Fits, Problems
 
 # The score of a class that is left out. It is finite, as rows of such a class that have no weight are multiplied by it.
 _NEVER = -1e9
 
 
-class OneVsRest(TwoSided):
+class OneVsRest(BinaryLoss):
     """log(1 + exp(-y s))."""
 
     def value(self, score_PKn: Tensor) -> Tensor:
@@ -89,7 +89,10 @@ class Multinomial:
 
 
 def solve_logistic(
-    features: Features | Shared, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
+    features: Features | SharedFeatures,
+    problems: Problems,
+    plan: Plan | None = None,
+    names: Sequence[str] | None = None,
 ) -> Fits:
     """Fit one-vs-rest logistic regressions.
 
@@ -106,7 +109,7 @@ def solve_logistic(
 
 
 def solve_multinomial(
-    features: Features | Shared,
+    features: Features | SharedFeatures,
     problems: Problems,
     classes: int,
     plan: Plan | None = None,

@@ -31,7 +31,7 @@ class Loss(Protocol):
 
 
 @dataclass(frozen=True)
-class TwoSided:
+class BinaryLoss:
     """A loss of one output, whose second derivative is diagonal; `value`, `slope` and `curvature` are its own.
 
     Args:

@@ -62,7 +62,7 @@ def solve_ridge(features: Features, problems: Problems, plan: Plan | None = None
 
 
 @dataclass(frozen=True)
-class _Gathered:
+class _CrossProducts:
     """What all penalties of some targets need: X'y, y'y and the mean, y being centred and weighted."""
 
     rows_TR: Tensor
@@ -70,11 +70,11 @@ class _Gathered:
     mean_T: Tensor
 
 
-def _gathered(basis: Basis, target_Tn: Tensor, root_n: Tensor) -> _Gathered:
+def _gathered(basis: Basis, target_Tn: Tensor, root_n: Tensor) -> _CrossProducts:
     target_Tn = target_Tn.double()
     mean_T1 = (target_Tn * root_n**2).sum(1, keepdim=True) / (root_n**2).sum()
     rest_Tn = (target_Tn - mean_T1) * root_n
-    return _Gathered(basis.gather(rest_Tn.float()).double(), (rest_Tn**2).sum(1), mean_T1[:, 0].float())
+    return _CrossProducts(basis.gather(rest_Tn.float()).double(), (rest_Tn**2).sum(1), mean_T1[:, 0].float())
 
 
 def _by_weights(problems: Problems) -> list[tuple[Tensor, Tensor]]:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from wordsight.evaluation.features.matrix import Features
-from wordsight.evaluation.solvers.batched import Plan, Shared, solve_sides
-from wordsight.evaluation.solvers.loss import TwoSided
+from wordsight.evaluation.solvers.batched import Plan, SharedFeatures, solve_sides
+from wordsight.evaluation.solvers.loss import BinaryLoss
 from wordsight.evaluation.solvers.problems import Fits, Problems
 
 
-class SquaredHinge(TwoSided):
+class SquaredHinge(BinaryLoss):
     """The loss."""
 
     def value(self, score_PKn: Tensor) -> Tensor:
@@ -36,7 +36,10 @@ class SquaredHinge(TwoSided):
 
 
 def solve_squared_hinge(
-    features: Features | Shared, problems: Problems, plan: Plan | None = None, names: Sequence[str] | None = None
+    features: Features | SharedFeatures,
+    problems: Problems,
+    plan: Plan | None = None,
+    names: Sequence[str] | None = None,
 ) -> Fits:
     """Fit linear SVMs.
 

@@ -37,7 +37,7 @@ _QUOTED = 120
 
 
 @dataclass(frozen=True)
-class Guess:
+class PredictedWord:
     """A word of the vocabulary and how likely the model holds it, 0 to 1."""
 
     word: str
@@ -68,7 +68,7 @@ class WordAttention:
     target: str
     span: Span
     attention_HW: NDArray[np.float32]
-    predictions: tuple[Guess, ...]
+    predictions: tuple[PredictedWord, ...]
 
     @property
     def right(self) -> bool:
@@ -189,10 +189,10 @@ class AttentionMaps:
             weight_Bm=torch.ones(1, len(positions)),
         )
 
-    def _guesses(self, probability_V: Tensor) -> tuple[Guess, ...]:
+    def _guesses(self, probability_V: Tensor) -> tuple[PredictedWord, ...]:
         best = probability_V.topk(min(GUESSES, len(probability_V)))
         entries = self.objective.candidates[best.indices].tolist()
-        return tuple(Guess(self._spelled(e), p) for e, p in zip(entries, best.values.tolist(), strict=True))
+        return tuple(PredictedWord(self._spelled(e), p) for e, p in zip(entries, best.values.tolist(), strict=True))
 
     def _pieces(self, caption: str) -> tuple[list[int], dict[Span, int], int]:
         """The caption's vocabulary ids, where each stretch that is one wordpiece is among them, and how far they go.

@@ -117,7 +117,7 @@ class ProtocolSummary:
 
 
 @dataclass(frozen=True)
-class BoxDrawn:
+class DrawnBox:
     """A box over a picture, in percent of its sides."""
 
     x: float
@@ -138,7 +138,7 @@ class AttentionMap:
     right: bool
     pointing: str
     guesses: list[Bar]
-    boxes: list[BoxDrawn]
+    boxes: list[DrawnBox]
 
 
 @dataclass(frozen=True)

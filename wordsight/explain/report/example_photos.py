@@ -18,7 +18,7 @@ from wordsight.explain.formats import chance
 from wordsight.explain.photo.attention import AttentionMaps, PhotoAttention, Span, WordAttention
 from wordsight.explain.photo.heat import common_top, data_uri, overlay, scale_colours
 from wordsight.explain.photo.sameness import sameness
-from wordsight.explain.report.contents import AttentionMap, AttentionPart, Bar, BoxDrawn
+from wordsight.explain.report.contents import AttentionMap, AttentionPart, Bar, DrawnBox
 from wordsight.progress import track
 from wordsight.vision.views import eval_view_crop
 
@@ -130,7 +130,7 @@ def _guesses(word: WordAttention) -> list[Bar]:
     ]
 
 
-def _in_view(box: Box, seen: PhotoAttention) -> BoxDrawn | None:
+def _in_view(box: Box, seen: PhotoAttention) -> DrawnBox | None:
     """A box in percent of the view; None when the view has cut it away."""
     crop = eval_view_crop(*seen.photo_size, framing=seen.framing)
     across, down = crop.right - crop.left, crop.bottom - crop.top
@@ -138,10 +138,10 @@ def _in_view(box: Box, seen: PhotoAttention) -> BoxDrawn | None:
     right, bottom = min(1.0, (box.x + box.width - crop.left) / across), min(1.0, (box.y + box.height - crop.top) / down)
     if right <= left or bottom <= top:
         return None
-    return BoxDrawn(*(round(100 * value, 2) for value in (left, top, right - left, bottom - top)))
+    return DrawnBox(*(round(100 * value, 2) for value in (left, top, right - left, bottom - top)))
 
 
-def _pointing(word: WordAttention, boxes: list[BoxDrawn]) -> str:
+def _pointing(word: WordAttention, boxes: list[DrawnBox]) -> str:
     """Whether the middle of the cell with the most attention lies inside a box."""
     if not boxes:
         return ""

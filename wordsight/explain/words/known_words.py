@@ -65,7 +65,7 @@ class Similarity:
 
 
 @dataclass(frozen=True)
-class WordsExplained:
+class WordReport:
     """What was found of a run's words.
 
     Args:
@@ -97,7 +97,7 @@ def explain_words(
     images: int = IMAGES,
     out: Path | None = None,
     device: torch.device | None = None,
-) -> WordsExplained:
+) -> WordReport:
     """Look at the output layer of a run's tag heads, in which every word has a row.
 
     Args:
@@ -148,7 +148,7 @@ def explain_words(
     answers = [one for each in near for ones in each for one in ones]
     if not answers and not followed and not told:
         settled(None, failures)
-    found = WordsExplained(
+    found = WordReport(
         run.name,
         centre,
         len(photos(run, images)) if images else 0,
@@ -218,7 +218,7 @@ def similarity_of(spaces: Sequence[WordSpace], pairs: Sequence[ScoredPair], wher
     return Similarity(space.name, float(spearmanr(cosines, scores).statistic), len(rows), len(pairs))
 
 
-def print_words(found: WordsExplained, console: Console | None = None, translated: int = 30) -> None:
+def print_words(found: WordReport, console: Console | None = None, translated: int = 30) -> None:
     """Print what was found of a run's words.
 
     Args:

@@ -19,7 +19,7 @@ KEYS: dict[str, str] = {"subject": "model", "random_twin": "random_init"}
 # Parts of texts and keys in JSON: warnings, names of baselines and metrics.
 TEXTS: dict[str, str] = {}
 # Tensors, by the beginning of their names.
-TENSORS: dict[str, str] = {}
+TENSORS: dict[str, str] = {"facts.maskable": "facts.masked.maskable"}
 # Keys that the tree after writes besides, and files, by their last name.
 NEW_KEYS: set[str] = set()
 NEW_FILES: set[str] = set()

@@ -20,8 +20,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from wordsight.batching.batch import Batch, MaskedWords, Tags
-from wordsight.objectives import ConceptFacts, Facts, build_objective
+from wordsight.batching.batch import Batch
+from wordsight.batching.fields.tags import Tags
+from wordsight.batching.masks import MaskedWords
+from wordsight.objectives import ConceptFacts, Facts, MaskedFacts, TagFacts, build_objective
 from wordsight.vision.backbones import BackboneSettings, build_backbone
 from wordsight.vision.views import prepare
 
@@ -57,14 +59,15 @@ def random_batch(images: int, masks: int, size: int) -> Batch:
         torch.zeros(images, dtype=torch.int64),
     )
     pixels = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8)
-    return Batch(pixels, torch.arange(images), None, {"postag": tags}, words)
+    return Batch(pixels, torch.arange(images), fields={"tags": {"postag": tags}, "masked": words})
 
 
 def step_of(objective: str | None, masks: int, options: argparse.Namespace) -> Callable[[], None]:
     """A function that makes one training step: of an objective, or of the bare backbone."""
     torch.manual_seed(0)
     backbone = build_backbone(options.backbone, BackboneSettings(last_stride=options.last_stride))
-    facts = Facts({"postag": ConceptFacts(CONCEPTS)}, vectors_VD=torch.randn(VOCABULARY, WIDTH) * 0.05)
+    words = MaskedFacts(torch.randn(VOCABULARY, WIDTH) * 0.05)
+    facts = Facts({"tags": TagFacts({"postag": ConceptFacts(CONCEPTS)}), "masked": words})
     module = backbone if objective is None else build_objective(objective, {}, backbone, facts)
     module.to(options.device).train()
     backbone.to(memory_format=torch.channels_last)

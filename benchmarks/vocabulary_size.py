@@ -35,9 +35,8 @@ from rich.table import Table
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from wordsight.batching.batch import Tags
+from wordsight.batching.fields.tags import Tags, tags_of
 from wordsight.batching.sampling import CandidateSampler, ImageSampler
-from wordsight.batching.steps import tags_of
 from wordsight.heads.tp import TagHead
 from wordsight.objectives.tag_losses import tag_loss
 from wordsight.training.sparse_optimizers import RowAdamW, clip_gradients

@@ -15,7 +15,7 @@ import wordsight
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import BuildSettings, Corpus, Example, build_corpus
 from wordsight.errors import InputError
-from wordsight.objectives import ConceptFacts, Facts, build_objective
+from wordsight.objectives import ConceptFacts, Facts, TagFacts, build_objective
 from wordsight.training.data import training_data
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
@@ -69,13 +69,13 @@ def run(corpus: Corpus, tmp_path: Path) -> Run:
         examples=4,
         concepts={name: RunConcepts(str(one.path), one.fingerprint, len(one), "labels") for name, one in sets.items()},
         language=None,
-        masked=None,
+        fields={},
         environment={},
         steps=2,
         finished=True,
     )
     write_start(tmp_path, settings, info)
-    facts = Facts({name: ConceptFacts(len(one)) for name, one in sets.items()})
+    facts = Facts({"tags": TagFacts({name: ConceptFacts(len(one)) for name, one in sets.items()})})
     write_weights(tmp_path, build_objective("tag-prediction", {}, new_backbone(settings), facts), facts)
     return Run.open(tmp_path)
 

@@ -11,7 +11,7 @@ import scipy.stats
 import torch
 from numpy.typing import NDArray
 
-from wordsight.batching.batch import Tags
+from wordsight.batching.fields.tags import Tags
 from wordsight.batching.sampling import CandidateSampler, ConceptSampler, Drawn, ImageSampler, Sampler, _copies
 from wordsight.objectives.tag_losses import tag_loss
 

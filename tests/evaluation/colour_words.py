@@ -19,7 +19,7 @@ from wordsight.concepts.frequent_words import WordsSettings, build_words
 from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.evaluation import EvaluatedModel, LearnedConcepts, Task, open_task
 from wordsight.heads.tp import TagHead
-from wordsight.objectives import ConceptFacts, Facts, Objective
+from wordsight.objectives import ConceptFacts, Facts, Objective, TagFacts
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -82,7 +82,7 @@ def tag_model(
         mean: The mean probability of each concept; ``train``'s shares where that is given alone.
         sets: The concept sets.
     """
-    facts = Facts({name: ConceptFacts(len(one), one.target) for name, one in sets.items()})
+    facts = Facts({"tags": TagFacts({name: ConceptFacts(len(one), one.target) for name, one in sets.items()})})
     objective = TagPrediction(shrinking_backbone(), facts, TagPredictionSettings(loss=loss))
     for name, head in objective.tp.heads.items():
         assert isinstance(head, TagHead)
@@ -109,8 +109,6 @@ def topic_set(corpus: Corpus, rows: Any, target: Literal["labels", "probabilitie
 
 class TinyClip(Objective):
     """Two towers with random weights: colours through a layer, the mean of words' random vectors through another."""
-
-    needs = frozenset()
 
     def __init__(self, width: int = 12, seed: int = 0) -> None:
         super().__init__(shrinking_backbone())

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from wordsight.batching.batch import Batch, MaskedWords
+from wordsight.batching.batch import Batch
+from wordsight.batching.masks import MaskedWords
 from wordsight.corpus import Box, Corpus, Example, build_corpus
 from wordsight.evaluation import CaptionedSplit, EvaluatedModel, Task, open_protocol
 from wordsight.evaluation.tasks import TaskSplit
@@ -46,8 +47,6 @@ def shrinking_backbone(*weights: float) -> Backbone:
 
 class LooksAtRed(MaskedWordObjective):
     """Attends to the reddest cell (or, turned round, to the least red one), and always guesses the same words."""
-
-    needs = frozenset({"masked"})
 
     def __init__(self, guesses: Sequence[int], vocabulary: int, *, sign: float = 1.0) -> None:
         super().__init__(shrinking_backbone())

@@ -13,10 +13,11 @@ import scipy.sparse
 import torch
 from PIL import Image
 
+from wordsight.batching.fields import FieldFacts
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.corpus import Box, BuildSettings, Corpus, Example, build_corpus
 from wordsight.language.model import LanguageModel, load_language_model
-from wordsight.objectives import ConceptFacts, Facts, build_objective
+from wordsight.objectives import ConceptFacts, Facts, MaskedFacts, TagFacts, build_objective
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
 from wordsight.training.run_info import RunConcepts, RunInfo
@@ -114,7 +115,7 @@ def make_run(
             examples=6,
             concepts={"postag": RunConcepts(str(concepts.path), concepts.fingerprint, len(NAMES), "labels")},
             language="minilm" if words else None,
-            masked=None,
+            fields={},
             environment={"python": "3", "cores": 2, "gpus": [], "packages": {"torch": torch.__version__}},
             steps=6,
             finished=finished,
@@ -124,10 +125,10 @@ def make_run(
         path.mkdir()
         write_start(path, settings, info)
         if finished:
-            facts = Facts(
-                {"postag": ConceptFacts(len(NAMES))},
-                vectors_VD=None if language is None else language.vocabulary_matrix(),
-            )
+            known: dict[str, FieldFacts] = {"tags": TagFacts({"postag": ConceptFacts(len(NAMES))})}
+            if language is not None:
+                known["masked"] = MaskedFacts(language.vocabulary_matrix())
+            facts = Facts(known)
             write_weights(path, build_objective(objective, {}, new_backbone(settings), facts), facts)
         return Run.open(path)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from wordsight.batching.batch import Batch, MaskedWords, Tags
+from wordsight.batching.batch import Batch
+from wordsight.batching.fields.tags import Tags
+from wordsight.batching.masks import MaskedWords
 from wordsight.errors import InputError
-from wordsight.objectives import ConceptFacts, Facts, MaskedWordObjective, build_objective
+from wordsight.objectives import ConceptFacts, Facts, MaskedFacts, MaskedWordObjective, TagFacts, build_objective
 from wordsight.objectives.icmlm import ICMLM, words_present
 from wordsight.vision.backbones import build_backbone
 
@@ -16,7 +18,8 @@ FLAVOURS = ["icmlm-attfc", "icmlm-tfm"]
 
 def facts() -> Facts:
     torch.manual_seed(1)
-    return Facts({"postag": ConceptFacts(9)}, vectors_VD=torch.randn(30, 24), maskable=torch.tensor([3, 5, 7, 11]))
+    words = MaskedFacts(torch.randn(30, 24), maskable=torch.tensor([3, 5, 7, 11]))
+    return Facts({"tags": TagFacts({"postag": ConceptFacts(9)}), "masked": words})
 
 
 def batch(seed: int = 0) -> Batch:
@@ -33,7 +36,7 @@ def batch(seed: int = 0) -> Batch:
     )
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     pairs = Tags(torch.tensor([0, 1, 1]), torch.tensor([2, 0, 8]), torch.ones(3), torch.tensor([2, 0]))
-    return Batch(images_BCHW=images, examples_B=torch.arange(2), tags={"postag": pairs}, masked=words)
+    return Batch(images_BCHW=images, examples_B=torch.arange(2), fields={"tags": {"postag": pairs}, "masked": words})
 
 
 def build(name: str, **values: float | str) -> MaskedWordObjective:

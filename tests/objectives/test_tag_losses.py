@@ -13,9 +13,9 @@ from timm.loss.asymmetric_loss import AsymmetricLossMultiLabel
 from torch import Tensor
 from torch.nn import functional as F
 
-from wordsight.batching.batch import Tags
+from wordsight.batching.fields.tags import Tags
+from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import InputError
-from wordsight.objectives.objective import ConceptFacts
 from wordsight.objectives.tag_heads import TagHeads, TagSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES, tag_loss
 

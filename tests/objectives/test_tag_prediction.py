@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from wordsight.batching.batch import Tags
+from wordsight.batching.fields.tags import Tags
 from wordsight.objectives.tag_losses import tag_loss
 
 

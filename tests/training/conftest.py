@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from wordsight.batching.fields.masked import MaskedField
+from wordsight.batching.fields.tags import TagsField
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.readers.coco import Coco
@@ -32,4 +34,5 @@ def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainin
     language = load_language_model("minilm")
     assert concepts.occurrences is not None
     masked = masked_captions(corpus, concepts.occurrences, language, corpus.indices(), corpus.path / "features")
-    return TrainingData(corpus, "train", {"postag": concepts}, language, masked)
+    sets = {"postag": concepts}
+    return TrainingData(corpus, "train", {"tags": TagsField(sets), "masked": MaskedField(masked, language, sets, 2)})

@@ -16,7 +16,7 @@ from wordsight.training.run import write_start
 from wordsight.training.run_info import RunInfo
 
 SETTINGS = PretrainSettings(objective="tp", concepts={"kind": "words", "size": 30})
-INFO = RunInfo("corpus", "0", "train", 48, {}, None, None, {}, 18)
+INFO = RunInfo("corpus", "0", "train", 48, {}, None, {}, {}, 18)
 
 
 def test_a_run_killed_before_it_was_known_goes_on_with_the_same_command(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def tagged(data: TrainingData) -> TrainingData:
-    return replace(data, language=None, masked=None)
+    return replace(data, fields={"tags": data.fields["tags"]})
 
 
 def trained(tagged: TrainingData, out: Path, **values: Any) -> Run:

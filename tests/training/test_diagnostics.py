@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse
 import torch
 
+from wordsight.batching.fields.tags import tags_of
 from wordsight.batching.sampling import ConceptSampler, ImageSampler, Sampler
-from wordsight.batching.steps import tags_of
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.objectives.tag_losses import tag_loss
 from wordsight.training.diagnostics import blind_guess

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 from wordsight.batching.batch import Batch
+from wordsight.batching.fields.tags import TagsField, TagsNeed
 from wordsight.errors import InputError
+from wordsight.objectives import objective_needs
 from wordsight.training.data import TrainingData, examples_of, steps_of
 from wordsight.training.pretrain import train
 from wordsight.training.pretrain_settings import PretrainSettings
@@ -33,11 +35,12 @@ SMALL = PretrainSettings(
 SAMPLED = replace(
     SMALL, sampling="concepts", objective_settings={"loss": "sampled-softmax", "negatives": 5, "tag_head": "linear"}
 )
+NEEDS = objective_needs(SAMPLED.objective, SAMPLED.objective_settings)
 
 
 @pytest.fixture
 def tagged(data: TrainingData) -> TrainingData:
-    return replace(data, language=None, masked=None)
+    return replace(data, fields={"tags": TagsField(data.concepts, TagsNeed(negatives=5))})
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -45,7 +48,7 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 
 
 def batches(settings: PretrainSettings, data: TrainingData, rank: int = 0, world: int = 1) -> list[Batch]:
-    steps = steps_of(settings, data, examples_of(data, {"tags"}), {"tags"}, rank, world)
+    steps = steps_of(settings, data, examples_of(data, NEEDS), NEEDS, rank, world)
     return [steps[step] for step in range(len(steps))]
 
 
@@ -57,8 +60,8 @@ def values(batch: Batch) -> list[torch.Tensor]:
 
 
 def test_a_step_is_the_same_whichever_was_made_before(tagged: TrainingData) -> None:
-    examples = examples_of(tagged, {"tags"})
-    one, other = (steps_of(SAMPLED, tagged, examples, {"tags"}, 0, 1) for _ in range(2))
+    examples = examples_of(tagged, NEEDS)
+    one, other = (steps_of(SAMPLED, tagged, examples, NEEDS, 0, 1) for _ in range(2))
     for step in (5, 0, 7):
         late = other[step]
         assert all(torch.equal(a, b) for a, b in zip(values(one[step]), values(late), strict=True))
@@ -131,7 +134,7 @@ def test_images_can_not_be_drawn_by_probabilities_or_by_nothing(tagged: Training
     topics = replace(tagged.concepts["postag"], target="probabilities")
     settings = replace(SMALL, sampling="concepts")
     with pytest.raises(InputError, match="the concept set 'topics', the first, holds probabilities"):
-        train(settings, replace(tagged, concepts={"topics": topics}), tmp_path / "run")
+        train(settings, replace(tagged, fields={"tags": TagsField({"topics": topics})}), tmp_path / "run")
     with pytest.raises(InputError, match="no concepts to draw images by"):
-        train(replace(settings, objective="rotation"), replace(tagged, concepts={}), tmp_path / "run")
+        train(replace(settings, objective="rotation"), replace(tagged, fields={}), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -18,9 +18,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from wordsight.batching.batch import Batch
+from wordsight.batching.fields.masked import MaskedField
+from wordsight.batching.fields.tags import TagsField
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import InputError
-from wordsight.objectives import build_objective
+from wordsight.objectives import build_objective, objective_needs
 from wordsight.training.data import TrainingData, facts_of, info_of
 from wordsight.training.diagnostics import summary_lines
 from wordsight.training.diverged import diverged
@@ -51,6 +53,12 @@ def same_weights(first: Path, second: Path) -> bool:
     return True
 
 
+def masked_of(data: TrainingData) -> MaskedField:
+    found = data.fields["masked"]
+    assert isinstance(found, MaskedField)
+    return found
+
+
 def figures(run: Run) -> list[dict[str, float]]:
     """The metrics without what the clock decides."""
     return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second")} for line in run.metrics()]
@@ -78,8 +86,9 @@ def test_concepts_that_no_image_trained_on_has_are_said(data: TrainingData, whol
     held = np.zeros((len(data.corpus), 3), dtype=np.float32)
     held[:, 0] = 1
     words = ConceptSet("words", ["a", "b", "c"], scipy.sparse.csr_matrix(held), "labels", data.corpus.fingerprint)
-    info = info_of(dataclasses.replace(data, concepts={"words": words}), 48, 1)
-    objective = build_objective("icmlm-tfm", {}, new_backbone(SMALL), facts_of(data, 48))
+    info = info_of(dataclasses.replace(data, fields={"tags": TagsField({"words": words})}), 48, 1)
+    facts = facts_of(data, objective_needs("icmlm-tfm", {}), 48)
+    objective = build_objective("icmlm-tfm", {}, new_backbone(SMALL), facts)
     assert "3 concepts (2 of them in none of these images)" in summary_lines(SMALL, objective, info)[1]
 
 
@@ -104,13 +113,14 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
 
 def test_a_killed_run_resumes_to_the_same_bits(whole: Run, data: TrainingData, tmp_path: Path) -> None:
     """kill -9 between two checkpoints: the run goes on from the older one, and ends the same."""
-    assert data.language is not None and data.masked is not None
-    concepts = data.concepts["postag"]
+    concepts, masked = data.concepts["postag"], masked_of(data).masked
     script = f"""
 import dataclasses, os, signal, sys
 import torch
 torch.set_num_threads({torch.get_num_threads()})
 from pathlib import Path
+from wordsight.batching.fields.masked import MaskedField
+from wordsight.batching.fields.tags import TagsField
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.store import Corpus
 from wordsight.language.features import MaskedCaptions
@@ -127,9 +137,10 @@ def kill_within(step, number, batch):
     return update(step, number, batch)
 Step.update = kill_within
 settings = from_mapping(PretrainSettings, {dataclasses.asdict(SMALL)!r}, "test")
+sets = {{"postag": ConceptSet.open({str(concepts.path)!r})}}
+masked = MaskedField(MaskedCaptions({str(masked.path)!r}), load_language_model("minilm"), sets, 2)
 data = TrainingData(
-    Corpus.open({str(data.corpus.path)!r}), "train", {{"postag": ConceptSet.open({str(concepts.path)!r})}},
-    load_language_model("minilm"), MaskedCaptions({str(data.masked.path)!r}))
+    Corpus.open({str(data.corpus.path)!r}), "train", {{"tags": TagsField(sets), "masked": masked}})
 pretrain.train(settings, data, Path({str(tmp_path / "killed")!r}))
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
@@ -159,14 +170,15 @@ def test_live_token_features_train_as_cached_ones_do(whole: Run, data: TrainingD
         limit_gb=0.0,
     )
     assert live.live
-    run = train(SMALL, dataclasses.replace(data, masked=live), tmp_path / "live")
+    field = MaskedField(live, data.language, data.concepts, SMALL.masks_per_image)
+    run = train(SMALL, dataclasses.replace(data, fields={**data.fields, "masked": field}), tmp_path / "live")
     # Cached features are rounded to half precision.
     assert run.metrics()[-1]["loss"] == pytest.approx(whole.metrics()[-1]["loss"], rel=0.02)
 
 
 def test_tag_prediction_needs_no_language_model(data: TrainingData, tmp_path: Path) -> None:
     settings = dataclasses.replace(SMALL, objective="tag-prediction", epochs=1)
-    run = train(settings, dataclasses.replace(data, language=None, masked=None), tmp_path / "tags")
+    run = train(settings, dataclasses.replace(data, fields={"tags": data.fields["tags"]}), tmp_path / "tags")
     assert run.info.finished and run.objective().backbone.out_channels == 512
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from wordsight.batching.batch import Tags
+from wordsight.batching.fields.tags import Tags
+from wordsight.batching.sources import ConceptFacts
 from wordsight.heads.concept_table import ConceptTable
-from wordsight.objectives.objective import ConceptFacts
 from wordsight.objectives.tag_heads import TagHeads, TagSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.training.sparse_optimizers import RowAdamW, RowSGD, clip_gradients

@@ -1,98 +1,79 @@
-"""The batch: what an objective is given, field by field as it declares to need them."""
+"""The batch: one step's images, and what the fields that an objective needs draw of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-Field = Literal["tags", "masked"]
+# A field's file imports this one for its part; the types of the two oldest parts are named here all the same.
+if TYPE_CHECKING:
+    from wordsight.batching.fields.tags import Tags
+    from wordsight.batching.masks import MaskedWords
 
 
 @dataclass(frozen=True)
-class Tags:
-    """Which concepts of one set hold for which image of the batch, as P pairs.
+class Part:
+    """A dataclass of tensors that is moved as one; its values are tensors, other parts, or mappings of these."""
 
-    Args:
-        image_P: Row of the image in the batch.
-        concept_P: Number of the concept.
-        value_P: 1 for labels, or their weights; the probability for topics.
-        drawn_B: One of each image's concepts, drawn for this step; -1 for an image that has none.
-        candidates_C: The concepts that the step's loss looks at, ascending, where these are not all: those of the
-            images of the whole step, over all processes, and some more.
-        log_chance_C: Logarithm of the chance that a step has the candidate for an image that does not hold it.
-    """
-
-    image_P: Tensor
-    concept_P: Tensor
-    value_P: Tensor
-    drawn_B: Tensor
-    candidates_C: Tensor | None = None
-    log_chance_C: Tensor | None = None
-
-    def to(self, device: torch.device) -> Tags:
+    def to(self, device: torch.device) -> Self:
         """The same on a device."""
-        held = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in held.items() if t is not None})
+        held = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(self, **{name: _moved(value, device) for name, value in held.items()})
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, Part):
+        return value.to(device)
+    if isinstance(value, Mapping):
+        return {name: _moved(one, device) for name, one in value.items()}
+    return value
+
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
-class MaskedWords:
-    """m masked captions of every image of the batch.
-
-    Args:
-        ids_BmT: Vocabulary ids of the tokens, padded.
-        tokens_BmTD: Token features W, padded; None until the language model has run, where they are not cached.
-        present_BmT: True where there is a token, False at padding.
-        position_Bm: Which token is masked.
-        target_Bm: Vocabulary id of the masked word: k of Eq. 7.
-        weight_Bm: 1 for a masked word, 0 where an image has fewer than m.
-    """
-
-    ids_BmT: Tensor
-    tokens_BmTD: Tensor | None
-    present_BmT: Tensor
-    position_Bm: Tensor
-    target_Bm: Tensor
-    weight_Bm: Tensor
-
-    def to(self, device: torch.device) -> MaskedWords:
-        """The same on a device."""
-        held = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in held.items() if t is not None})
-
-    def with_tokens(self, tokens_BmTD: Tensor) -> MaskedWords:
-        """The same with token features."""
-        return replace(self, tokens_BmTD=tokens_BmTD)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One step's images and what an objective needs of their captions.
+class Batch(Part):
+    """One step's images and what an objective needs besides.
 
     Args:
         images_BCHW: Views, uint8 [B, 3, H, W].
         examples_B: Each image's index in its corpus.
         colours_B3: Factors of the colour jitter, where there is one.
-        tags: The concepts of each image, by the name of the concept set, for objectives that need ``tags``.
-        masked: Masked captions, for objectives that need ``masked``.
+        fields: What each field has drawn, by the field's name: see `wordsight.batching.fields.FIELDS`.
     """
 
     images_BCHW: Tensor
     examples_B: Tensor
     colours_B3: Tensor | None = None
-    tags: Mapping[str, Tags] | None = None
-    masked: MaskedWords | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
-    def to(self, device: torch.device) -> Batch:
-        """The same on a device."""
-        return Batch(
-            images_BCHW=self.images_BCHW.to(device, non_blocking=True),
-            examples_B=self.examples_B.to(device, non_blocking=True),
-            colours_B3=None if self.colours_B3 is None else self.colours_B3.to(device, non_blocking=True),
-            tags=None if self.tags is None else {name: tags.to(device) for name, tags in self.tags.items()},
-            masked=None if self.masked is None else self.masked.to(device),
-        )
+    @property
+    def tags(self) -> Mapping[str, Tags] | None:
+        """The concepts of each image, by the name of the concept set; None where the objective needs none."""
+        return self.fields.get("tags")
+
+    @property
+    def masked(self) -> MaskedWords | None:
+        """Masked captions; None where the objective needs none."""
+        return self.fields.get("masked")
+
+    def of(self, kind: type[P]) -> P:
+        """What the field whose parts are of a type has drawn.
+
+        Args:
+            kind: The type of the part.
+
+        Raises:
+            LookupError: When there is none: the objective's ``needs`` do not name that field.
+        """
+        for part in self.fields.values():
+            if isinstance(part, kind):
+                return part
+        raise LookupError(f"the batch holds no {kind.__name__}: the objective's needs have to name its field")

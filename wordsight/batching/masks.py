@@ -3,13 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from wordsight.batching.batch import MaskedWords
+from wordsight.batching.batch import Part
 from wordsight.language.features import MaskedCaptions
+from wordsight.language.model import LanguageModel
+
+
+@dataclass(frozen=True)
+class MaskedWords(Part):
+    """m masked captions of every image of the batch.
+
+    Args:
+        ids_BmT: Vocabulary ids of the tokens, padded.
+        tokens_BmTD: Token features W, padded; None until the language model has run, where they are not cached.
+        present_BmT: True where there is a token, False at padding.
+        position_Bm: Which token is masked.
+        target_Bm: Vocabulary id of the masked word: k of Eq. 7.
+        weight_Bm: 1 for a masked word, 0 where an image has fewer than m.
+    """
+
+    ids_BmT: Tensor
+    tokens_BmTD: Tensor | None
+    present_BmT: Tensor
+    position_Bm: Tensor
+    target_Bm: Tensor
+    weight_Bm: Tensor
+
+    def with_tokens(self, tokens_BmTD: Tensor) -> MaskedWords:
+        """The same with token features."""
+        return replace(self, tokens_BmTD=tokens_BmTD)
+
+    def read_by(self, model: LanguageModel) -> MaskedWords:
+        """The same with token features that a language model computes now, float32 on the device of the ids.
+
+        Args:
+            model: The language model; it computes where it is.
+        """
+        tokens = model.features(self.ids_BmT.flatten(0, 1), self.present_BmT.flatten(0, 1))
+        return self.with_tokens(tokens.to(self.ids_BmT.device).unflatten(0, self.ids_BmT.shape[:2]))
 
 
 def draw_masks(captions_n: NDArray[np.int32], count: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -65,7 +102,7 @@ def gather_masks(masked: MaskedCaptions, rows_per_image: Sequence[NDArray[np.int
         out[present] = values
         return out.reshape(images, count, width, *shape)
 
-    def spread(values: NDArray[np.generic]) -> torch.Tensor:
+    def spread(values: NDArray[np.generic]) -> Tensor:
         out = np.zeros(images * count, dtype=np.int64)
         out[slots] = values
         return torch.from_numpy(out.reshape(images, count))

@@ -6,6 +6,7 @@ nor that of the loader's processes changes anything.
 
 from __future__ import annotations
 
+import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -13,8 +14,20 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-# Streams of chance that must not overlap: the same seed and step feed several draws.
+# Streams of chance that must not overlap: the same seed and step feed several draws. Runs resume by these numbers; a
+# new field has a stream by its name.
 ORDER, VIEW, MASKS, COLOUR, TAG, CONCEPT, NEGATIVES = range(7)
+
+
+def stream_of(name: str) -> int:
+    """The stream of a field.
+
+    Args:
+        name: The field's name.
+    """
+    number = zlib.crc32(name.encode())
+    assert number > NEGATIVES, "a name whose stream is another's"
+    return number
 
 
 def stream(seed: int, kind: int, *counters: int) -> np.random.Generator:
@@ -26,6 +39,19 @@ def stream(seed: int, kind: int, *counters: int) -> np.random.Generator:
         counters: Which draw of its kind: the step, the example.
     """
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, kind, *counters])))
+
+
+def random_of(seed: int, kind: int, step: int, example: int, copy: int) -> np.random.Generator:
+    """Chance for an example of a step; an example that is in it again is given another.
+
+    Args:
+        seed: The run's seed.
+        kind: What is drawn.
+        step: Number of the step.
+        example: Number of the example in its corpus.
+        copy: How often it stands before in the step.
+    """
+    return stream(seed, kind, step, example, *([copy] if copy else []))
 
 
 @dataclass(frozen=True)

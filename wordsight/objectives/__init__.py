@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wordsight.batching.fields.masked import MaskedFacts
+from wordsight.batching.fields.tags import TagFacts
+from wordsight.batching.needs import Needs
+from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import unknown
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings
 from wordsight.objectives.no_training import Untouched, UntouchedSettings
 from wordsight.objectives.objective import (
-    ConceptFacts,
     Facts,
     Look,
     MaskedPrediction,
@@ -29,10 +32,13 @@ __all__ = [
     "ConceptFacts",
     "Facts",
     "Look",
+    "MaskedFacts",
     "MaskedPrediction",
     "MaskedWordObjective",
     "Objective",
+    "TagFacts",
     "build_objective",
+    "objective_needs",
 ]
 
 
@@ -72,6 +78,16 @@ def objective_settings(name: str, values: Mapping[str, Any]) -> Any:
         InputError: When a value's name is not one of the objective's, or it has the wrong type.
     """
     return from_mapping(objective_kind(name).settings, values, f"objective_settings of {name}")
+
+
+def objective_needs(name: str, values: Mapping[str, Any]) -> Needs:
+    """What an objective with its settings needs of every image.
+
+    Args:
+        name: One of `OBJECTIVES`.
+        values: Its settings, as a recipe gives them.
+    """
+    return objective_kind(name).build.needs(objective_settings(name, values))
 
 
 def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, facts: Facts) -> Objective:

@@ -55,7 +55,6 @@ class DeeperCluster(Objective):
         InputError: When there are more clusters than images.
     """
 
-    needs = frozenset()
     example_n: Tensor
     cluster_n: Tensor
     weight_K: Tensor

@@ -12,7 +12,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from wordsight.batching.batch import Batch, MaskedWords
+from wordsight.batching.batch import Batch
+from wordsight.batching.fields.masked import MaskedFacts, MaskedNeed
+from wordsight.batching.fields.tags import TagFacts
+from wordsight.batching.masks import MaskedWords
+from wordsight.batching.needs import FieldNeed, Needs
 from wordsight.errors import InputError
 from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.heads.vocabulary import Vocabulary
@@ -73,24 +77,27 @@ class ICMLM(MaskedWordObjective):
         settings: Its values.
     """
 
-    needs = frozenset({"tags", "masked"})
+    asks = "to predict a word hidden in a caption by looking for it in the picture"
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: ICMLMSettings) -> None:
         super().__init__(backbone)
-        if facts.vectors_VD is None:
-            raise InputError(
-                "masked words need a language model", where="language", expected="minilm, a folder or a name"
-            )
+        words = facts.of(MaskedFacts)
         self.tag_weight = settings.tag_weight
-        self.vocabulary = Vocabulary(facts.vectors_VD, facts.maskable if settings.candidates == "maskable" else None)
+        self.vocabulary = Vocabulary(words.vectors_VD, words.maskable if settings.candidates == "maskable" else None)
         self.prior: TokenClassifier | None = None
         if settings.text_prior:
             self.prior = TokenClassifier(self.vocabulary).requires_grad_(False)
-            if facts.text_head is not None:
-                self.prior.load_state_dict(dict(facts.text_head))
+            if words.text_head is not None:
+                self.prior.load_state_dict(dict(words.text_head))
         self.tp: TagHeads | None = None
         if settings.tag_weight > 0:
-            self.tp = TagHeads(backbone.out_channels, facts.concepts, settings)
+            self.tp = TagHeads(backbone.out_channels, facts.of(TagFacts).concepts, settings)
+
+    @classmethod
+    def needs(cls, settings: ICMLMSettings) -> Needs:
+        """Masked words, and tags where these have a weight."""
+        needs: dict[str, FieldNeed] = {"masked": MaskedNeed(text_prior=settings.text_prior)}
+        return Needs({"tags": settings.tags_need, **needs} if settings.tag_weight > 0 else needs)
 
     @abstractmethod
     def locate(self, grid_BCHW: Tensor, words: MaskedWords) -> Located:
@@ -118,12 +125,13 @@ class ICMLM(MaskedWordObjective):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Gives ``loss`` (Eq. 8), ``masked`` (Eq. 7), ``tag`` (Eq. 2) and ``accuracy``, the share of words guessed."""
-        assert batch.masked is not None and batch.tags is not None, "batching fills what `needs` names"
+        words = batch.of(MaskedWords)
         grid_BCHW = self.grid(batch)
-        masked, accuracy = self._masked_loss(self.locate(grid_BCHW, batch.masked).features_BmD, batch.masked)
+        masked, accuracy = self._masked_loss(self.locate(grid_BCHW, words).features_BmD, words)
         parts = {"masked": masked.detach(), "accuracy": accuracy}
         loss = masked
         if self.tp is not None:
+            assert batch.tags is not None, "batching fills what `needs` names"
             tag, tag_parts = self.tp.loss(grid_BCHW, batch.tags)
             loss = masked + self.tag_weight * tag
             parts |= tag_parts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from wordsight.batching.batch import MaskedWords
+from wordsight.batching.masks import MaskedWords
 from wordsight.heads.att import Attention, pool_attended
 from wordsight.heads.fc import WordProjection
 from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present

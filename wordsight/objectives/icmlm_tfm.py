@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from wordsight.batching.batch import MaskedWords
+from wordsight.batching.fields.masked import MaskedFacts
+from wordsight.batching.masks import MaskedWords
 from wordsight.heads.tfm import FusionTransformer
 from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
@@ -45,7 +46,7 @@ class Tfm(ICMLM):
         super().__init__(backbone, facts, settings)
         width = self.vocabulary.width
         self.tfm = FusionTransformer(backbone.out_channels, width, settings.heads, settings.layers, settings.dropout)
-        self.classifier = TokenClassifier(self.vocabulary, facts.classifier)
+        self.classifier = TokenClassifier(self.vocabulary, facts.of(MaskedFacts).classifier)
 
     @property
     def word_bias(self) -> Tensor:

@@ -29,7 +29,6 @@ class Untouched(Objective):
         settings: None.
     """
 
-    needs = frozenset()
     learns = False
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: UntouchedSettings) -> None:

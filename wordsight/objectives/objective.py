@@ -5,27 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from wordsight.batching.batch import Batch, Field, MaskedWords
+from wordsight.batching.batch import Batch
+from wordsight.batching.fields import FieldFacts
+from wordsight.batching.masks import MaskedWords
+from wordsight.batching.needs import Needs
 from wordsight.vision.backbones import Backbone
 
-
-@dataclass(frozen=True)
-class ConceptFacts:
-    """What an objective has to know of a concept set.
-
-    Args:
-        count: Number K of concepts.
-        target: Whether its values are ``labels`` (1, or the label's weight) or ``probabilities``.
-    """
-
-    count: int
-    target: Literal["labels", "probabilities"] = "labels"
+F = TypeVar("F", bound=FieldFacts)
 
 
 @dataclass(frozen=True)
@@ -33,20 +25,26 @@ class Facts:
     """What an objective has to know of its data to be built.
 
     Args:
-        concepts: The concept sets that it learns from, by name.
-        vectors_VD: The language model's vocabulary matrix; None for objectives that read no words.
-        maskable: Vocabulary ids that are ever masked.
-        classifier: The language model's own masked-token classifier, where it has one.
-        text_head: A token classifier over the maskable words trained on the captions alone, for a text prior.
+        fields: What it has to know of each field that it needs, by the field's name.
         images: How many images are trained on.
     """
 
-    concepts: Mapping[str, ConceptFacts] = field(default_factory=dict)
-    vectors_VD: Tensor | None = None
-    maskable: Tensor | None = None
-    classifier: Mapping[str, Tensor] | None = None
-    text_head: Mapping[str, Tensor] | None = None
+    fields: Mapping[str, FieldFacts] = field(default_factory=dict)
     images: int = 0
+
+    def of(self, kind: type[F]) -> F:
+        """The facts of the field whose facts are of a type.
+
+        Args:
+            kind: The type.
+
+        Raises:
+            LookupError: When there are none: the objective's ``needs`` do not name that field.
+        """
+        for one in self.fields.values():
+            if isinstance(one, kind):
+                return one
+        raise LookupError(f"there are no {kind.__name__}: the objective's needs have to name their field")
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,23 @@ class Objective(nn.Module, ABC):
         backbone: The network that is trained for what comes after.
     """
 
-    needs: ClassVar[frozenset[Field]]
+    # What it was trained to do, as the report says it: "It was trained ...".
+    asks: ClassVar[str] = ""
     # Whether there is anything to train: runs of an objective that learns nothing have no epochs.
     learns: ClassVar[bool] = True
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
+
+    @classmethod
+    def needs(cls, settings: Any) -> Needs:
+        """What it reads of every image besides pixels; nothing, for objectives on images alone.
+
+        Args:
+            settings: Its settings.
+        """
+        return Needs()
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:

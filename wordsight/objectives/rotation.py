@@ -49,8 +49,6 @@ class Rotation(Objective):
         settings: Its values.
     """
 
-    needs = frozenset()
-
     def __init__(self, backbone: Backbone, facts: Facts, settings: RotationSettings) -> None:
         super().__init__(backbone)
         self.copies = settings.copies

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from wordsight.batching.batch import Tags
+from wordsight.batching.fields.tags import Tags, TagsNeed
+from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import unknown
 from wordsight.heads.tp import TagHead, TagHeadKind
-from wordsight.objectives.objective import ConceptFacts, share_of_mean
+from wordsight.objectives.objective import share_of_mean
 from wordsight.objectives.tag_losses import TAG_LOSSES, check_loss, check_target, tag_loss, tagged
 from wordsight.ranges import Count, HiddenWidth, LossWeight, check_ranges
 
@@ -48,6 +49,15 @@ class TagSettings:
         for name, loss in self.losses.items():
             check_loss(loss, f"losses: {name}")
         check_ranges(self, "objective_settings")
+
+    @property
+    def tags_need(self) -> TagsNeed:
+        """What these losses ask of the field ``tags``: candidates, where one looks at these alone."""
+        negatives_of = {name: self._negatives(loss) for name, loss in self.losses.items()}
+        return TagsNeed(self._negatives(self.loss), negatives_of)
+
+    def _negatives(self, loss: str) -> int | None:
+        return self.negatives if TAG_LOSSES[loss].sampled else None
 
     def loss_of(self, concepts: str) -> str:
         """The loss of a concept set, by the set's name."""

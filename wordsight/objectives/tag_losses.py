@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from wordsight.batching.batch import Tags
+from wordsight.batching.fields.tags import Tags
 from wordsight.errors import InputError, unknown
 
 _BOTH = ("labels", "probabilities")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from wordsight.batching.batch import Batch
-from wordsight.errors import InputError
+from wordsight.batching.fields.tags import TagFacts
+from wordsight.batching.needs import Needs
 from wordsight.objectives.objective import Facts, Objective
 from wordsight.objectives.tag_heads import TagHeads, TagSettings
 from wordsight.vision.backbones import Backbone
@@ -25,18 +26,18 @@ class TagPrediction(Objective):
         backbone: The backbone.
         facts: The concept sets.
         settings: Its values.
-
-    Raises:
-        InputError: When there is no concept set.
     """
 
-    needs = frozenset({"tags"})
+    asks = "to predict which concepts a picture has"
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: TagPredictionSettings) -> None:
         super().__init__(backbone)
-        if not facts.concepts:
-            raise InputError("tag prediction needs concepts", where="concepts", expected="{kind: postag, size: 1000}")
-        self.tp = TagHeads(backbone.out_channels, facts.concepts, settings)
+        self.tp = TagHeads(backbone.out_channels, facts.of(TagFacts).concepts, settings)
+
+    @classmethod
+    def needs(cls, settings: TagPredictionSettings) -> Needs:
+        """Tags."""
+        return Needs({"tags": settings.tags_need})
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Gives ``loss``, and its parts: ``tag``, and ``tag_NAME`` for each of several sets."""

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse
-import torch
 from numpy.typing import NDArray
 
-from wordsight.batching.batch import Field
+from wordsight.batching.fields import Field, fields_concepts, fields_language, open_fields
+from wordsight.batching.fields.tags import TagsField, TagsNeed
+from wordsight.batching.needs import Needs
+from wordsight.batching.sources import Sources
 from wordsight.batching.steps import Steps, StepSettings
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.concepts.named import named_concepts
-from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
 from wordsight.environment import environment
 from wordsight.errors import InputError
-from wordsight.language.features import MaskedCaptions, masked_captions
-from wordsight.language.model import LanguageModel, load_language_model
-from wordsight.language.text_baseline import train_text_baseline
-from wordsight.objectives import ConceptFacts, Facts, objective_kind, objective_settings
-from wordsight.objectives.tag_heads import TagSettings
-from wordsight.objectives.tag_losses import TAG_LOSSES
+from wordsight.language.model import LanguageModel
+from wordsight.objectives import Facts, objective_needs
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunConcepts, RunInfo
 
@@ -33,90 +30,66 @@ class TrainingData:
     """What a run is trained on.
 
     Args:
-        corpus: The captioned images.
+        corpus: The images and their texts.
         split: The split to train on; ``all`` for a corpus without splits.
-        concepts: The concept sets, by name; none for objectives that look at images alone.
-        language: The language model, for objectives that read words.
-        masked: Masked captions with their token features, for objectives on masked words.
-        text_head: A token classifier trained on these captions alone, for objectives with a text prior.
+        fields: The fields of a batch that the objective needs, by name; none for objectives on images alone.
     """
 
     corpus: Corpus
     split: str
-    concepts: Mapping[str, ConceptSet] = field(default_factory=dict)
-    language: LanguageModel | None = None
-    masked: MaskedCaptions | None = None
-    text_head: dict[str, torch.Tensor] | None = None
+    fields: Mapping[str, Field[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def concepts(self) -> dict[str, ConceptSet]:
+        """The concept sets that fields read, by name."""
+        return fields_concepts(self.fields)
+
+    @property
+    def language(self) -> LanguageModel | None:
+        """The language model that a field reads."""
+        return fields_language(self.fields)
 
 
 def training_data(settings: PretrainSettings, corpus: Corpus, split: str | None = None) -> TrainingData:
-    """What a run with these settings is trained on: concepts and token features, computed where they are not kept yet.
+    """What a run with these settings is trained on; what fields read is computed where it is not kept yet.
 
     Args:
         settings: The run's settings.
         corpus: The corpus.
         split: The split to train on; ``train`` where there are splits, else all.
+
+    Raises:
+        InputError: When the corpus or the settings do not give what the objective needs.
     """
-    split = split or corpus.default_split("train")
-    needs = objective_kind(settings.objective).build.needs
-    # What looks at images alone takes corpora without captions, whatever concepts its recipe names.
-    concepts = named_concepts(settings.concepts, corpus, split) if needs else {}
-    if "masked" not in needs:
-        return TrainingData(corpus, split, concepts)
-    occurrences = next((found.occurrences for found in concepts.values() if found.occurrences is not None), None)
-    if occurrences is None:
-        kinds = ", ".join(found.kind for found in concepts.values()) or "none given"
-        raise InputError(
-            f"the objective {settings.objective!r} masks words, and the concepts ({kinds}) are none",
-            where="--concepts",
-            expected="a concept set of words, such as {kind: postag, size: 1000}",
-        )
-    language = load_language_model(settings.language)
-    masked = masked_captions(
-        corpus,
-        occurrences,
-        language,
-        corpus.indices(split),
-        cache=kept_place(corpus, "features"),
-        limit_gb=settings.feature_cache_gb,
-        also=corpus.path / "features",
-    )
-    text_head = None
-    if settings.objective_settings.get("text_prior"):
-        text_head = dict(train_text_baseline(masked, language).state_dict())
-    return TrainingData(corpus, split, concepts, language, masked, text_head)
+    sources = Sources(corpus, split or corpus.default_split("train"), settings)
+    fields = open_fields(objective_needs(settings.objective, settings.objective_settings), sources)
+    if settings.sampling == "concepts" and not fields_concepts(fields) and fields:
+        # The objective reads no concepts; images are drawn by them all the same.
+        fields["tags"] = TagsField.open(TagsNeed(), sources)
+    return TrainingData(corpus, sources.split, fields)
 
 
-def examples_of(data: TrainingData, needs: Collection[str]) -> NDArray[np.int64]:
-    """The split's examples that an objective can learn from: with a concept of any set, and with a masked word.
+def examples_of(data: TrainingData, needs: Needs) -> NDArray[np.int64]:
+    """The split's examples that an objective can learn from.
 
     Args:
         data: What is trained on.
-        needs: The fields that the objective declares.
+        needs: What the objective needs.
 
     Raises:
-        InputError: When there are none, or a concept set is of another corpus or holds no words that could be masked.
+        InputError: When there are none, or a concept set is of another corpus.
     """
-    indices = data.corpus.indices(data.split)
-    use = np.ones(len(indices), dtype=bool)
     for name, concepts in data.concepts.items():
         concepts.check_corpus(data.corpus)
         if concepts.path is None:
             raise InputError("the concept set is in no folder yet", where=name, mend="save it, then open it")
-    if "tags" in needs:
-        held = [np.diff(concepts.matrix.indptr)[indices] > 0 for concepts in data.concepts.values()]
-        use &= np.any(held, axis=0) if held else False
-    if "masked" in needs:
-        if data.masked is None:
-            raise InputError(
-                "the concepts have no words that could be masked",
-                where="concepts",
-                expected="a concept set of words, such as postag",
-            )
-        use &= np.diff(data.masked.example_offsets)[indices] > 0
+    indices = data.corpus.indices(data.split)
+    usable = {name: data.fields[name].usable(indices) for name in needs.fields}
+    combined = np.all if needs.usable == "all" else np.any
+    use = combined(list(usable.values()), axis=0) if usable else np.ones(len(indices), dtype=bool)
     if not use.any():
-        found = "no example of this split holds a concept" if "tags" in needs else "this split holds no example"
-        raise InputError(found, where=data.corpus.path)
+        found = next((data.fields[name].none_usable for name, some in usable.items() if not some.any()), None)
+        raise InputError(found or "this split holds no example that can be used", where=data.corpus.path)
     return np.asarray(indices[use])
 
 
@@ -148,30 +121,19 @@ def check_sampling(settings: PretrainSettings, data: TrainingData, examples: NDA
     )
 
 
-def facts_of(data: TrainingData, images: int) -> Facts:
+def facts_of(data: TrainingData, needs: Needs, images: int) -> Facts:
     """What an objective has to know of the data.
 
     Args:
         data: What is trained on.
+        needs: What the objective needs.
         images: How many images of it.
     """
-    return Facts(
-        concepts={name: ConceptFacts(len(found), found.target) for name, found in data.concepts.items()},
-        vectors_VD=None if data.language is None else data.language.vocabulary_matrix(),
-        maskable=None if data.masked is None else torch.from_numpy(np.unique(data.masked.target_M).astype(np.int64)),
-        classifier=None if data.language is None else data.language.token_classifier_weights(),
-        text_head=data.text_head,
-        images=images,
-    )
+    return Facts({name: data.fields[name].facts() for name in needs.fields}, images)
 
 
 def steps_of(
-    settings: PretrainSettings,
-    data: TrainingData,
-    examples: NDArray[np.int64],
-    needs: Collection[Field],
-    rank: int,
-    world: int,
+    settings: PretrainSettings, data: TrainingData, examples: NDArray[np.int64], needs: Needs, rank: int, world: int
 ) -> Steps:
     """All steps of a run.
 
@@ -179,10 +141,11 @@ def steps_of(
         settings: The run's settings.
         data: What is trained on.
         examples: Those to train on.
-        needs: The fields that the objective declares.
+        needs: What the objective needs.
         rank: Number of this process.
         world: Number of processes.
     """
+    first = next(iter(data.concepts.values()), None)
     return Steps(
         data.corpus,
         examples,
@@ -191,25 +154,14 @@ def steps_of(
             view=settings.view,
             batch_size=settings.batch_size,
             epochs=settings.epochs,
-            masks_per_image=settings.masks_per_image,
             seed=settings.seed,
             sampling=settings.sampling,
-            negatives=_negatives(settings, data),
         ),
-        needs=needs,
-        labels={name: scipy.sparse.csr_matrix(found.matrix) for name, found in data.concepts.items()},
-        masked=data.masked,
+        fields={name: data.fields[name] for name in needs.fields},
+        concepts=None if first is None else scipy.sparse.csr_matrix(first.matrix),
         rank=rank,
         world=world,
     )
-
-
-def _negatives(settings: PretrainSettings, data: TrainingData) -> dict[str, int]:
-    """The concept sets whose losses look at candidates alone, and how many of these are drawn from all."""
-    values = objective_settings(settings.objective, settings.objective_settings)
-    if not isinstance(values, TagSettings):
-        return {}
-    return {name: values.negatives for name in data.concepts if TAG_LOSSES[values.loss_of(name)].sampled}
 
 
 def info_of(data: TrainingData, examples: int, steps: int) -> RunInfo:
@@ -236,7 +188,7 @@ def info_of(data: TrainingData, examples: int, steps: int) -> RunInfo:
             for name, found in data.concepts.items()
         },
         language=None if data.language is None else data.language.name,
-        masked=None if data.masked is None else str(data.masked.path.resolve()),
+        fields={name: record for name, found in data.fields.items() if (record := found.record())},
         environment=environment(),
         steps=steps,
         language_fingerprint="" if data.language is None else data.language.fingerprint,

@@ -11,11 +11,12 @@ import numpy as np
 import scipy.sparse
 from scipy.special import entr
 
+from wordsight.batching.fields import FIELDS
 from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
-from wordsight.objectives import Objective, objective_settings
-from wordsight.objectives.tag_heads import TagSettings
+from wordsight.objectives import Objective
+from wordsight.objectives.tag_heads import tag_heads_of
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.progress import console
 from wordsight.training.pretrain_settings import PretrainSettings
@@ -27,7 +28,8 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
     """What is about to happen, in five lines, and what of it a person should know."""
     backbone = sum(p.numel() for p in objective.backbone.parameters()) / 1e6
     heads = sum(p.numel() for _, p in objective.head_parameters()) / 1e6
-    words = f", language model {info.language}, {settings.masks_per_image} masked words an image" if info.masked else ""
+    words = "" if info.language is None else f", language model {info.language}"
+    words += "".join(f", {said}" for name, record in info.fields.items() if (said := FIELDS[name].summary(record)))
     schedule = (
         f"{settings.epochs} epochs, {info.steps:,} steps of {settings.batch_size} images, "
         f"{settings.optimizer.name} with learning rate {settings.lr:g}"
@@ -68,16 +70,19 @@ class Watch:
         steps: Its steps.
         concepts: Its concept sets. Of a single set the frequencies say what a network that ignores the image would
             reach, for the losses of which that is known.
+        objective: Its objective; what is said of tags is so of its tag heads.
     """
 
-    def __init__(self, settings: PretrainSettings, steps: Steps, concepts: Mapping[str, ConceptSet]) -> None:
+    def __init__(
+        self, settings: PretrainSettings, steps: Steps, concepts: Mapping[str, ConceptSet], objective: Objective
+    ) -> None:
         self._settings = settings
         self._steps = steps
-        values = objective_settings(settings.objective, settings.objective_settings)
+        heads = tag_heads_of(objective)
         self._guess: Guess | None = None
-        if len(concepts) == 1 and isinstance(values, TagSettings):
+        if len(concepts) == 1 and heads is not None:
             ((name, only),) = concepts.items()
-            self._guess = blind_guess(values.loss_of(name), only, steps.sampler, values.weight_of(name))
+            self._guess = blind_guess(heads.losses[name], only, steps.sampler, heads.weights[name])
 
     def epoch(self, number: int, means: Mapping[str, Any]) -> None:
         """After the first epochs, warn of tags that are not learned."""

@@ -37,7 +37,7 @@ def keep_batch(path: Path, batch: Batch, corpus: Corpus, *, step: int, lr: float
         "images": [corpus.id(int(example)) for example in batch.examples_B.tolist()],
     }
     with atomic_file(path) as beside:
-        save_file(_tensors("", batch), beside, metadata={"wordsight": json.dumps(note)})
+        save_file(_tensors_of(batch), beside, metadata={"wordsight": json.dumps(note)})
 
 
 def diverged(step: int, value: float, lr: float, batch: Path, checkpoint: Path) -> InputError:
@@ -48,6 +48,11 @@ def diverged(step: int, value: float, lr: float, batch: Path, checkpoint: Path) 
         where="training",
         mend=f"give a lower --lr, --optimizer.clip-norm 1 or --precision fp32; its batch is in {batch}{kept}",
     )
+
+
+def _tensors_of(batch: Batch) -> dict[str, Tensor]:
+    """All tensors of a batch; what a field has drawn stands under the field's own name."""
+    return _tensors("", {**vars(batch), "fields": None, **batch.fields})
 
 
 def _tensors(name: str, value: Any) -> dict[str, Tensor]:

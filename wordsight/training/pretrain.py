@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,10 @@ import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
 
+from wordsight.batching.needs import Needs
 from wordsight.corpus.known_images import KnownImages
 from wordsight.errors import InputError
-from wordsight.objectives import build_objective, objective_kind
+from wordsight.objectives import build_objective, objective_kind, objective_needs
 from wordsight.progress import console
 from wordsight.training.checkpoint import Position, load_checkpoint
 from wordsight.training.claim import claim
@@ -53,14 +55,15 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
         KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
     """
     kind = objective_kind(settings.objective).build
-    examples = examples_of(data, kind.needs)
+    needs = objective_needs(settings.objective, settings.objective_settings)
+    examples = examples_of(data, needs)
     check_sampling(settings, data, examples)
     if claim(out, resume=resume):
         _check_same(Run.open(out), settings, data)
     if not kind.learns:
-        return _untouched(settings, data, out, len(examples))
+        return _untouched(settings, data, out, needs, len(examples))
     fabric = build_fabric(settings)
-    work = partial(_worker, settings=settings, data=data, out=out, examples=examples)
+    work = partial(_worker, settings=settings, data=data, out=out, needs=needs, examples=examples)
     if settings.devices > 1:
         launch(fabric, work)
     else:
@@ -68,15 +71,14 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
     return Run.open(out)
 
 
-def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, images: int) -> Run:
+def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, needs: Needs, images: int) -> Run:
     """The run of an objective that learns nothing: its weights are those that training would begin with."""
     torch.manual_seed(settings.seed)
-    facts = facts_of(data, images)
+    facts = facts_of(data, needs, images)
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
     info = info_of(data, images, 0).begun_with(objective.backbone)
     write_start(out, settings, info)
-    KnownImages.of(data.corpus, []).write(out)
-    keep_concepts(out, data.concepts, data.corpus, data.split)
+    _keep_data(out, data, [])
     for line in summary_lines(settings, objective, info):
         console.print(line)
     write_weights(out, objective, facts)
@@ -85,14 +87,14 @@ def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, images
 
 
 def _worker(
-    fabric: Fabric, settings: PretrainSettings, data: TrainingData, out: Path, examples: NDArray[np.int64]
+    fabric: Fabric, settings: PretrainSettings, data: TrainingData, out: Path, needs: Needs, examples: NDArray[np.int64]
 ) -> None:
     """One process of a run."""
     torch.manual_seed(settings.seed)
-    facts = facts_of(data, len(examples))
+    facts = facts_of(data, needs, len(examples))
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
     objective.backbone.to(memory_format=torch.channels_last)
-    steps = steps_of(settings, data, examples, objective.needs, fabric.global_rank, fabric.world_size)
+    steps = steps_of(settings, data, examples, needs, fabric.global_rank, fabric.world_size)
     info = info_of(data, len(examples), len(steps))
     path = Run(out, settings, info).checkpoint_path
     resumes = path.exists()
@@ -102,8 +104,7 @@ def _worker(
     info = info.begun_with(objective.backbone)
     if fabric.is_global_zero:
         write_start(out, settings, info)
-        KnownImages.of(data.corpus, examples).write(out)
-        keep_concepts(out, data.concepts, data.corpus, data.split)
+        _keep_data(out, data, examples)
         for line in summary_lines(settings, objective, info):
             console.print(line)
     learner = Learner(fabric, objective, settings)
@@ -120,6 +121,14 @@ def _worker(
         write_means(out, means)
         write_start(out, settings, replace(info, finished=True, seconds=round(seconds, 1)))
         path.unlink(missing_ok=True)
+
+
+def _keep_data(out: Path, data: TrainingData, examples: Sequence[int] | NDArray[np.int64]) -> None:
+    """Write what the run keeps of its data: with it the run stays whole when its corpus is moved or removed."""
+    KnownImages.of(data.corpus, examples).write(out)
+    keep_concepts(out, data.concepts, data.corpus, data.split)
+    for field in data.fields.values():
+        field.keep(out, data.corpus)
 
 
 def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> None:

@@ -26,6 +26,8 @@ import torch
 import yaml
 
 from wordsight.atomic import write_json, write_text
+from wordsight.batching.fields import facts_of_run
+from wordsight.batching.sources import ConceptFacts, RunSources
 from wordsight.concepts.apply import can_be_masked
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.known_images import KnownImages
@@ -33,17 +35,19 @@ from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, unknown
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel, load_language_model
-from wordsight.objectives import ConceptFacts, Facts, Objective, build_objective
+from wordsight.objectives import Facts, Objective, build_objective, objective_needs
 from wordsight.settings import from_mapping
 from wordsight.tensors import read_tensors, save_tensors
 from wordsight.training.kept_concepts import FOLDER, KeptConcepts, counted_in, open_kept
 from wordsight.training.metrics import read_metrics
 from wordsight.training.pretrain_settings import PretrainSettings
-from wordsight.training.run_info import RunConcepts, RunInfo
+from wordsight.training.run_info import RunConcepts, RunInfo, read_info
 from wordsight.vision.backbones import Backbone, build_backbone, show_as
 from wordsight.vision.weights import load_weights
 
-_MASKABLE = "facts.maskable"
+_FACTS = "facts."
+# Earlier versions kept this one alone.
+_OLD_MASKABLE = "facts.maskable"
 
 
 class Run:
@@ -80,7 +84,7 @@ class Run:
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise InputError(f"can't be read: {error}", where=path) from error
         settings = from_mapping(PretrainSettings, config, str(path / "config.yaml"))
-        return cls(path, settings, from_mapping(RunInfo, info, str(path / "run.json")))
+        return cls(path, settings, read_info(info, str(path / "run.json")))
 
     @property
     def name(self) -> str:
@@ -253,9 +257,9 @@ class Run:
 
     def masked_captions(self) -> MaskedCaptions | None:
         """The masked captions that it was trained on, for objectives on words; None where they were removed."""
-        if self.info.masked is None:
+        if "folder" not in (record := self.info.fields.get("masked", {})):
             return None
-        folder = Path(self.info.masked)
+        folder = Path(record["folder"])
         places = [folder]
         if not folder.is_dir():
             with suppress(InputError):
@@ -303,16 +307,16 @@ class Run:
             language: The run's language model, where it is at hand.
         """
         path = self.path / "objective.safetensors"
-        tensors = _read(path)
+        kept, tensors = _parted(_read(path))
         language = language or self.language_model()
-        facts = Facts(
-            concepts={name: ConceptFacts(found.count, found.target) for name, found in self.info.concepts.items()},
-            vectors_VD=None if language is None else language.vocabulary_matrix(),
-            maskable=tensors.pop(_MASKABLE, None),
-            classifier=None if language is None else language.token_classifier_weights(),
-            images=self.info.examples,
+        concepts = {name: ConceptFacts(found.count, found.target) for name, found in self.info.concepts.items()}
+        facts = facts_of_run(
+            objective_needs(self.settings.objective, self.settings.objective_settings),
+            lambda name: RunSources(self.path, concepts, language, self.info.fields.get(name, {}), kept.get(name, {})),
         )
-        objective = build_objective(self.settings.objective, self.settings.objective_settings, self.backbone(), facts)
+        objective = build_objective(
+            self.settings.objective, self.settings.objective_settings, self.backbone(), Facts(facts, self.info.examples)
+        )
         missing, unexpected = objective.load_state_dict(tensors, strict=False)
         lost = [name for name in missing if not name.startswith("backbone.")]
         if lost or unexpected:
@@ -353,8 +357,8 @@ def write_start(path: Path, settings: PretrainSettings, info: RunInfo) -> None:
 def write_weights(path: Path, objective: Objective, facts: Facts) -> None:
     """Write the trained backbone and the trained heads, each whole or not at all."""
     heads = {name: value for name, value in objective.state_dict().items() if not name.startswith("backbone.")}
-    if facts.maskable is not None:
-        heads[_MASKABLE] = facts.maskable
+    for field, known in facts.fields.items():
+        heads |= {f"{_FACTS}{field}.{name}": value for name, value in known.kept().items()}
     save_tensors(path / "backbone.safetensors", objective.backbone.network.state_dict())
     save_tensors(path / "objective.safetensors", heads)
 
@@ -362,6 +366,17 @@ def write_weights(path: Path, objective: Objective, facts: Facts) -> None:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     go_on = "training has not finished: go on with the `wordsight pretrain` command of this run and --resume true"
     return read_tensors(path, absent=go_on, damaged="copy it again, or train again in another --out")
+
+
+def _parted(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
+    """What fields keep beside the weights, by field and name, and the weights."""
+    if _OLD_MASKABLE in tensors:
+        tensors[f"{_FACTS}masked.maskable"] = tensors.pop(_OLD_MASKABLE)
+    kept: dict[str, dict[str, torch.Tensor]] = {}
+    for key in [key for key in tensors if key.startswith(_FACTS)]:
+        field, name = key.removeprefix(_FACTS).split(".", 1)
+        kept.setdefault(field, {})[name] = tensors.pop(key)
+    return kept, tensors
 
 
 def _load(network: torch.nn.Module, path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from wordsight.settings import from_mapping
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.preprocessing import MEAN, STD, Preprocessing
 
@@ -39,7 +41,7 @@ class RunInfo:
         examples: How many images that was.
         concepts: The concept sets, by name.
         language: Name of the language model, where one was read.
-        masked: Folder of the masked captions, where words were masked.
+        fields: What each field of the batch keeps of itself, by the field's name.
         environment: Versions and device.
         steps: Steps in all.
         finished: Whether all of them were done.
@@ -59,7 +61,7 @@ class RunInfo:
     examples: int
     concepts: dict[str, RunConcepts]
     language: str | None
-    masked: str | None
+    fields: dict[str, dict[str, Any]]
     environment: dict[str, Any]
     steps: int
     finished: bool = False
@@ -79,3 +81,20 @@ class RunInfo:
     def preprocessing(self, side: int) -> Preprocessing:
         """How its images were shown, at a side in pixels."""
         return Preprocessing(side, self.mean or MEAN, self.std or STD)
+
+
+def read_info(values: Mapping[str, Any], where: str) -> RunInfo:
+    """What ``run.json`` says, also that of an earlier version.
+
+    Args:
+        values: Its content.
+        where: The file, for messages.
+
+    Raises:
+        InputError: When it is not such a file's content.
+    """
+    if isinstance(values, Mapping) and "fields" not in values and "masked" in values:
+        masked = values["masked"]
+        values = {name: value for name, value in values.items() if name != "masked"}
+        values["fields"] = {} if masked is None else {"masked": {"folder": masked}}
+    return from_mapping(RunInfo, values, where)

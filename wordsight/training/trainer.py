@@ -45,7 +45,7 @@ class Trainer:
         self.step, self.steps, self.data, self.out = step, steps, data, out
         self.learner, self.settings, self.fabric = step.learner, step.settings, step.learner.fabric
         self.every = max(1, min(50, steps.steps_per_epoch // 4))
-        self.watch = Watch(self.settings, steps, data.concepts)
+        self.watch = Watch(self.settings, steps, data.concepts, self.learner.objective)
         self.workers = loader_processes(self.settings, self.fabric)
 
     def run(self, position: Position) -> float:
@@ -118,17 +118,12 @@ class Trainer:
             worker_init_fn=deaf,
         )
         for batch in loader:
-            yield self._with_tokens(batch.to(self.fabric.device))
+            yield self._completed(batch.to(self.fabric.device))
 
-    def _with_tokens(self, batch: Batch) -> Batch:
-        """Run the language model on the masked captions, where their features are not cached."""
-        words = batch.masked
-        if words is None or words.tokens_BmTD is not None:
-            return batch
-        assert self.data.language is not None, "masked words come with a language model"
-        ids, present = words.ids_BmT.flatten(0, 1), words.present_BmT.flatten(0, 1)
-        tokens = self.data.language.features(ids, present).to(self.fabric.device)
-        return replace(batch, masked=words.with_tokens(tokens.unflatten(0, words.ids_BmT.shape[:2])))
+    def _completed(self, batch: Batch) -> Batch:
+        """What fields compute on the device, such as token features that are not cached."""
+        fields, device = self.steps.fields, self.fabric.device
+        return replace(batch, fields={n: fields[n].complete(part, device) for n, part in batch.fields.items()})
 
     def _record(self, log: MetricsLog, number: int, losses: dict[str, Tensor], began: float) -> None:
         log.add(losses)

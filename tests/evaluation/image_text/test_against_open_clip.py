@@ -28,8 +28,6 @@ open_clip = pytest.importorskip("open_clip", reason="open_clip is not installed:
 class OpenClip(Objective):
     """open_clip's two towers as an objective."""
 
-    needs = frozenset()
-
     def __init__(self, side: int) -> None:
         super().__init__(shrinking_backbone())
         with torch.random.fork_rng(devices=[]):

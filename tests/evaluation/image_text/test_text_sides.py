@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.evaluation.colour_words import TinyClip, coloured_corpus, tag_model, topic_set, words_of
 from tests.evaluation.conftest import LooksAtRed, shrinking_backbone
-from wordsight.batching.batch import MaskedWords
+from wordsight.batching.masks import MaskedWords
 from wordsight.errors import InputError
 from wordsight.evaluation import EvaluatedModel
 from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide

@@ -33,7 +33,7 @@ from wordsight.evaluation.predictions.tag_scores import (
 )
 from wordsight.evaluation.results.result import Result, read_results
 from wordsight.heads.tp import TagHead
-from wordsight.objectives import ConceptFacts, Facts
+from wordsight.objectives import ConceptFacts, Facts, TagFacts
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 
 RANKS = (1, 5, 10)
@@ -221,7 +221,7 @@ def make_tagged(model: EvaluatedModel, tmp_path: Path) -> MakeTagged:
             name: LearnedConcepts(made(rows, target), None if train is None else np.array(train, dtype=np.float64))
             for name, (rows, target, train) in sets.items()
         }
-        facts = Facts({name: ConceptFacts(3, one.concepts.target) for name, one in learned.items()})
+        facts = Facts({"tags": TagFacts({name: ConceptFacts(3, one.concepts.target) for name, one in learned.items()})})
         objective = TagPrediction(shrinking_backbone(), facts, TagPredictionSettings())
         for last in last_layers(objective):
             with torch.no_grad():

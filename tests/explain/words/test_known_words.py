@@ -21,7 +21,7 @@ from wordsight.explain.words.known_words import explain_words, nearest_of, simil
 from wordsight.explain.words.word_lists import ScoredPair
 from wordsight.explain.words.word_space import WordSpace, word_spaces
 from wordsight.heads.tp import TagHead
-from wordsight.objectives import ConceptFacts, Facts, build_objective
+from wordsight.objectives import ConceptFacts, Facts, TagFacts, build_objective
 from wordsight.objectives.tag_heads import TagHeads
 from wordsight.training.kept_concepts import languages_of
 from wordsight.training.pretrain_settings import PretrainSettings
@@ -90,7 +90,7 @@ def make_words(spoken: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Make
                 name: RunConcepts(str(one.path), one.fingerprint, len(one), "labels") for name, one in concepts.items()
             },
             language=None,
-            masked=None,
+            fields={},
             environment={},
             steps=3,
             finished=True,
@@ -98,7 +98,7 @@ def make_words(spoken: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Make
         path = tmp_path_factory.mktemp("runs") / "words"
         path.mkdir()
         write_start(path, settings, info)
-        facts = Facts({name: ConceptFacts(len(one)) for name, one in concepts.items()})
+        facts = Facts({"tags": TagFacts({name: ConceptFacts(len(one)) for name, one in concepts.items()})})
         objective = build_objective(objective_name, values, new_backbone(settings), facts)
         with torch.no_grad():
             for name, one in concepts.items():

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.batching.batch import MaskedWords
+from wordsight.batching.masks import MaskedWords
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.languages import captions_to_read
 from wordsight.concepts.matrix_writer import Caption

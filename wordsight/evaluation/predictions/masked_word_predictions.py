@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.batching.batch import MaskedWords
-from wordsight.batching.masks import gather_masks
+from wordsight.batching.masks import MaskedWords, gather_masks
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.device import autocast
 from wordsight.errors import InputError
@@ -136,9 +135,7 @@ def _with_tokens(words: MaskedWords, model: EvaluatedModel) -> MaskedWords:
         return words.with_tokens(words.tokens_BmTD.float())
     if model.language is None:
         raise InputError("has no language model to compute token features with", where=model.name)
-    ids, present = words.ids_BmT.flatten(0, 1), words.present_BmT.flatten(0, 1)
-    tokens = model.language.features(ids, present).to(model.device)
-    return words.with_tokens(tokens.reshape(*words.ids_BmT.shape, -1))
+    return words.read_by(model.language)
 
 
 def _predict(

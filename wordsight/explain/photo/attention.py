@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.batching.batch import MaskedWords
+from wordsight.batching.masks import MaskedWords
 from wordsight.corpus.images import BadImage, PackedImage, pack_image
 from wordsight.errors import InputError
 from wordsight.objectives import OBJECTIVES, MaskedWordObjective
@@ -155,7 +155,7 @@ class AttentionMaps:
             raise self._nothing_to_hide(caption)
         words = self._masked(ids, [pieces[span] for span in wanted])
         with torch.no_grad():
-            words = words.with_tokens(self.model.features(words.ids_BmT[0], words.present_BmT[0])[None])
+            words = words.read_by(self.model)
             seen = self.objective.predict_masked(
                 self.objective.backbone(self.objective.backbone.prepare(stack([view]))), words
             )

@@ -25,7 +25,7 @@ from wordsight.explain.report.example_photos import describe_attention
 from wordsight.explain.report.report_data import describe_concepts, describe_data, listed
 from wordsight.explain.report.results import groups_tables, headlines, protocols, result_tables, warnings
 from wordsight.explain.report.training import training_charts
-from wordsight.objectives import objective_kind
+from wordsight.objectives import objective_kind, objective_needs
 
 if TYPE_CHECKING:
     from wordsight.training.kept_concepts import KeptConcepts
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
 MAPS = 12
 TEMPLATES = Path(__file__).parent / "templates"
-_ASKED = {
-    "masked": "to predict a word hidden in a caption by looking for it in the picture",
-    "tags": "to predict which concepts a picture has",
-}
 
 
 def write_report(run: Run, *, corpus: Corpus | None = None, out: Path | None = None, maps: int = MAPS) -> Path:
@@ -152,10 +148,10 @@ def _not_shown(error: InputError) -> str:
 
 def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, KeptConcepts]) -> str:
     settings, info = run.settings, run.info
-    needs = objective_kind(settings.objective).build.needs
-    asked = next(
-        (f"It was trained {phrase}: the" for need, phrase in _ASKED.items() if need in needs), "It was trained with the"
-    )
+    needs = objective_needs(settings.objective, settings.objective_settings)
+    read = _texts(concepts) if needs.fields else ""
+    asks = objective_kind(settings.objective).build.asks
+    asked = f"It was trained {asks}: the" if asks else "It was trained with the"
     name = Path(info.corpus).name if corpus is None else corpus.name
     start = "published weights" if settings.pretrained else "random weights"
     split = f", split {info.split}" if info.split != "all" else ""
@@ -163,7 +159,7 @@ def _sentence(run: Run, corpus: Corpus | None, concepts: Mapping[str, KeptConcep
     size = f"{settings.image_size}{SPACE}×{SPACE}{settings.image_size}"
     ended = f" Training took {duration(info.seconds)}." if info.finished else " Training has not finished."
     return (
-        f"A {settings.backbone} network learned to see from {_texts(concepts) if needs else ''}{count(info.examples)} "
+        f"A {settings.backbone} network learned to see from {read}{count(info.examples)} "
         f"pictures (corpus {name}{split}). {asked} objective {settings.objective}. Starting from {start}, it saw "
         f"each picture {times}, at {size} pixels.{ended}"
     )

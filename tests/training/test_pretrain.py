@@ -26,7 +26,6 @@ from wordsight.objectives import build_objective, objective_needs
 from wordsight.training.data import TrainingData, facts_of, info_of
 from wordsight.training.diagnostics import summary_lines
 from wordsight.training.diverged import diverged
-from wordsight.training.optimizer import rate_at
 from wordsight.training.pretrain import train
 from wordsight.training.pretrain_settings import OptimizerSettings, PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start
@@ -255,19 +254,6 @@ def test_a_batch_larger_than_the_corpus_is_refused(data: TrainingData, tmp_path:
     with pytest.raises(InputError, match="fewer than a batch of 512"):
         train(dataclasses.replace(SMALL, batch_size=512), data, tmp_path / "large")
     assert not (tmp_path / "large").exists()
-
-
-def test_learning_rate_rises_then_falls_along_a_cosine() -> None:
-    settings = OptimizerSettings(warmup_share=0.1, final_share=0.0)
-    rates = [rate_at(step, 100, settings) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
-    assert rates[55] == pytest.approx(0.5) and rates[99] < 0.01
-
-
-def test_learning_rate_falls_to_a_tenth_after_each_share_of_the_steps() -> None:
-    settings = OptimizerSettings(warmup_share=0.0, schedule="steps", step_share=0.4)
-    rates = [rate_at(step, 500, settings) for step in (0, 199, 200, 399, 400, 499)]
-    assert rates == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01, 0.01])
 
 
 def test_two_processes_train_as_one(data: TrainingData, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from wordsight.errors import InputError
 from wordsight.objectives import OBJECTIVES
+from wordsight.optim import Schedule
 from wordsight.ranges import (
     AtLeastOne,
     ClipNorm,
@@ -60,6 +61,11 @@ class OptimizerSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self, "optimizer")
+
+    @property
+    def rates(self) -> Schedule:
+        """How the learning rate rises and falls over the run."""
+        return Schedule(self.warmup_share, self.schedule, self.final_share, self.step_share)
 
 
 @dataclass(frozen=True)

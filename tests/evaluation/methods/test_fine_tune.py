@@ -33,13 +33,13 @@ def network() -> Backbone:
 
 def test_the_rate_rises_and_falls_to_zero() -> None:
     settings = replace(FULL, warmup_share=0.2)
-    rates = [settings.rate_at(step, 10) for step in range(10)]
+    rates = [settings.rates.rate(step, 10) for step in range(10)]
     assert rates[:3] == [0.5, 1.0, 1.0]
     # Half a cosine over the eight steps after the warm-up: its middle is a half.
     assert rates[6] == pytest.approx(0.5)
     assert rates[-1] == pytest.approx(0.5 * (1 + np.cos(np.pi * 7 / 8)))
     assert sorted(rates[2:], reverse=True) == rates[2:]
-    assert replace(FULL, warmup_share=0.0).rate_at(0, 10) == 1
+    assert replace(FULL, warmup_share=0.0).rates.rate(0, 10) == 1
 
 
 def test_the_backbone_of_the_subject_is_not_changed(model: EvaluatedModel, task: Task, network: Backbone) -> None:

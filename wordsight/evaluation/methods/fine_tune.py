@@ -11,7 +11,6 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +31,7 @@ from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.subsets import draw_share
+from wordsight.optim import Schedule, decay_groups, set_rate
 from wordsight.progress import progress_bar
 from wordsight.ranges import (
     AtLeastTwo,
@@ -88,12 +88,10 @@ class FineTuneSettings:
         check_ranges(self)
         check_average_precision(self.average_precision)
 
-    def rate_at(self, step: int, steps: int) -> float:
-        """Share of the peak learning rate in a step, counted from 0."""
-        warmup = round(self.warmup_share * steps)
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    @property
+    def rates(self) -> Schedule:
+        """How the learning rate rises and falls."""
+        return Schedule(self.warmup_share)
 
 
 @dataclass(frozen=True)
@@ -202,13 +200,16 @@ def _learn(
     # A last batch of fewer images is left out: its images come in another epoch.
     per_epoch = len(targets) // min(settings.batch, len(targets))
     steps = per_epoch * max(settings.epochs, math.ceil(settings.least_steps / per_epoch))
-    optimizer = torch.optim.AdamW(_groups(network, settings), lr=settings.lr)
+    groups = [
+        *decay_groups(network.backbone.parameters(), settings.weight_decay),
+        *decay_groups(network.linear.parameters(), settings.weight_decay, settings.head_rate),
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=settings.lr)
     network.train()
     with progress_bar() as bar:
         progress = bar.add_task(what, total=steps, note="")
         for step, (views, colours, rows) in enumerate(_endless(images, steps)):
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr * group["multiple"] * settings.rate_at(step, steps)
+            set_rate(optimizer, settings.lr * settings.rates.rate(step, steps))
             seen = network.backbone.prepare(
                 views.to(device, non_blocking=True), None if colours is None else colours.to(device)
             )
@@ -231,18 +232,6 @@ def _endless(images: TrainingImages, steps: int) -> Iterator[tuple[Tensor, Tenso
             yield batch
             taken += 1
         epoch += 1
-
-
-def _groups(network: _Classifier, settings: FineTuneSettings) -> list[dict[str, Any]]:
-    """Parameters by learning rate and decay: vectors (biases, norms) have no scale to be decayed."""
-    groups = []
-    for part, multiple in ((network.backbone, 1.0), (network.linear, settings.head_rate)):
-        for decay in (True, False):
-            chosen = [parameter for parameter in part.parameters() if (parameter.ndim > 1) == decay]
-            if chosen:
-                weight_decay = settings.weight_decay if decay else 0.0
-                groups.append({"params": chosen, "weight_decay": weight_decay, "multiple": multiple})
-    return groups
 
 
 def _scores(

@@ -14,13 +14,12 @@ from torch.nn import functional
 from wordsight.device import autocast, precision_on
 from wordsight.errors import InputError
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps
+from wordsight.optim import Schedule, decay_groups, set_rate
 from wordsight.progress import progress_bar
 from wordsight.training.checkpoint import Position, State, save_checkpoint
 from wordsight.training.interrupt import Interrupt
 from wordsight.training.language.language_settings import LanguageSettings
 from wordsight.training.metrics import MetricsLog
-from wordsight.training.optimizer import rate_at
-from wordsight.training.pretrain_settings import OptimizerSettings
 
 # How many times the held-out sentences are scored on the way.
 _SCORES = 16
@@ -43,9 +42,10 @@ class LanguageLoop:
         self.model, self.steps, self.scored, self.settings, self.out = model, steps, scored, settings, out
         self.device = torch.device(model.device)
         self.precision = _precision(settings, self.device)
-        self.optimizer = _optimizer(model, settings)
+        groups = decay_groups(model.parameters(), settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)
         self.every = max(1, len(steps) // _SCORES)
-        self._schedule = OptimizerSettings(warmup_share=settings.warmup_share)
+        self._rates = Schedule(settings.warmup_share, settings.schedule)
         self._seen = ""
 
     def run(self, position: Position, checkpoint: Path) -> float:
@@ -80,14 +80,14 @@ class LanguageLoop:
         settings = self.settings
         # Dropout depends on the step alone, so that there is no generator state to resume.
         torch.manual_seed(settings.seed * 1_000_003 + step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.lr * self._rate(step)
+        lr = settings.lr * self._rates.rate(step, len(self.steps))
+        set_rate(self.optimizer, lr)
         batch = self.steps[step].to(self.device)
         logits_MV = masked_logits(self.model, batch, self.precision)
         loss = functional.cross_entropy(logits_MV, batch.targets_M)
         if not torch.isfinite(loss):
             raise InputError(
-                f"the loss is no longer a number at step {step + 1} (learning rate {settings.lr * self._rate(step):g})",
+                f"the loss is no longer a number at step {step + 1} (learning rate {lr:g})",
                 where=self.out,
                 mend="give a smaller --lr",
             )
@@ -98,15 +98,6 @@ class LanguageLoop:
         self.optimizer.zero_grad(set_to_none=True)
         hits = logits_MV.argmax(1) == batch.targets_M
         return {"loss": loss, "accuracy": 100 * hits.double().mean()}
-
-    def _rate(self, step: int) -> float:
-        """Share of the peak learning rate in a step."""
-        if self.settings.schedule == "cosine":
-            return rate_at(step, len(self.steps), self._schedule)
-        warmup = round(self.settings.warmup_share * len(self.steps))
-        if step < warmup:
-            return (step + 1) / warmup
-        return (len(self.steps) - step) / max(1, len(self.steps) - warmup)
 
     def _record(self, log: MetricsLog, done: int, began: float) -> None:
         accuracy, loss = score(self.model, self.scored, self.precision)
@@ -149,14 +140,3 @@ def _precision(settings: LanguageSettings, device: torch.device) -> torch.dtype:
     if settings.precision == "auto":
         return precision_on(device)
     return torch.bfloat16 if settings.precision == "bf16" else torch.float32
-
-
-def _optimizer(model: Any, settings: LanguageSettings) -> torch.optim.Optimizer:
-    # Biases and norms have no scale to be decayed.
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim == 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)

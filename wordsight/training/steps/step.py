@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from wordsight.batching.batch import Batch
+from wordsight.optim import set_rate
 from wordsight.training.learner import Learner
-from wordsight.training.optimizer import rate_at, set_rate
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.sparse_optimizers import clip_gradients
 
@@ -39,7 +39,7 @@ class Step(ABC):
         settings, optimizer = self.settings, self.learner.optimizer
         # Chance within the step (dropout) depends on the step alone, so that there is no generator state to resume.
         torch.manual_seed((settings.seed * 1_000_003 + number) * 1_009 + self.learner.fabric.global_rank)
-        set_rate(optimizer, settings.lr * rate_at(number, self.total, settings.optimizer))
+        set_rate(optimizer, settings.lr * settings.optimizer.rates.rate(number, self.total))
         losses = self.gradients(batch)
         self.learner.average_tables()
         if settings.optimizer.clip_norm > 0:

@@ -1,4 +1,4 @@
-"""What the tests share: where real data lies, small corpora of captions, and how many threads PyTorch takes."""
+"""What the tests share: where real data lies, and small corpora of captions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from wordsight.corpus import Corpus, Example, build_corpus
-
-# More threads make tensors this small no quicker, and on a busy machine they wait for each other at every step.
-torch.set_num_threads(1)
 
 MakeCorpus = Callable[..., Corpus]
 
@@ -29,14 +25,6 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data at {path}: set WORDSIGHT_DATA to the folder that holds flickr8k, imagenette, ...")
     return path
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _kept_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Features and baselines that tests compute are not kept among a person's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORDSIGHT_CACHE", str(tmp_path_factory.mktemp("kept")))
-        yield
 
 
 @dataclass(frozen=True)

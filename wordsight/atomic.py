@@ -95,6 +95,15 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
     Raises:
         InputError: When the disk is full or the folder can't be written to.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> with atomic_file(Path("numbers.txt")) as beside:
+        ...     _ = beside.write_text("1 2 3")
+        ...     Path("numbers.txt").exists()
+        False
+        >>> Path("numbers.txt").read_text()
+        '1 2 3'
     """
     with clear_disk_errors(target), _part(target) as part:
         beside = part / target.name
@@ -161,7 +170,14 @@ def remove_folder(target: Path) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
+    """Write a UTF-8 text file atomically.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> write_text(Path("note.txt"), "a dog")
+        >>> Path("note.txt").read_text()
+        'a dog'
+    """
     with atomic_file(target) as beside:
         beside.write_text(text, encoding="utf-8")
 

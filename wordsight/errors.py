@@ -29,6 +29,12 @@ class InputError(ValueError):
         where: The file, row, flag or setting that holds it.
         expected: What would have been right.
         mend: What the person can do about it.
+
+    Examples:
+        >>> raise InputError("41 is no side", where="--image-size", expected="32 or more", mend="give --image-size 64")
+        Traceback (most recent call last):
+            ...
+        wordsight.errors.InputError: --image-size: 41 is no side; expected 32 or more; give --image-size 64
     """
 
     def __init__(
@@ -115,6 +121,12 @@ def unknown(
         choices: The names that exist.
         where: The flag or file that gave the name.
         near: How many are suggested at most.
+
+    Examples:
+        >>> raise unknown("objective", "icmlm-tmf", ["icmlm-tfm", "rotation"])
+        Traceback (most recent call last):
+            ...
+        wordsight.errors.InputError: unknown objective 'icmlm-tmf'; expected one of: ...; did you mean 'icmlm-tfm'?
     """
     known = list(choices)
     alike = difflib.get_close_matches(name, known, n=near, cutoff=0.5)
@@ -127,6 +139,10 @@ def listed(names: Iterable[object]) -> str:
 
     Args:
         names: Keys of a file, columns, choices, ... in the order to show them; there may be any number of any length.
+
+    Examples:
+        >>> listed(["a", "b"])
+        'a, b'
     """
     known = [str(name) for name in names]
     shown = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..." for name in known[:_MOST_NAMES]]

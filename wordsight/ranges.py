@@ -168,6 +168,13 @@ def check_argument(name: str, value: Any, hint: Any, where: str | None = None) -
 
     Raises:
         InputError: When it is.
+
+    Examples:
+        >>> check_argument("epochs", 20, AtLeastOne)
+        >>> check_argument("epochs", 0, AtLeastOne, where="--epochs")
+        Traceback (most recent call last):
+            ...
+        wordsight.errors.InputError: --epochs: epochs is 0; expected a number from 1 to 1,000,000,000
     """
     if (allowed := range_of(hint)) is not None:
         check_value(name, value, allowed, where)

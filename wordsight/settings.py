@@ -22,6 +22,15 @@ def from_mapping(kind: type[S], values: Mapping[str, Any], where: str) -> S:
 
     Raises:
         InputError: When a name is unknown (the nearest is suggested), a value has the wrong type, or one is missing.
+
+    Examples:
+        >>> from wordsight.corpus import BuildSettings
+        >>> from_mapping(BuildSettings, {"shorter_side": 64}, "my.yaml").shorter_side
+        64
+        >>> from_mapping(BuildSettings, {"shorter_sid": 64}, "my.yaml")
+        Traceback (most recent call last):
+            ...
+        wordsight.errors.InputError: my.yaml: unknown setting 'shorter_sid'; ... did you mean 'shorter_side'?
     """
     known: dict[str, Field[Any]] = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)

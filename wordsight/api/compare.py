@@ -32,6 +32,13 @@ def compare(
     Raises:
         InputError: When a folder is not there, none has results, the ending is unknown, or a column would hold two
             protocols or two sets of data.
+
+    Examples:
+        >>> import wordsight
+        >>> results = wordsight.evaluate("runs/a", task="folder:classes", protocol="knn")
+        >>> found = wordsight.compare(["runs/a"], protocols=["knn"])
+        >>> [column.metric for column in found.table.columns]
+        ['top-1 accuracy', 'mean per class accuracy']
     """
     from wordsight.evaluation.comparison.compare_runs import compare_runs
     from wordsight.evaluation.comparison.render import ComparisonReport, check_out, write_compared

@@ -38,6 +38,14 @@ def build_corpus(
 
     Raises:
         InputError: When ``out`` exists, the source can't be read, too many examples are bad, or the disk is full.
+
+    Examples:
+        >>> import wordsight
+        >>> from pathlib import Path
+        >>> reader = wordsight.READERS["coco"](Path("captions.json"), Path("photos"))
+        >>> corpus = wordsight.build_corpus(reader, out="corpora/again")
+        >>> len(corpus), corpus.splits
+        (24, {'train': 18, 'test': 6})
     """
     return _build_corpus(with_labels(reader, labels), Path(out), settings, overwrite)
 
@@ -47,6 +55,16 @@ def open_corpus(corpus: Corpus | Path | str) -> Corpus:
 
     Raises:
         InputError: When the folder holds no corpus.
+
+    Examples:
+        >>> import wordsight
+        >>> corpus = wordsight.open_corpus("corpora/photos")
+        >>> corpus.name, corpus.captions(0)
+        ('photos', ['a red circle on a black wall'])
+        >>> wordsight.open_corpus("photos")
+        Traceback (most recent call last):
+            ...
+        wordsight.errors.InputError: photos: is not a corpus (it holds no corpus.json); make one with: ...
     """
     return corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
 
@@ -73,6 +91,13 @@ def build_concepts(
     Raises:
         InputError: When the kind or a setting is unknown, ``out`` exists or another process makes it, or the captions
             hold too few concepts.
+
+    Examples:
+        >>> import wordsight
+        >>> settings = {"size": 3, "stop": 3}
+        >>> concepts = wordsight.build_concepts("words", settings, corpus="corpora/photos", out="concepts/words")
+        >>> concepts.names
+        ['circle', 'square', 'black']
     """
     if kind not in CONCEPT_SETS:
         raise unknown("concept set", kind, CONCEPT_SETS)

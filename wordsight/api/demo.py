@@ -42,6 +42,10 @@ def demo(
 
     Raises:
         InputError: When ``out`` exists and is not to be replaced, or the packages of the extra ``offline`` are absent.
+
+    Examples:
+        >>> import wordsight
+        >>> run = wordsight.demo("runs/demo", overwrite=True)  # doctest: +SKIP
     """
     from wordsight.evaluation import print_results
 

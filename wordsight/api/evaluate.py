@@ -82,6 +82,15 @@ def evaluate(
             name is unknown, or the one thing that is asked can't be measured.
         SomeFailedError: When several things are asked and some can't be measured: after all that can are, with their
             results in ``done``.
+
+    Examples:
+        >>> import wordsight
+        >>> (result,) = wordsight.evaluate("runs/a", task="folder:classes", protocol="knn")
+        >>> result.metric, result.baselines["chance"]
+        ('top-1 accuracy', 50.0)
+        >>> results = wordsight.evaluate("runs/a", corpus="corpora/photos", protocol=["tags", "masked-words"])
+        >>> sorted({each.protocol for each in results})
+        ['masked-words', 'tags']
     """
     from wordsight.evaluation import METHODS, CaptionedSplit, Task, check_expects, opened_protocols, task_names
     from wordsight.evaluation import evaluate as measure

@@ -60,6 +60,13 @@ def explain_map(
 
     Raises:
         InputError: When both task and corpus are given, openTSNE is not installed, or there are too few images.
+
+    Examples:
+        >>> import wordsight
+        >>> found = wordsight.explain_map("runs/a", count=6, out="map")
+        >>> from pathlib import Path
+        >>> sorted(file.name for file in Path("map").iterdir())
+        ['map.html', 'map.png']
     """
     from wordsight.evaluation import open_task
     from wordsight.explain.map import MapSettings, check_installed, draw_map, images_of_corpus, images_of_task
@@ -107,6 +114,12 @@ def explain_photo(
 
     Raises:
         InputError: When the run has no attention, the photo can't be read, or no word can be hidden.
+
+    Examples:
+        >>> import wordsight
+        >>> picture = wordsight.explain_photo("runs/a", "photos/red-circle-0.png", "a red circle", out="looks.png")
+        >>> picture.name
+        'looks.png'
     """
     from wordsight.explain.photo.draw import explain_photo as draw
 
@@ -146,6 +159,12 @@ def explain_words(
     Raises:
         InputError: When the run has no tag head, a word is unknown, or a list can't be read or has none of its words;
             when its photos are wanted and gone.
+
+    Examples:
+        >>> import wordsight
+        >>> found = wordsight.explain_words("runs/a", ["red"], most=2)
+        >>> [len(near) for near in found.nearest[0].near.values()]
+        [2]
     """
     from wordsight.explain.words.known_words import explain_words as explain
 

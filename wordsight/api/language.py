@@ -45,6 +45,11 @@ def train_language_model(
         InputError: When there is too little text, a file can't be read, ``out`` exists, or another process trains into
             it.
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
+
+    Examples:
+        >>> import wordsight
+        >>> small = {"layers": 2, "epochs": 4}
+        >>> model = wordsight.train_language_model(small, text=["english.txt"], out="language/en")  # doctest: +SKIP
     """
     from wordsight.language.texts import Texts
     from wordsight.training.language.language_settings import LanguageSettings

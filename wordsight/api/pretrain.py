@@ -27,6 +27,12 @@ def open_run(run: Run | Path | str, corpus: Corpus | Path | str | None = None) -
 
     Raises:
         InputError: When the folder holds no run, or the corpus is another one.
+
+    Examples:
+        >>> import wordsight
+        >>> run = wordsight.open_run("runs/a")
+        >>> run.settings.objective, run.settings.epochs
+        ('icmlm-attfc', 1)
     """
     from wordsight.training.run import Run
 
@@ -60,6 +66,12 @@ def pretrain(
         InputError: When a name is unknown, ``out`` exists or another process trains into it, or the corpus holds
             nothing to learn from.
         KeyboardInterrupt: When the person stopped it; a checkpoint is written first.
+
+    Examples:
+        >>> import wordsight
+        >>> run = wordsight.pretrain("random-resnet18-small", corpus="corpora/photos", out="runs/random", image_size=32)
+        >>> run.name, run.settings.image_size
+        ('random', 32)
     """
     from wordsight.training.claim import claimed
     from wordsight.training.data import training_data
@@ -106,5 +118,12 @@ def load_backbone(run: Run | Path | str, weights: Literal["trained", "random"] =
     Args:
         run: The run, or its folder.
         weights: ``trained``, or ``random`` for the same network before training.
+
+    Examples:
+        >>> import wordsight
+        >>> import torch
+        >>> backbone = wordsight.load_backbone("runs/a")
+        >>> tuple(backbone(torch.zeros(1, 3, 32, 32)).shape)
+        (1, 512, 2, 2)
     """
     return open_run(run).backbone(weights)

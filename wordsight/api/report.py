@@ -23,6 +23,11 @@ def report(run: Run | Path | str, *, corpus: Corpus | Path | str | None = None, 
 
     Returns:
         The file.
+
+    Examples:
+        >>> import wordsight
+        >>> wordsight.report("runs/a", out="report.html").stat().st_size > 10_000
+        True
     """
     from wordsight.explain.report import write_report
 

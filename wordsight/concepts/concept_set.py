@@ -65,6 +65,15 @@ class ConceptSet:
         languages: The languages of the captions that it was made from, where its corpus says them.
         path: The folder that it was read from.
         stands_for: Fingerprint of a set that this is a part of, and that it is known by.
+
+    Examples:
+        >>> import wordsight
+        >>> settings = {"size": 4, "stop": 3}
+        >>> concepts = wordsight.build_concepts("words", settings, corpus="corpora/photos", out="concepts/4-words")
+        >>> concepts.names
+        ['circle', 'square', 'black', 'blue']
+        >>> concepts.matrix.shape, int(concepts.matrix[0].sum())
+        ((24, 4), 2)
     """
 
     kind: str

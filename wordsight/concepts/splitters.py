@@ -63,7 +63,12 @@ class Splitter:
 
 
 def normal(word: str) -> str:
-    """A word as concepts are named: lower case, accents composed (NFC), one kind of apostrophe."""
+    """A word as concepts are named: lower case, accents composed (NFC), one kind of apostrophe.
+
+    Examples:
+        >>> normal("Stra\u00dfe")
+        'straße'
+    """
     return unicodedata.normalize("NFC", word.lower()).replace("’", "'")
 
 
@@ -72,6 +77,10 @@ def splitter(name: str) -> Splitter:
 
     Raises:
         InputError: When there is none of this name, or its package is not installed.
+
+    Examples:
+        >>> splitter("unicode").words("A dog's ball, and two cats.")
+        ['A', 'dog', 'ball', 'and', 'two', 'cats']
     """
     if name not in SPLITTERS:
         raise unknown("splitter", name, SPLITTERS)

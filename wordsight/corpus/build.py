@@ -57,6 +57,14 @@ class BuildSettings:
         test_share: This share of them is the split "test".
         split_seed: Which images are drawn for them.
         threads: How many images are decoded at once; 0 for one per processor core.
+
+    Examples:
+        >>> BuildSettings(shorter_side=64).shorter_side
+        64
+        >>> BuildSettings(shorter_side=-1)
+        Traceback (most recent call last):
+            ...
+        wordsight.errors.InputError: shorter_side is -1; expected a number from 8 to 8,192
     """
 
     shorter_side: StoredSide = 256
@@ -105,6 +113,13 @@ def build_corpus(
     Raises:
         InputError: When ``out`` exists or another process is making it, the source can't be read, more than the allowed
             share of its examples is bad, none is left, or the disk is full.
+
+    Examples:
+        >>> from wordsight.corpus.readers.folder import Folder
+        >>> from pathlib import Path
+        >>> corpus = build_corpus(Folder(Path("classes")), Path("corpora/classes"), overwrite=True)
+        >>> len(corpus), corpus.label_names
+        (24, ['circle', 'square'])
     """
     out = Path(out)
     refuse_existing(out, overwrite=overwrite, holds="corpus.json")

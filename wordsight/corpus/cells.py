@@ -51,7 +51,12 @@ class CellTexts:
 
 
 def is_empty(cell: Any) -> bool:
-    """Whether a cell holds nothing."""
+    """Whether a cell holds nothing.
+
+    Examples:
+        >>> is_empty(None), is_empty(float("nan")), is_empty("nan and naan")
+        (True, True, False)
+    """
     return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
 
 
@@ -60,6 +65,10 @@ def texts(cell: Any) -> CellTexts:
 
     Lists and structs may be those of JSON, of the table's own format, or printed by Python or NumPy. Of a conversation
     the answers count.
+
+    Examples:
+        >>> texts('["a dog", "a cat"]').found
+        ('a dog', 'a cat')
     """
     found: list[str] = []
     refused: list[str] = []

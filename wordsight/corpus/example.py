@@ -38,6 +38,10 @@ class Example:
         languages: Of each caption ("en", "de", ...), "" where it is not said; empty when it is said of none.
         drawn_on: Width and height, in pixels, of the picture that the boxes were drawn on, where the source states
             them: they tell whether the boxes of a photo that EXIF turns are on the stored or on the upright picture.
+
+    Examples:
+        >>> Example(id="dog.jpg", image="photos/dog.jpg", captions=("a dog runs",), split="train").captions
+        ('a dog runs',)
     """
 
     id: str

@@ -10,13 +10,24 @@ from wordsight.disk import unreadable
 
 
 def leads_out(name: str) -> bool:
-    """Whether a relative file name is absolute, climbs with ``..``, or can't be a file name at all."""
+    """Whether a relative file name is absolute, climbs with ``..``, or can't be a file name at all.
+
+    Examples:
+        >>> leads_out("a/dog.jpg"), leads_out("../dog.jpg"), leads_out("/dog.jpg"), leads_out("C:/dog.jpg")
+        (False, True, True, True)
+    """
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
     return posix.is_absolute() or bool(windows.anchor) or ".." in posix.parts or ".." in windows.parts or "\0" in name
 
 
 def inside(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder; ``None`` when the name leads out of it."""
+    """The file of that name in a folder; ``None`` when the name leads out of it.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> inside(Path("photos"), "dog.jpg").as_posix(), inside(Path("photos"), "../dog.jpg")
+        ('photos/dog.jpg', None)
+    """
     return None if not name or leads_out(name) else folder / name
 
 

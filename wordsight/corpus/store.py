@@ -79,6 +79,15 @@ class Corpus:
         splits: Names of the splits, and how many examples each has; empty when the source has none.
         language_names: Languages of the captions, and how many captions each has; empty where none is said.
         label_names: Every class of the corpus.
+
+    Examples:
+        >>> corpus = Corpus.open("corpora/photos")
+        >>> len(corpus), corpus.splits
+        (24, {'train': 18, 'test': 6})
+        >>> corpus.id(0), corpus.captions(0), corpus.image(0).size
+        ('red-circle-0.png', ['a red circle on a black wall'], (48, 48))
+        >>> corpus.indices("test").tolist()
+        [3, 7, 11, 15, 19, 23]
     """
 
     def __init__(self, path: Path, info: dict[str, Any]) -> None:

@@ -41,6 +41,14 @@ class Attention(nn.Module):
         joint_width: Width Z of each head's joint space (d_z in the paper).
         heads: Number N of heads. With one head the averaging layer is left out: a scale on the scores that softmax
             sees could be absorbed by Sigma, and the paper's Eq. 5 has none.
+
+    Examples:
+        >>> import torch
+        >>> attention = Attention(channels=512, text_width=384)
+        >>> cells_BLC, tokens_BmTD = torch.randn(2, 49, 512), torch.randn(2, 4, 12, 384)
+        >>> attention_BmL = attention(cells_BLC, tokens_BmTD, torch.ones(2, 4, 12, dtype=torch.bool))
+        >>> attention_BmL.shape, bool(attention_BmL.sum(-1).allclose(torch.ones(2, 4)))
+        (torch.Size([2, 4, 49]), True)
     """
 
     def __init__(self, channels: int, text_width: int, joint_width: int = 512, heads: int = 1) -> None:
@@ -87,5 +95,12 @@ class Attention(nn.Module):
 
 
 def pool_attended(cells_BLC: Tensor, attention_BmL: Tensor) -> Tensor:
-    """x_hat = X^T p_att: the grid averaged under the attention (Eq. 5, right), [B, m, C]."""
+    """x_hat = X^T p_att: the grid averaged under the attention (Eq. 5, right), [B, m, C].
+
+    Examples:
+        >>> import torch
+        >>> cells_BLC = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> pool_attended(cells_BLC, torch.tensor([[[0.25, 0.75]]]))
+        tensor([[[0.2500, 0.7500]]])
+    """
     return attention_BmL.to(cells_BLC.dtype) @ cells_BLC

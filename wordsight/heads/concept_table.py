@@ -33,6 +33,13 @@ class ConceptTable(nn.Linear):
     """A linear layer to K concepts that can also be asked for a few of them, at a cost that does not grow with K.
 
     Asked for some, its weights and biases get sparse gradients, as an embedding's with ``sparse=True`` do.
+
+    Examples:
+        >>> import torch
+        >>> table = ConceptTable(8, 100)
+        >>> features_BD, rows_C = torch.ones(2, 8), torch.tensor([3, 50])
+        >>> torch.equal(table.some(features_BD, rows_C), table(features_BD)[:, rows_C])
+        True
     """
 
     def some(self, features_BD: Tensor, rows_C: Tensor) -> Tensor:

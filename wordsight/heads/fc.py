@@ -16,6 +16,11 @@ class WordProjection(nn.Module):
         text_width: Width D of the word vectors.
         hidden_layers: Number of hidden layers (the paper found 1 to work well).
         hidden_width: Their width; 0 takes C.
+
+    Examples:
+        >>> import torch
+        >>> WordProjection(channels=512, text_width=384)(torch.randn(2, 4, 512)).shape
+        torch.Size([2, 4, 384])
     """
 
     def __init__(self, channels: int, text_width: int, hidden_layers: int = 1, hidden_width: int = 0) -> None:

@@ -37,6 +37,14 @@ class FusionTransformer(nn.Module):
         heads: Attention heads.
         layers: Encoder layers; the paper found one to work well.
         dropout: Dropout within the layers.
+
+    Examples:
+        >>> import torch
+        >>> fusion = FusionTransformer(channels=512, text_width=384)
+        >>> cells_BLC, tokens_BmTD = torch.randn(2, 49, 512), torch.randn(2, 4, 12, 384)
+        >>> present_BmT, position_Bm = torch.ones(2, 4, 12, dtype=torch.bool), torch.full((2, 4), 5)
+        >>> [tuple(part.shape) for part in fusion(cells_BLC, tokens_BmTD, present_BmT, position_Bm)]
+        [(2, 4, 384), (2, 4, 49)]
     """
 
     def __init__(self, channels: int, text_width: int, heads: int = 12, layers: int = 1, dropout: float = 0.1) -> None:

@@ -23,6 +23,12 @@ class TagHead(nn.Module):
         hidden: Width of the hidden layers; 0 takes C.
         dropout: Dropout before the last layer.
         table: Whether the last layer can be asked for some concepts alone.
+
+    Examples:
+        >>> import torch
+        >>> head = TagHead(channels=512, concepts=1000)
+        >>> head(torch.zeros(2, 512, 7, 7)).shape
+        torch.Size([2, 1000])
     """
 
     def __init__(

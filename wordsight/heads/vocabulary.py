@@ -16,6 +16,12 @@ class Vocabulary(nn.Module):
     Args:
         vectors_VD: Word vectors of the language model.
         candidates: Vocabulary ids that are candidates; None takes all, which is the paper's Eq. 6.
+
+    Examples:
+        >>> import torch
+        >>> vocabulary = Vocabulary(torch.eye(3), candidates=torch.tensor([0, 2]))
+        >>> vocabulary.scores(torch.tensor([[1.0, 5.0, 2.0]]))
+        tensor([[1., 2.]])
     """
 
     vectors_VD: Tensor

@@ -71,6 +71,13 @@ def word_loss(
 
     Returns:
         The loss of Eq. 7, differentiable, and the accuracy, both scalars.
+
+    Examples:
+        >>> import torch
+        >>> features_MD, vectors_VD = torch.tensor([[4.0, 0.0], [0.0, 4.0]]), torch.eye(2)
+        >>> loss, accuracy = word_loss(features_MD, vectors_VD, torch.tensor([0, 0]))
+        >>> round(float(loss), 3), float(accuracy)
+        (2.018, 0.5)
     """
     loss, accuracy = _WordLoss.apply(features_MD.to(vectors_VD.dtype), vectors_VD, bias_V, target_M)
     return loss, accuracy

@@ -87,6 +87,11 @@ def noun_lemmas() -> NounLemmas:
 
     Raises:
         InputError: When neither is installed.
+
+    Examples:
+        >>> lemmas = noun_lemmas()
+        >>> lemmas.forms("dogs"), lemmas.forms("men"), lemmas.forms("bus")
+        (('dog',), ('man',), ('bus',))
     """
     from wordsight.language.wordnet import open_wordnet
 
@@ -124,6 +129,10 @@ def stop_words(language: str) -> frozenset[str]:
 
     Raises:
         InputError: When spaCy is not installed or has no such list.
+
+    Examples:
+        >>> "the" in stop_words("en"), "hund" in stop_words("de")
+        (True, False)
     """
     if not language:
         return frozenset()

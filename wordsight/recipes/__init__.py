@@ -18,7 +18,12 @@ FOLDER = Path(__file__).parent
 
 
 def recipe_names() -> list[str]:
-    """The recipes that come with wordsight."""
+    """The recipes that come with wordsight.
+
+    Examples:
+        >>> [name for name in recipe_names() if name.startswith("joulin")]
+        ['joulin-alexnet', 'joulin-resnet18-small']
+    """
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
@@ -66,6 +71,10 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     Args:
         values: The settings before.
         changes: What overrides them.
+
+    Examples:
+        >>> merged({"epochs": 20, "optimizer": {"name": "adamw", "clip_norm": 1.0}}, {"optimizer": {"clip_norm": 5.0}})
+        {'epochs': 20, 'optimizer': {'name': 'adamw', 'clip_norm': 5.0}}
     """
     both = dict(values)
     other_objective = changes.get("objective", values.get("objective")) != values.get("objective")

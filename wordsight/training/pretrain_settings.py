@@ -104,6 +104,14 @@ class PretrainSettings:
         compile: Compile the backbone with ``torch.compile``.
         seed: Seeds everything that is random.
         checkpoint_minutes: A checkpoint is written at least this often, besides one after each epoch.
+
+    Examples:
+        >>> PretrainSettings(objective="rotation", epochs=5).epochs
+        5
+        >>> PretrainSettings(epochs=-1)
+        Traceback (most recent call last):
+            ...
+        wordsight.errors.InputError: epochs is -1; expected a number from 0 to 1,000,000
     """
 
     objective: str = "icmlm-attfc"

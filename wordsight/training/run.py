@@ -58,6 +58,11 @@ class Run:
         settings: Its settings.
         info: What it was trained on.
         corpus: The corpus that it was trained on, where a person said where that is now.
+
+    Examples:
+        >>> run = Run.open("runs/a")
+        >>> run.name, run.settings.objective, run.corpus().name
+        ('a', 'icmlm-attfc', 'photos')
     """
 
     def __init__(self, path: Path, settings: PretrainSettings, info: RunInfo, corpus: Corpus | None = None) -> None:

@@ -61,6 +61,15 @@ class Backbone(nn.Module):
         notes: What could not be as its settings ask, a sentence each.
         source: The network of a library that it was made of: ``timm:NAME``, ``torchvision:NAME``; "" for any other.
         preprocessing: How images are shown to it.
+
+    Examples:
+        >>> import torch
+        >>> import wordsight
+        >>> from PIL import Image
+        >>> backbone = wordsight.load_backbone("runs/a")
+        >>> images = backbone.preprocess(Image.open("photos/red-circle-0.png"))
+        >>> tuple(images.shape), tuple(backbone(images).shape), backbone.layers
+        ((1, 3, 32, 32), (1, 512, 2, 2), ['stem', 'res2', 'res3', 'res4', 'res5'])
     """
 
     def __init__(

@@ -47,6 +47,12 @@ def build_backbone(
     Raises:
         InputError: When the name is unknown, the strides can't be changed in this network, or its published weights are
             out of reach.
+
+    Examples:
+        >>> import torch
+        >>> backbone = build_backbone("resnet18")
+        >>> tuple(backbone(torch.zeros(1, 3, 64, 64)).shape)
+        (1, 512, 2, 2)
     """
     settings = settings or BackboneSettings()
     if settings.sobel and pretrained:

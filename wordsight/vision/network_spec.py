@@ -36,6 +36,10 @@ class NetworkSpec:
 
         Raises:
             InputError: When it names no network.
+
+        Examples:
+            >>> NetworkSpec.parse("timm:resnet18@pretrained")
+            NetworkSpec(library='timm', name='resnet18', fully_connected=False, weights='pretrained')
         """
         match = _SPEC.fullmatch(spec)
         if match is None:
@@ -48,6 +52,10 @@ def is_network(spec: object) -> bool:
     """Whether a person named a network, and not a run.
 
     Example:
+        >>> is_network("timm:resnet18"), is_network("runs/a")
+        (True, False)
+
+    Examples:
         >>> is_network("timm:resnet18"), is_network("runs/a")
         (True, False)
     """

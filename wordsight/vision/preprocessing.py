@@ -28,6 +28,11 @@ class Preprocessing:
         std: Spread of each colour that is divided by.
         framing: ``crop``: the centre square. ``squash``: the whole image, scaled to a square. ``pad``: the whole image
             with borders of ImageNet's mean colour.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> replace(Preprocessing(), side=64, framing="pad")
+        Preprocessing(side=64, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), framing='pad')
     """
 
     side: int = 224

@@ -70,6 +70,11 @@ def chance_ranks(wrong_n: NDArray[np.int64], own_n: NDArray[np.int64]) -> Ranks:
     Args:
         wrong_n: How many answers are wrong.
         own_n: How many are right.
+
+    Examples:
+        >>> import numpy as np
+        >>> chance_ranks(np.array([9]), np.array([1])).within(1)
+        array([0.1])
     """
     return Ranks(np.zeros_like(wrong_n), wrong_n, own_n)
 

@@ -96,7 +96,12 @@ def bootstrap_interval(
 
 
 def within_percent(interval: tuple[float, float], least: float = 0.0) -> tuple[float, float]:
-    """An interval without what lies below the least, or above 100 %."""
+    """An interval without what lies below the least, or above 100 %.
+
+    Examples:
+        >>> within_percent((91.0, 104.0))
+        (91.0, 100.0)
+    """
     return max(interval[0], least), min(interval[1], 100.0)
 
 
@@ -147,6 +152,10 @@ def over_draws(interval: tuple[float, float], value: float, drawn: Sequence[floa
         interval: 95 % interval over test images, of the mean over draws.
         value: That mean.
         drawn: The value in each draw; of a single one nothing is known of others.
+
+    Examples:
+        >>> [round(end, 1) for end in over_draws((58.0, 62.0), 60.0, [57.0, 60.0, 63.0])]
+        [52.3, 67.7]
     """
     if len(drawn) < 2:
         return interval

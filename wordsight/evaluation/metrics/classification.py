@@ -23,6 +23,11 @@ def step_area(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> ND
     Args:
         recall: At falling thresholds, ``[..., t]``.
         precision: At the same, ``[..., t]``.
+
+    Examples:
+        >>> import numpy as np
+        >>> float(step_area(np.array([0.5, 0.5, 1.0]), np.array([1.0, 0.5, 2 / 3])))
+        0.8333333333333333
     """
     return np.asarray((np.diff(recall, axis=-1, prepend=0.0) * precision).sum(-1))
 
@@ -33,6 +38,11 @@ def envelope_area(recall: NDArray[np.float64], precision: NDArray[np.float64]) -
     Args:
         recall: At falling thresholds, ``[..., t]``.
         precision: At the same, ``[..., t]``.
+
+    Examples:
+        >>> import numpy as np
+        >>> float(envelope_area(np.array([0.2, 0.4, 1.0]), np.array([0.5, 0.8, 0.6])))
+        0.68
     """
     return step_area(recall, np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1])
 
@@ -46,6 +56,11 @@ def eleven_points(recall: NDArray[np.float64], precision: NDArray[np.float64]) -
     Args:
         recall: At falling thresholds, ``[..., t]``.
         precision: At the same, ``[..., t]``.
+
+    Examples:
+        >>> import numpy as np
+        >>> float(eleven_points(np.array([0.5, 1.0]), np.array([1.0, 0.5])))
+        0.7727272727272727
     """
     best = [np.where(recall >= tenth / 10, precision, 0.0).max(-1, initial=0.0) for tenth in range(11)]
     return np.asarray(sum(best) / 11)
@@ -60,6 +75,12 @@ class AveragePrecision:
     Args:
         area: From recall and precision at falling thresholds to the number.
         handicap: What is taken from the score of every positive before they are ranked.
+
+    Examples:
+        >>> import numpy as np
+        >>> scores, positive = np.array([0.9, 0.8, 0.3, 0.1]), np.array([True, False, True, False])
+        >>> round(AVERAGE_PRECISIONS["sklearn"](scores, positive), 1)
+        83.3
     """
 
     area: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
@@ -198,6 +219,10 @@ def chance_of_classes(classes: int) -> dict[str, float]:
 
     Args:
         classes: Number K of classes.
+
+    Examples:
+        >>> chance_of_classes(4)
+        {'chance': 25.0, 'chance, top-5 accuracy': 100.0, 'chance, mean per class accuracy': 25.0}
     """
     return {
         CHANCE: 100 / classes,
@@ -228,6 +253,12 @@ def average_precisions(
 
     Returns:
         Percent ``[K]``; NaN for a class without a positive, or without a negative: every order of it is right.
+
+    Examples:
+        >>> import numpy as np
+        >>> scores_NK = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.3]])
+        >>> average_precisions(scores_NK, np.array([[1, 0], [0, 0], [-1, 1]], dtype=np.int8))
+        array([100.,  50.])
     """
     precision_of, found = AVERAGE_PRECISIONS[kind], []
     for scores, targets in zip(scores_NK.T, targets_NK.T, strict=True):
@@ -252,6 +283,11 @@ def within(scores_NK: NDArray[np.floating], targets_N: NDArray[np.int64], most: 
         scores_NK: Scores.
         targets_N: The right classes.
         most: How many are the first few.
+
+    Examples:
+        >>> import numpy as np
+        >>> within(np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]]), np.array([1, 1]), 2)
+        array([1., 1.])
     """
     own_N1 = np.take_along_axis(scores_NK, targets_N[:, None], 1)
     above_N = (scores_NK > own_N1).sum(1)
@@ -261,12 +297,24 @@ def within(scores_NK: NDArray[np.floating], targets_N: NDArray[np.int64], most: 
 
 
 def accuracy(predicted: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
-    """Share of examples whose predicted class is the right one."""
+    """Share of examples whose predicted class is the right one.
+
+    Examples:
+        >>> import numpy as np
+        >>> accuracy(np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]))
+        75.0
+    """
     return 100 * float((predicted == targets).mean())
 
 
 def accuracies(predicted: NDArray[np.int64], targets: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """Accuracy among the examples of each class, ``[K]``; NaN for a class without examples."""
+    """Accuracy among the examples of each class, ``[K]``; NaN for a class without examples.
+
+    Examples:
+        >>> import numpy as np
+        >>> accuracies(np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]), 2).round(1)
+        array([ 66.7, 100. ])
+    """
     return accuracies_of((predicted == targets).astype(np.float64), targets, classes)
 
 
@@ -282,6 +330,10 @@ def standard_error(percent: float, count: int) -> float:
 
     Where all of them came out alike the usual formula gives 0, which no number of trials can: there two successes and
     two failures are counted besides (Agresti and Coull 1998).
+
+    Examples:
+        >>> round(standard_error(75.0, 100), 2)
+        4.33
     """
     share = percent / 100
     if share in (0.0, 1.0):

@@ -97,6 +97,14 @@ class Result:
         place: Which of them it is, from 0.
         own_baselines: Which of the baselines were made with the network's own features: they hold for no other.
         outcomes: What became of each test image, kept in a file of its own beside the result; None where it is not.
+
+    Examples:
+        >>> import wordsight
+        >>> (result,) = wordsight.evaluate("runs/a", task="folder:classes", protocol="knn")
+        >>> result.task, result.protocol, result.metric
+        ('classes', 'knn', 'top-1 accuracy')
+        >>> 0 <= result.value <= 100, result.baselines["chance"]
+        (True, 50.0)
     """
 
     task: str

@@ -104,6 +104,13 @@ def solve_logistic(
 
     Raises:
         InputError: When features or targets can't be learned from.
+
+    Examples:
+        >>> from wordsight.evaluation.solvers import grid
+        >>> features = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+        >>> fits = solve_logistic(features, grid(torch.tensor([[-1, -1, 1, 1]]), penalties=[1.0, 10.0]))
+        >>> fits.converged_P.tolist(), (fits.scores(features, torch.tensor([1]))[0] > 0).flatten().tolist()
+        ([True, True], [False, False, True, True])
     """
     return solve_sides(OneVsRest, features, problems, plan, names, free_bias=True)
 

@@ -67,6 +67,11 @@ def grid(
 
     Raises:
         InputError: When a penalty is not above zero, or shapes don't fit.
+
+    Examples:
+        >>> problems = grid(torch.tensor([[-1, 1, 1], [1, -1, 1]]), penalties=[0.1, 1.0, 10.0])
+        >>> len(problems), problems.target_P.tolist()
+        (6, [0, 0, 0, 1, 1, 1])
     """
     if not penalties or min(penalties) <= 0:
         raise InputError(f"penalties {list(penalties)}", expected="one or more, all above zero")

@@ -32,6 +32,13 @@ def solve_ridge(features: Features, problems: Problems, plan: Plan | None = None
 
     Raises:
         InputError: When features can't be learned from.
+
+    Examples:
+        >>> from wordsight.evaluation.solvers import grid
+        >>> features = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+        >>> fits = solve_ridge(features, grid(torch.tensor([[1.0, 3.0, 5.0, 7.0]]), penalties=[1e-6]))
+        >>> round(float(fits.weight_PKD), 2), round(float(fits.bias_PK), 2)
+        (2.0, 1.0)
     """
     plan = plan or Plan()
     check_shapes(features, problems)

@@ -51,5 +51,12 @@ def solve_squared_hinge(
 
     Raises:
         InputError: When features or targets can't be learned from.
+
+    Examples:
+        >>> from wordsight.evaluation.solvers import grid
+        >>> features = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+        >>> fits = solve_squared_hinge(features, grid(torch.tensor([[-1, -1, 1, 1]]), penalties=[1.0, 10.0]))
+        >>> fits.converged_P.tolist(), (fits.scores(features, torch.tensor([1]))[0] > 0).flatten().tolist()
+        ([True, True], [False, False, True, True])
     """
     return solve_sides(SquaredHinge, features, problems, plan, names, free_bias=False)

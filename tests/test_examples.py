@@ -1,0 +1,40 @@
+"""Everything that `import wordsight` offers has a worked example, and the examples are run with the tests."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import wordsight
+
+OFFERED = [name for name in wordsight.__all__ if callable(getattr(wordsight, name))]
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_what_is_offered_has_an_example(name: str) -> None:
+    offered = getattr(wordsight, name)
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(offered) or "")
+    assert examples, f"wordsight.{name} has no example (>>>) in its docstring"
+    # A reader copies an example whole: verbs say where they come from.
+    if inspect.isfunction(offered):
+        assert examples[0].source == "import wordsight\n"
+
+
+def test_few_examples_are_not_run() -> None:
+    skipped = []
+    for file in (Path(wordsight.__file__).parent).rglob("*.py"):
+        if "# doctest: +SKIP" in file.read_text("utf-8"):
+            skipped.append(file.stem)
+    assert sorted(skipped) == ["demo", "language"], "what takes minutes is shown and not run; all else is run"
+
+
+def test_the_tests_run_the_examples() -> None:
+    settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["tool"]["pytest"][
+        "ini_options"
+    ]
+    assert "wordsight" in settings["testpaths"]
+    assert "--doctest-modules" in settings["addopts"]

@@ -18,11 +18,8 @@ from tests.evaluation.conftest import LooksAtRed, MakeSplit, picture, write_mask
 from wordsight.corpus import Box
 from wordsight.errors import InputError
 from wordsight.evaluation import EvaluatedModel, Result, evaluate, open_task, print_results, protocols_for
-from wordsight.evaluation.features.extract import BATCH
 from wordsight.evaluation.methods import masked_words
 from wordsight.evaluation.methods.masked_words import BY_PART, BY_RANK, asked_rows, groups_of
-from wordsight.evaluation.predictions.masked_word_predictions import predict_masked_words
-from wordsight.evaluation.predictions.row_samples import sample_images, sample_rows
 from wordsight.evaluation.predictions.text_only import cross_fit_folds
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
@@ -70,18 +67,6 @@ def test_top_1_and_top_5_by_hand(model: EvaluatedModel, make_split: MakeSplit) -
     assert result.per_class == {"even": 0, "odd": pytest.approx(100 * 3 / 6)}
     assert result.counts == {"masked_words": 8, "of_masked_words": 8, "images": 2, "candidates": VOCABULARY}
     assert (result.task, result.random_weights) == ("made-all", None)
-
-
-def test_many_words_of_one_image_are_all_answered_in_their_order(model: EvaluatedModel, make_split: MakeSplit) -> None:
-    words = [(0, k % 10, 0) for k in range(21)] + [(2, k % 10, 0) for k in range(3)]
-    pictures: list[tuple[Image.Image, list[Box]]] = [(picture((i * 60, 0, 0), noise=i), []) for i in range(3)]
-    split = make_split(pictures, words, ["thing"])
-    rows = np.array([*range(0, 20, 2), 20, 22, 23])
-    predictions = predict_masked_words(replace(model, objective=LooksAtRed([3], VOCABULARY)), split, rows)
-    assert predictions.rows.tolist() == rows.tolist()
-    assert predictions.guesses.shape == (len(rows), 5)
-    assert (predictions.guesses[:, 0] == 3).all()
-    assert predictions.grid == (4, 4)
 
 
 def test_fewer_candidates_than_guesses_are_no_error(model: EvaluatedModel, make_split: MakeSplit) -> None:
@@ -136,15 +121,6 @@ def test_captions_that_were_trained_on_are_said(model: EvaluatedModel, make_spli
     assert replace(split, split="test").seen_in_training(trained) == []
 
 
-def test_a_sample_is_always_the_same_and_ascending() -> None:
-    rows = np.arange(100, 400)
-    sample = sample_rows(rows, 50)
-    assert len(np.unique(sample)) == 50
-    assert (np.diff(sample) > 0).all()
-    np.testing.assert_array_equal(sample, sample_rows(rows, 50))
-    np.testing.assert_array_equal(sample_rows(rows, 300), rows)
-
-
 def test_protocols_are_refused_before_anything_is_computed(model: EvaluatedModel, colour_folder: Path) -> None:
     task = open_task(f"folder:{colour_folder}")
     with pytest.raises(InputError, match="unknown protocol 'logistics'.*did you mean 'logistic'"):
@@ -156,32 +132,6 @@ def test_protocols_are_refused_before_anything_is_computed(model: EvaluatedModel
     with pytest.raises(InputError, match="no protocol was named"):
         protocols_for([], Task)
     assert not model.results_folder.exists()
-
-
-def test_wrong_images_are_other_images_of_the_split(model: EvaluatedModel, make_split: MakeSplit) -> None:
-    left, right = (picture((60, 60, 180), noise=i) for i in range(2))
-    left.paste((255, 0, 0), (0, 0, 8, 8))
-    right.paste((255, 0, 0), (24, 24, 32, 32))
-    split = make_split([(left, []), (right, [])], [(0, 1, 0), (1, 1, 0)], ["thing"])
-    looking = replace(model, objective=LooksAtRed([1], VOCABULARY))
-    rows = np.arange(2)
-    assert predict_masked_words(looking, split, rows).peak.tolist() == [[0, 0], [3, 3]]
-    assert predict_masked_words(looking, split, rows, wrong_images=True).peak.tolist() == [[3, 3], [0, 0]]
-
-
-def test_an_image_alone_in_the_last_batch_is_shown_a_wrong_one_too(
-    model: EvaluatedModel, make_split: MakeSplit
-) -> None:
-    scenes: list[tuple[Image.Image, list[Box]]] = []
-    for i in range(BATCH + 1):
-        scene = picture((60, 60, 180), noise=i)
-        scene.paste((255, 0, 0), (0, 0, 8, 8) if i < BATCH else (24, 24, 32, 32))
-        scenes.append((scene, []))
-    split = make_split(scenes, [(i, 1, 0) for i in range(BATCH + 1)], ["thing"])
-    looking = replace(model, objective=LooksAtRed([1], VOCABULARY))
-    rows = np.arange(BATCH + 1)
-    assert predict_masked_words(looking, split, rows).peak[-1].tolist() == [3, 3]
-    assert predict_masked_words(looking, split, rows, wrong_images=True).peak[-1].tolist() == [0, 0]
 
 
 def test_groups_by_part_of_speech_by_hand(model: EvaluatedModel, make_split: MakeSplit) -> None:
@@ -273,11 +223,6 @@ def test_a_few_whole_images_are_asked_about_where_captions_were_learned_from(
     held_out = replace(split, train=None)
     assert len(asked_rows(held_out, 9)) == 9
     assert cross_fit_folds(held_out, rows).tolist() == [-1] * 8
-
-
-def test_one_image_is_asked_about_however_many_words_it_has() -> None:
-    example = np.array([0, 0, 0, 4, 4, 4])
-    assert len(np.unique(example[sample_images(np.arange(6), example, 2)])) == 1
 
 
 def test_a_training_split_of_one_image_has_no_text_only_baseline(

@@ -129,6 +129,20 @@ class TinyClip(Objective):
         return torch.stack([self.textual(self.words(torch.tensor(one)).mean(0)) for one in numbers])
 
 
+class TinyFilip(TinyClip):
+    """The same towers with a vector for each cell of the grid, and one for each word."""
+
+    def embed_images(self, images_BCHW: Tensor) -> Tensor:
+        cells: Tensor = self.visual(self.backbone(images_BCHW).flatten(2).transpose(1, 2))
+        return cells
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        words = [[zlib.crc32(word.encode()) % 997 for word in text.split()] for text in texts]
+        return nn.utils.rnn.pad_sequence(
+            [self.textual(self.words(torch.tensor(one))) for one in words], batch_first=True
+        )
+
+
 def independent_embeddings(clip: TinyClip, images: Tensor, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """What the two towers give, of unit length, without any of the code that is tested."""
     clip.eval()

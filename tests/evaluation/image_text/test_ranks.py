@@ -11,9 +11,8 @@ from sklearn.metrics import average_precision_score
 from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 from wordsight.evaluation.image_text import ranks as module
-from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks, turned
-from wordsight.evaluation.image_text.similarity import LazyEmbeddings, StoredEmbeddings
-from wordsight.evaluation.image_text.text_sides import UNKNOWN, DotProduct
+from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks
+from wordsight.evaluation.image_text.similarity import UNKNOWN, DotProduct, LazyEmbeddings, StoredEmbeddings
 
 
 def made(images: int, captions: int, seed: int = 0, ties: bool = False) -> tuple[DotProduct, np.ndarray, np.ndarray]:
@@ -62,14 +61,14 @@ def test_ranks_are_those_of_brute_force_whatever_the_blocks(ties: bool, monkeypa
 def test_no_more_than_a_block_of_scores_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compared, image_of_T, _ = made(40, 5)
     sizes = []
-    original = DotProduct._scores
+    original = DotProduct.combine
 
-    def watched(self: DotProduct, images_nZ: torch.Tensor, *texts: torch.Tensor) -> torch.Tensor:
-        found = original(self, images_nZ, *texts)
+    def watched(self: DotProduct, *vectors: torch.Tensor) -> torch.Tensor:
+        found = original(self, *vectors)
         sizes.append(found.numel())
         return found
 
-    monkeypatch.setattr(DotProduct, "_scores", watched)
+    monkeypatch.setattr(DotProduct, "combine", watched)
     monkeypatch.setattr(module, "_IMAGES", 8)
     monkeypatch.setattr(module, "BLOCK", 80)
     pair_ranks(compared, image_of_T)
@@ -155,7 +154,7 @@ def test_class_precision_is_scikit_learn_s_in_both_directions(ties: bool, monkey
     monkeypatch.setattr(module, "BLOCK", 100)
     texts = np.arange(len(image_of_T))
     of_images = class_precision(compared, labels, (np.arange(15), image_of_T), np.arange(15))
-    of_texts = class_precision(turned(compared), labels, (image_of_T, np.arange(15)), texts)
+    of_texts = class_precision(compared.turned(), labels, (image_of_T, np.arange(15)), texts)
     shares = (labels.astype(int) @ labels.T.astype(int)) > 0
     for i in range(15):
         assert of_images[i] == pytest.approx(100 * average_precision_score(shares[i][image_of_T], scores[i]), rel=1e-5)

@@ -10,23 +10,28 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from tests.evaluation.colour_words import TinyClip, coloured_corpus, tag_model, topic_set, words_of
+from tests.evaluation.colour_words import TinyClip, TinyFilip, coloured_corpus, tag_model, topic_set, words_of
 from tests.evaluation.conftest import LooksAtRed, shrinking_backbone
 from wordsight.batching.masks import MaskedWords
 from wordsight.errors import InputError
 from wordsight.evaluation import EvaluatedModel
+from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
+from wordsight.evaluation.image_text.queries import TextQuery
 from wordsight.evaluation.image_text.tag_side import TagSide, concepts_in
 from wordsight.evaluation.image_text.text_sides import (
-    DotProduct,
-    TextQuery,
+    TEXT_SIDES,
+    TextSideKind,
     asking,
     chosen_similarity,
     see_images,
     text_sides,
 )
 from wordsight.evaluation.image_text.tower_side import TowerSide
+from wordsight.evaluation.methods.retrieval import RetrievalSettings
+from wordsight.evaluation.methods.zero_shot import ZeroShotSettings
 from wordsight.language.model import load_language_model
 from wordsight.objectives import Facts
 from wordsight.objectives.objective import MaskedPrediction
@@ -34,6 +39,7 @@ from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tag_prediction import TagPrediction
 from wordsight.training.concept_means import concept_means
+from wordsight.vision.views import prepare
 
 
 def scores_of(model: EvaluatedModel, texts: list[TextQuery], similarity: str, images: list[bytes]) -> np.ndarray:
@@ -42,8 +48,7 @@ def scores_of(model: EvaluatedModel, texts: list[TextQuery], similarity: str, im
     with asking(model):
         asked = side.ask(texts, similarity)
         seen = see_images(model, asked, images)
-        compared = DotProduct(seen, asked.texts, asked.offset_T)
-        return compared.scores(seen.block(slice(0, len(images))), slice(0, len(texts))).cpu().numpy()
+        return np.asarray(asked.scores(seen).scores(slice(None), slice(None)).cpu().numpy())
 
 
 def probabilities(model: EvaluatedModel, images: list[bytes]) -> np.ndarray:
@@ -180,6 +185,61 @@ def test_any_objective_with_towers_is_asked_by_them(model: EvaluatedModel, image
     )
     assert scores.shape == (3, 2)
     assert (np.abs(scores) <= 1 + 1e-6).all()
+
+
+def test_towers_that_give_cells_and_tokens_are_compared_by_late_interaction(
+    model: EvaluatedModel, images: list[bytes]
+) -> None:
+    filip = TinyFilip()
+    (side,) = text_sides(replace(model, objective=filip)).values()
+    # In two batches, whose longest texts differ.
+    texts = [*(f"number {n}" for n in range(256)), "a quite long text about red", "blue"]
+    with asking(replace(model, objective=filip)):
+        queries = side.ask([TextQuery((text,)) for text in texts], "cosine")
+        seen = see_images(replace(model, objective=filip), queries, images)
+        scores = queries.scores(seen).scores(slice(None), slice(None))
+        assert queries.similarity == "cosine, late interaction"
+        assert queries.pooled().shape == (258, 12)
+        cells, tokens = filip.embed_images(prepare(torch.cat(list(view_batches(images, 16))))), filip.embed_texts(texts)
+    for row, image in enumerate(functional.normalize(cells, dim=-1)):
+        for column in (3, 256, 257):
+            text = functional.normalize(tokens[column][: len(texts[column].split())], dim=-1)
+            alike = image @ text.T
+            assert float(scores[row, column]) == pytest.approx(
+                float(alike.amax(1).mean() + alike.amax(0).mean()) / 2, abs=2e-2
+            )
+
+
+def test_of_a_class_s_templates_late_interaction_averages_the_scores(
+    model: EvaluatedModel, images: list[bytes]
+) -> None:
+    filip = replace(model, objective=TinyFilip())
+    (side,) = text_sides(filip).values()
+    texts = [TextQuery((text,)) for text in ("a red thing", "red", "the blue thing in it")]
+    with asking(filip):
+        each, of_class = side.ask(texts, "cosine"), side.ask(texts, "cosine", np.array([0, 0, 1]))
+        seen = see_images(filip, each, images)
+        alone, together = (one.scores(seen).scores(slice(None), slice(None)) for one in (each, of_class))
+    torch.testing.assert_close(together, torch.stack([alone[:, :2].mean(1), alone[:, 2]], dim=1))
+
+
+def test_settings_know_the_text_sides_and_their_similarities() -> None:
+    assert ZeroShotSettings(text_side="tags", similarity="pmi").similarity == "pmi"
+    with pytest.raises(InputError, match="text_side: unknown text side 'tag'.*did you mean 'tags'"):
+        RetrievalSettings(text_side="tag")
+    with pytest.raises(InputError, match="similarity: unknown similarity 'cosin'.*did you mean 'cosine'"):
+        ZeroShotSettings(similarity="cosin")
+    with pytest.raises(InputError, match="similarity: unknown similarity 'pmi'.*auto, cosine"):
+        ZeroShotSettings(text_side="towers", similarity="pmi")
+
+
+def test_a_text_side_is_one_line_in_the_registry(model: EvaluatedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = replace(model, objective=TinyClip())
+    (side,) = text_sides(clip).values()
+    kind = TextSideKind(lambda _: {"own": side}, ("hamming",))
+    monkeypatch.setitem(TEXT_SIDES, "own", kind)
+    assert text_sides(clip, "own") == {"own": side}
+    assert RetrievalSettings(text_side="own", similarity="hamming").text_side == "own"
 
 
 def test_an_objective_without_a_text_side_is_refused(model: EvaluatedModel) -> None:

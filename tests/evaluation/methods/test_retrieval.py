@@ -13,6 +13,7 @@ import torch
 from tests.evaluation.colour_words import (
     COLOURS,
     TinyClip,
+    TinyFilip,
     coloured_corpus,
     independent_embeddings,
     tag_model,
@@ -27,8 +28,8 @@ from wordsight.evaluation import CorpusSplit, EvaluatedModel, Result
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.image_text.cca import Projections, TrainingPairs, projected
 from wordsight.evaluation.image_text.pairs import image_text_pairs, one_text_each
+from wordsight.evaluation.image_text.queries import TextQuery
 from wordsight.evaluation.image_text.ranks import pair_ranks
-from wordsight.evaluation.image_text.text_sides import TextQuery
 from wordsight.evaluation.image_text.tower_side import TowerSide
 from wordsight.evaluation.methods import retrieval
 from wordsight.evaluation.methods.retrieval import RetrievalSettings
@@ -68,6 +69,13 @@ def test_figures_are_open_clip_s_on_the_same_embeddings(model: EvaluatedModel, t
         assert result.more["R@10"] == pytest.approx(100 * np.mean(places < 10))
         assert result.more["median rank"] == np.floor(np.median(places)) + 1
     assert (to_text.part, to_image.part) == ("image-to-text", "text-to-image")
+
+
+def test_late_interaction_retrieves_beside_the_same_projections(model: EvaluatedModel, tmp_path: Path) -> None:
+    corpus = coloured_corpus(tmp_path / "corpus", 5)
+    for result in asked(replace(model, objective=TinyFilip(seed=1)), corpus):
+        assert result.settings["similarity"] == "cosine, late interaction"
+        assert 0 < result.value < 100
 
 
 def test_of_several_captions_the_best_ranked_counts(model: EvaluatedModel, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from tests.evaluation.colour_words import (
     TinyClip,
+    TinyFilip,
     coloured_corpus,
     folder_task,
     independent_embeddings,
@@ -95,6 +96,15 @@ def test_scores_are_open_clip_s_zero_shot_classifier_s(model: EvaluatedModel, tm
     logits = 100 * seen @ weights.T
     right = (logits.argmax(1).numpy() == task.test.targets).mean()
     assert result.value == pytest.approx(100 * right)
+    assert 0 < result.value < 100
+
+
+def test_towers_of_cells_and_tokens_classify_by_late_interaction(model: EvaluatedModel, tmp_path: Path) -> None:
+    task = folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"}, 7)
+    filip = TinyFilip(seed=4)
+    result = asked(replace(model, objective=filip), task, templates=("a photo of a {}.", "itap of one {}."))
+    assert result.settings["similarity"] == "cosine, late interaction"
+    assert result.counts["texts"] == 6
     assert 0 < result.value < 100
 
 

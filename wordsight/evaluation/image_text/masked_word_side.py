@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -23,7 +24,7 @@ from wordsight.concepts.matrix_writer import Caption
 from wordsight.concepts.splitters import splitter
 from wordsight.corpus.store import Corpus
 from wordsight.device import autocast
-from wordsight.evaluation.image_text.similarity import TextQueries, TextQuery
+from wordsight.evaluation.image_text.queries import TextQueries, TextQuery
 from wordsight.evaluation.image_text.tag_side import mean_shares, queries_of_shares, shares_of
 from wordsight.language.lemmas import stop_words
 from wordsight.language.model import LanguageModel
@@ -43,6 +44,8 @@ class MaskedWordSide:
         concepts: The concept set whose words were masked, which says their language; None for English.
     """
 
+    SIMILARITIES: ClassVar = ("log-probability", "cosine")
+
     objective: MaskedWordObjective
     model: LanguageModel
     device: torch.device
@@ -56,7 +59,7 @@ class MaskedWordSide:
     @property
     def similarities(self) -> Sequence[str]:
         """The mean log-probability of the words, or the cosine."""
-        return ("log-probability", "cosine")
+        return self.SIMILARITIES
 
     def captions(self, corpus: Corpus, examples: Iterable[int]) -> Iterator[Caption]:
         """Captions in the languages whose words were masked."""

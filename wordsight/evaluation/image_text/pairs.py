@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.corpus.store import Corpus
-from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks, sharing, turned
-from wordsight.evaluation.image_text.text_sides import DotProduct, TextQuery, TextSide
+from wordsight.evaluation.image_text.queries import TextQuery, TextSide
+from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks, sharing
+from wordsight.evaluation.image_text.similarity import SimilarityScores
 from wordsight.evaluation.metrics.classification import chance_average_precision
 from wordsight.evaluation.metrics.outcomes import parts_of_ratio
 from wordsight.evaluation.predictions.row_samples import sample_rows
@@ -140,7 +141,7 @@ def one_text_each(pairs: ImageTextPairs) -> ImageTextPairs:
 
 
 def retrieval_metrics(
-    compared: DotProduct,
+    scores: SimilarityScores,
     image_of_T: NDArray[np.int64],
     labels_NK: NDArray[np.bool_] | None,
     most_questions: int,
@@ -148,18 +149,18 @@ def retrieval_metrics(
     """Ranks, and precision by class where there are labels, in both directions.
 
     Args:
-        compared: Images and texts.
+        scores: Of the images for the texts.
         image_of_T: The image of each text.
         labels_NK: The classes of the images.
         most_questions: How many questions are asked by class.
     """
-    ranks = dict(zip(DIRECTIONS, pair_ranks(compared, image_of_T), strict=True))
+    ranks = dict(zip(DIRECTIONS, pair_ranks(scores, image_of_T), strict=True))
     precision, asked_of = {}, {}
     if labels_NK is not None:
         item_of = (np.arange(len(labels_NK)), image_of_T)
         for direction, one, items in (
-            (DIRECTIONS[0], compared, item_of),
-            (DIRECTIONS[1], turned(compared), item_of[::-1]),
+            (DIRECTIONS[0], scores, item_of),
+            (DIRECTIONS[1], scores.turned(), item_of[::-1]),
         ):
             asked = np.flatnonzero(labels_NK.sum(1)[items[0]])
             asked_of[direction] = asked = sample_rows(asked, most_questions)

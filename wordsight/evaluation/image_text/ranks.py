@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.evaluation.image_text.similarity import UNKNOWN, DotProduct
+from wordsight.evaluation.image_text.similarity import UNKNOWN, SimilarityScores
 from wordsight.evaluation.metrics.classification import average_precision_of
 from wordsight.progress import progress_bar
 
@@ -79,29 +79,29 @@ def chance_ranks(wrong_n: NDArray[np.int64], own_n: NDArray[np.int64]) -> Ranks:
     return Ranks(np.zeros_like(wrong_n), wrong_n, own_n)
 
 
-def pair_ranks(compared: DotProduct, image_of_T: NDArray[np.int64]) -> tuple[Ranks, Ranks]:
+def pair_ranks(scores: SimilarityScores, image_of_T: NDArray[np.int64]) -> tuple[Ranks, Ranks]:
     """For each image the rank of its best text, and for each text the rank of its image.
 
     Args:
-        compared: N images and T texts.
+        scores: Of N images and T texts.
         image_of_T: The image of each text, ascending; every image has one.
 
     Returns:
         Ranks of N images' texts, with the first text of each, and of T texts' images.
     """
-    images, texts = len(compared.images), len(compared.texts)
+    images, texts = len(scores.images), len(scores.texts)
     assert (np.diff(image_of_T) >= 0).all(), "texts come in the order of their images"
     ends = np.searchsorted(image_of_T, np.arange(images + 1))
     assert (np.diff(ends) > 0).all(), "every image has a text"
-    tall, wide = _tile(compared.offset_T.device)
+    tall, wide = _tile(scores.offset_T.device)
     by_image: list[Ranks] = []
     above_T, tied_T = np.zeros(texts, np.int64), np.zeros(texts, np.int64)
-    right_T, rounding_T = _right_scores(compared, image_of_T, ends)
+    right_T, rounding_T = _right_scores(scores, image_of_T, ends)
     with progress_bar() as bar:
         progress = bar.add_task("ranks", total=images, note="")
         for first in range(0, images, tall):
             rows = slice(first, min(first + tall, images))
-            vectors_nZ = compared.images.block(rows)
+            some = scores.of_images(rows)
             own = slice(int(ends[rows.start]), int(ends[rows.stop]))
             rows_t = torch.from_numpy(image_of_T[own] - first)
             best_n, own_n = _best(right_T[own], rounding_T[own], rows_t, rows.stop - first)
@@ -109,7 +109,7 @@ def pair_ranks(compared: DotProduct, image_of_T: NDArray[np.int64]) -> tuple[Ran
             highest_n = torch.full_like(best_n, -torch.inf)
             for start in range(0, texts, wide):
                 columns = slice(start, min(start + wide, texts))
-                scores_nt, rounding_nt = compared.scores_and_rounding(vectors_nZ, columns)
+                scores_nt, rounding_nt = some.scores_and_rounding(slice(None), columns)
                 least_nt, most_nt = scores_nt - rounding_nt, scores_nt + rounding_nt
                 above_n += (least_nt > best_n[:, None]).sum(1)
                 held_n += (most_nt >= best_n[:, None]).sum(1)
@@ -134,18 +134,18 @@ def _tile(device: torch.device) -> tuple[int, int]:
 
 
 def _right_scores(
-    compared: DotProduct, image_of_T: NDArray[np.int64], ends: NDArray[np.int64]
+    scores: SimilarityScores, image_of_T: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
     """The score of each text for its own image ``[T]``, and by how much it may be off."""
     found: list[tuple[Tensor, Tensor]] = []
-    images = len(compared.images)
-    tall, wide = _tile(compared.offset_T.device)
+    images = len(scores.images)
+    tall, wide = _tile(scores.offset_T.device)
     for first in range(0, images, tall):
         last = min(first + tall, images)
-        vectors_nZ = compared.images.block(slice(first, last))
+        some = scores.of_images(slice(first, last))
         for start in range(int(ends[first]), int(ends[last]), wide):
             columns = slice(start, min(start + wide, int(ends[last])))
-            scores_nt, rounding_nt = compared.scores_and_rounding(vectors_nZ, columns)
+            scores_nt, rounding_nt = some.scores_and_rounding(slice(None), columns)
             rows_1t = torch.from_numpy(image_of_T[columns] - first).to(scores_nt.device)[None]
             found.append((scores_nt.gather(0, rows_1t)[0], rounding_nt.gather(0, rows_1t)[0]))
     right, rounding = zip(*found, strict=True)
@@ -161,7 +161,7 @@ def _best(right_t: Tensor, rounding_t: Tensor, row_t: Tensor, rows: int) -> tupl
 
 
 def class_precision(
-    compared: DotProduct,
+    scores: SimilarityScores,
     labels_NK: NDArray[np.bool_],
     item_of: tuple[NDArray[np.int64], NDArray[np.int64]],
     asking: NDArray[np.int64],
@@ -170,19 +170,18 @@ def class_precision(
     2019, Section 5.2), in percent ``[n]``. Answers with equal scores come in together.
 
     Args:
-        compared: The questions (as its images) and the answers (as its texts).
+        scores: Of the questions (as its images) and the answers (as its texts).
         labels_NK: The classes of N items.
         item_of: The item of each question, and the item of each answer.
         asking: Which questions are asked.
     """
     found: list[float] = []
-    size = max(1, BLOCK // len(compared.texts))
+    size = max(1, BLOCK // len(scores.texts))
     with progress_bar() as bar:
         progress = bar.add_task("precision by class", total=len(asking), note="")
         for first in range(0, len(asking), size):
             some = asking[first : first + size].tolist()
-            vectors_nZ = torch.cat([compared.images.block(slice(row, row + 1)) for row in some])
-            scores_nT = compared.scores(vectors_nZ, slice(0, len(compared.texts))).double().cpu().numpy()
+            scores_nT = scores.of_images(some).scores(slice(None), slice(None)).double().cpu().numpy()
             for row, values in zip(some, scores_nT, strict=True):
                 shares_N = sharing(labels_NK, int(item_of[0][row]))
                 right = values[np.take(shares_N, item_of[1])]
@@ -199,12 +198,3 @@ def sharing(labels_NK: NDArray[np.bool_], row: int) -> NDArray[np.bool_]:
         row: The one.
     """
     return np.asarray(labels_NK[:, labels_NK[row]].sum(axis=1) > 0)
-
-
-def turned(compared: DotProduct) -> DotProduct:
-    """The same with texts asking for images.
-
-    What is added to all scores of a text changes no order of images. One that is unknown has a vector of zeros, to
-    which all images are alike.
-    """
-    return DotProduct(compared.texts, compared.images, compared.offset_T.new_zeros(len(compared.images)))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -34,7 +35,8 @@ from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
 from wordsight.device import autocast
 from wordsight.errors import InputError
-from wordsight.evaluation.image_text.similarity import UNKNOWN, LazyEmbeddings, TextQueries, TextQuery
+from wordsight.evaluation.image_text.queries import TextQueries, TextQuery
+from wordsight.evaluation.image_text.similarity import UNKNOWN, LazyEmbeddings
 from wordsight.evaluation.models.evaluated_model import LearnedConcepts
 from wordsight.heads.tp import TagHead
 from wordsight.language.lemmas import noun_lemmas
@@ -145,6 +147,8 @@ class TagSide:
         log_mean_K: Logarithm of the mean probability that it gives each concept over its training images; None where
             that is not known.
     """
+
+    SIMILARITIES: ClassVar = ("log-probability", "pmi", "kl", "cosine")
 
     set_name: str
     learned: LearnedConcepts

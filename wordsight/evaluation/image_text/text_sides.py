@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
-from wordsight.evaluation.image_text.similarity import UNKNOWN, DotProduct, TextQueries, TextQuery, TextSide, Vectors
+from wordsight.evaluation.image_text.queries import TextQueries, TextSide
+from wordsight.evaluation.image_text.similarity import Vectors
 from wordsight.evaluation.image_text.tag_side import TagSide
 from wordsight.evaluation.image_text.tower_side import TextTowers, TowerSide
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
@@ -29,24 +30,20 @@ from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.inference import ready
 
-__all__ = [
-    "AUTO",
-    "TEXT_SIDES",
-    "UNKNOWN",
-    "DotProduct",
-    "TextQueries",
-    "TextQuery",
-    "TextSide",
-    "TextTowers",
-    "Vectors",
-    "asking",
-    "chosen_similarity",
-    "see_images",
-    "text_sides",
-    "with_backbone",
-]
+AUTO = "auto"
 
-AUTO: Literal["auto"] = "auto"
+
+@dataclass(frozen=True)
+class TextSideKind:
+    """A kind of text side.
+
+    Args:
+        of: A model's text sides of this kind, by name; none where its objective has none.
+        similarities: All that a score can be.
+    """
+
+    of: Callable[[EvaluatedModel], Mapping[str, TextSide]]
+    similarities: Sequence[str]
 
 
 def _towers(model: EvaluatedModel) -> dict[str, TextSide]:
@@ -85,11 +82,29 @@ def _masked_words(model: EvaluatedModel) -> dict[str, TextSide]:
 
 
 # In the order in which an objective that has several is asked by one of them.
-TEXT_SIDES: dict[str, Callable[[EvaluatedModel], dict[str, TextSide]]] = {
-    "towers": _towers,
-    "tags": _tags,
-    "masked-words": _masked_words,
+TEXT_SIDES: dict[str, TextSideKind] = {
+    "towers": TextSideKind(_towers, TowerSide.SIMILARITIES),
+    "tags": TextSideKind(_tags, TagSide.SIMILARITIES),
+    "masked-words": TextSideKind(_masked_words, MaskedWordSide.SIMILARITIES),
 }
+
+
+def check_text_side(text_side: str, similarity: str) -> None:
+    """Refuse settings that name no text side, or a similarity that the text side never has.
+
+    Args:
+        text_side: ``auto``, or a name in ``TEXT_SIDES``.
+        similarity: ``auto``, or one of its similarities; with ``auto`` of any.
+
+    Raises:
+        InputError: In these cases.
+    """
+    if text_side != AUTO and text_side not in TEXT_SIDES:
+        raise unknown("text side", text_side, [AUTO, *TEXT_SIDES], where="text_side")
+    kinds = TEXT_SIDES.values() if text_side == AUTO else [TEXT_SIDES[text_side]]
+    known = list(dict.fromkeys(name for kind in kinds for name in kind.similarities))
+    if similarity not in (AUTO, *known):
+        raise unknown("similarity", similarity, [AUTO, *known], where="similarity")
 
 
 def text_sides(model: EvaluatedModel, wanted: str = AUTO) -> Mapping[str, TextSide]:
@@ -102,10 +117,9 @@ def text_sides(model: EvaluatedModel, wanted: str = AUTO) -> Mapping[str, TextSi
     Raises:
         InputError: When there is none.
     """
-    if wanted != AUTO and wanted not in TEXT_SIDES:
-        raise unknown("text side", wanted, [AUTO, *TEXT_SIDES], where="text_side")
-    for name, of in TEXT_SIDES.items():
-        if wanted in (AUTO, name) and (found := of(model)):
+    check_text_side(wanted, AUTO)
+    for name, kind in TEXT_SIDES.items():
+        if wanted in (AUTO, name) and (found := kind.of(model)):
             return found
     has = f"has no {wanted.replace('-', ' ')} to compare" if wanted != AUTO else "can't compare"
     raise InputError(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
@@ -35,12 +34,11 @@ from wordsight.evaluation.image_text.pairs import (
     one_text_each,
     retrieval_metrics,
 )
+from wordsight.evaluation.image_text.queries import TextQueries, TextSide
 from wordsight.evaluation.image_text.text_sides import (
     AUTO,
-    DotProduct,
-    TextQueries,
-    TextSide,
     asking,
+    check_text_side,
     chosen_similarity,
     see_images,
     text_sides,
@@ -65,8 +63,8 @@ class RetrievalSettings:
     Args:
         texts: What the texts are: each caption, an image's captions joined, or its article.
         metric: The value of the result: ``recall`` (among the first 1) or ``class-map``.
-        text_side: ``auto``, or which of an objective's text sides is asked: towers, tags, masked-words.
-        similarity: ``auto`` for the text side's own, or cosine, log-probability, pmi, kl.
+        text_side: ``auto``, or which of an objective's text sides is asked: a name in ``TEXT_SIDES``.
+        similarity: ``auto`` for the text side's own, or another that it has.
         most_images: With more images than this, so many are drawn, always the same ones; 0 for all.
         most_class_questions: Questions that class-level precision is asked of; answers are always all.
         projections: Whether CCA, PLS and kernel CCA are learned for comparison, from the split ``train``.
@@ -80,8 +78,8 @@ class RetrievalSettings:
 
     texts: TextKind = "captions"
     metric: Literal["recall", "class-map"] = "recall"
-    text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
-    similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
+    text_side: str = AUTO
+    similarity: str = AUTO
     most_images: Limit = 0
     most_class_questions: AtLeastOne = 5000
     projections: bool = True
@@ -94,6 +92,7 @@ class RetrievalSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        check_text_side(self.text_side, self.similarity)
 
 
 def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) -> list[Result]:
@@ -153,8 +152,8 @@ def _of_side(
 
     def looked(what: str) -> tuple[RetrievalMetrics, list[str]]:
         images = see_images(model, queries, pairs.images, settings.crop_share, what)
-        compared = DotProduct(images, queries.texts, queries.offset_T)
-        metrics = retrieval_metrics(compared, pairs.image_of_T, labels_NK, settings.most_class_questions)
+        scores = queries.scores(images)
+        metrics = retrieval_metrics(scores, pairs.image_of_T, labels_NK, settings.most_class_questions)
         return metrics, no_difference(images)
 
     with asking(model):
@@ -206,7 +205,8 @@ def _projections(
         with asking(model):
             vectors = side.ask(learned.texts, queries.similarity)
             usable = np.flatnonzero(vectors.known_T)
-            vectors_PZ, vectors_TZ = _all(vectors)[usable], _all(queries)
+            vectors_PZ, vectors_TZ = (np.asarray(each.pooled().numpy(), np.float32) for each in (vectors, queries))
+            vectors_PZ = vectors_PZ[usable]
     if len(usable) < 2 * settings.dimensions:
         return {}, [f"no CCA, PLS or kernel CCA beside it: the split train has {len(usable):,} pairs to learn from"]
 
@@ -228,16 +228,10 @@ def _projections(
     sizes = Projections(settings.principal, settings.dimensions, settings.landmarks)
     training = TrainingPairs(features_PC, vectors_PZ)
     beside = {
-        name: retrieval_metrics(compared, pairs.image_of_T, labels_NK, settings.most_class_questions)
-        for name, compared in projected(training, features_NC, vectors_TZ, queries.known_T, sizes)
+        name: retrieval_metrics(scores, pairs.image_of_T, labels_NK, settings.most_class_questions)
+        for name, scores in projected(training, features_NC, vectors_TZ, queries.known_T, sizes)
     }
     return beside, []
-
-
-def _all(queries: TextQueries) -> NDArray[np.float32]:
-    """The vectors of all texts, in memory."""
-    blocks = [queries.texts.block(slice(first, first + 4096)).cpu() for first in range(0, len(queries.texts), 4096)]
-    return np.asarray(torch.cat(blocks).numpy(), dtype=np.float32)
 
 
 def _in_direction(

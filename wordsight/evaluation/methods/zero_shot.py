@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.evaluation.image_text.few_guesses import few_classes, guesses_of, no_difference
+from wordsight.evaluation.image_text.queries import TextQueries, TextQuery, TextSide
 from wordsight.evaluation.image_text.text_sides import (
     AUTO,
-    DotProduct,
-    TextQueries,
-    TextQuery,
-    TextSide,
     asking,
+    check_text_side,
     chosen_similarity,
     see_images,
     text_sides,
@@ -70,8 +68,8 @@ class ZeroShotSettings:
             images (``labels.csv`` with a column ``name``), and then takes the task's own.
         descriptions: A table of classes and descriptions, a line or several each; classes that it has are asked about
             by these in place of their names. "" for none.
-        text_side: ``auto``, or which of an objective's text sides is asked: towers, tags, masked-words.
-        similarity: ``auto`` for the text side's own, or cosine, log-probability, pmi, kl.
+        text_side: ``auto``, or which of an objective's text sides is asked: a name in ``TEXT_SIDES``.
+        similarity: ``auto`` for the text side's own, or another that it has.
         random_init: Whether the heads are asked on a backbone with random weights too.
         crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
     """
@@ -79,13 +77,14 @@ class ZeroShotSettings:
     templates: tuple[str, ...] = ("a photo of a {}.",)
     names: str = ""
     descriptions: str = ""
-    text_side: Literal["auto", "towers", "tags", "masked-words"] = AUTO
-    similarity: Literal["auto", "cosine", "log-probability", "pmi", "kl"] = AUTO
+    text_side: str = AUTO
+    similarity: str = AUTO
     random_init: bool = True
     crop_share: Fraction = 1.0
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        check_text_side(self.text_side, self.similarity)
         wrong = next((each for each in self.templates if each.count("{}") != 1), None)
         if wrong is not None or not self.templates:
             found = "there is none" if wrong is None else f"found {wrong!r}"
@@ -246,11 +245,10 @@ def _scores(
     """Scores of every test image for every class ``[N, K]``; a class is one text, so they are few. And a sentence where
     the images are all the same."""
     images = see_images(model, queries, task.test.images, settings.crop_share, what)
-    compared = DotProduct(images, queries.texts, queries.offset_T)
+    scores = queries.scores(images)
     size = max(1, (1 << 24) // max(1, len(queries.texts)))
     parts = [
-        compared.scores(images.block(slice(first, first + size)), slice(0, len(queries.texts))).double().cpu()
-        for first in range(0, len(images), size)
+        scores.scores(slice(first, first + size), slice(None)).double().cpu() for first in range(0, len(images), size)
     ]
     return np.asarray(torch.cat(parts).numpy()), no_difference(images)
 

@@ -82,7 +82,7 @@ class Made:
     def plain(self, content: Any) -> Any:
         """What was read, without what is not compared."""
         if isinstance(content, dict):
-            left_out = _NOT_COMPARED if self.names_before else _NOT_COMPARED | renamed.NEW_KEYS
+            left_out = _NOT_COMPARED | (renamed.GONE_KEYS if self.names_before else renamed.NEW_KEYS)
             return {self.key(str(key)): self.plain(value) for key, value in content.items() if key not in left_out}
         if isinstance(content, list):
             return [self.plain(value) for value in content]
@@ -139,7 +139,7 @@ def compared(job: str, before: Made, after: Made, kinds: tuple[str, ...] = ()) -
         count, difference, note = 0, "", ""
         for name in names:
             if name not in theirs or name not in ours:
-                if name in ours or Path(name).name not in renamed.NEW_FILES:
+                if Path(name).name not in (renamed.GONE_FILES if name in ours else renamed.NEW_FILES):
                     difference = difference or f"{name}: made by the tree {'before' if name in ours else 'after'} alone"
                 continue
             first, second = before.read(ours[name]), after.read(theirs[name])

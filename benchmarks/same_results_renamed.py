@@ -1,7 +1,7 @@
 """What may differ between the two code trees that `same_results.py` compares: names, said here one by one.
 
 Each of these is empty until a change renames something that a person can see. What stands here is read as "the tree
-before says the left, the tree after says the right", so a number can't hide behind a name.
+before says the left, the tree after says the right", so a number can't hide behind a name. One a line.
 """
 
 from __future__ import annotations
@@ -15,11 +15,19 @@ PROTOCOLS: dict[str, str] = {}
 # Files and folders within what a job makes, by any part of their path.
 FILES: dict[str, str] = {}
 # Keys of JSON, at any depth, and names of arrays in .npz files.
-KEYS: dict[str, str] = {"subject": "model", "random_twin": "random_init"}
+KEYS: dict[str, str] = {
+    "subject": "model",
+    "random_twin": "random_init",
+}
 # Parts of texts and keys in JSON: warnings, names of baselines and metrics.
 TEXTS: dict[str, str] = {}
 # Tensors, by the beginning of their names.
-TENSORS: dict[str, str] = {"facts.maskable": "facts.masked.maskable"}
-# Keys that the tree after writes besides, and files, by their last name.
+TENSORS: dict[str, str] = {
+    "facts.maskable": "facts.masked.maskable",
+}
+# Keys of JSON that the tree after writes besides, and that it writes no more.
 NEW_KEYS: set[str] = set()
+GONE_KEYS: set[str] = set()
+# Files that it writes besides, and that it writes no more, by their last name.
 NEW_FILES: set[str] = set()
+GONE_FILES: set[str] = set()

@@ -32,7 +32,7 @@ class SpreadsheetWriter:
 
     Examples:
         >>> import sys
-        >>> SpreadsheetWriter(sys.stdout, end="\n").write(["=1+1", "a dog, running", 3])
+        >>> SpreadsheetWriter(sys.stdout, end="\\n").write(["=1+1", "a dog, running", 3])
         '=1+1,"a dog, running",3
     """
 
@@ -49,10 +49,6 @@ def plain(cell: str) -> str:
 
     >>> plain("=1+1"), plain("-0.5"), plain("a = b")
     ("'=1+1", '-0.5', 'a = b')
-
-    Examples:
-        >>> plain("=1+1"), plain("-3.5"), plain("a dog")
-        ("'=1+1", '-3.5', 'a dog')
     """
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
@@ -62,10 +58,6 @@ def original(cell: str) -> str:
 
     >>> original("'=1+1"), original("'tis")
     ('=1+1', "'tis")
-
-    Examples:
-        >>> original("'=1+1")
-        '=1+1'
     """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 

@@ -54,9 +54,5 @@ def is_network(spec: object) -> bool:
     Example:
         >>> is_network("timm:resnet18"), is_network("runs/a")
         (True, False)
-
-    Examples:
-        >>> is_network("timm:resnet18"), is_network("runs/a")
-        (True, False)
     """
     return isinstance(spec, str) and _SPEC.fullmatch(spec) is not None

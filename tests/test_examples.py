@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import wordsight
+from wordsight.concepts import CONCEPT_SETS
+from wordsight.objectives import OBJECTIVES
 
 OFFERED = [name for name in wordsight.__all__ if callable(getattr(wordsight, name))]
 
@@ -38,3 +41,23 @@ def test_the_tests_run_the_examples() -> None:
     ]
     assert "wordsight" in settings["testpaths"]
     assert "--doctest-modules" in settings["addopts"]
+
+
+def linked(file: Path) -> list[str]:
+    """The papers that a file links to."""
+    return re.findall(r"https://arxiv\.org/abs/(\d{4}\.\d{4,5})\b", file.read_text("utf-8"))
+
+
+def test_objectives_concept_sets_and_heads_link_to_their_papers() -> None:
+    package = Path(wordsight.__file__).parent
+    for name, objective in OBJECTIVES.items():
+        assert name == "random" or linked(Path(inspect.getfile(objective.build))), f"objective {name}"
+    for name, kind in CONCEPT_SETS.items():
+        assert linked(Path(inspect.getfile(kind.build))), f"concept set {name}"
+    for head in ("att", "fc", "tfm", "tp"):
+        assert linked(package / "heads" / f"{head}.py") == ["2008.01392"]
+
+
+def test_protocols_link_to_their_sources() -> None:
+    for file in (Path(wordsight.__file__).parent / "evaluation" / "protocols").glob("*.yaml"):
+        assert linked(file), file.name

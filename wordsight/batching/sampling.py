@@ -2,6 +2,8 @@
 
 Processes that train together draw the same for the whole step and take their shares of it, so that neither their number
 nor that of the loader's processes changes anything.
+
+https://arxiv.org/abs/1511.02251
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Two such sets, one of each, give their Eq. 1: two heads on one backbone, the sum of both losses. The fit is the same for
 both and is made once.
+
+https://arxiv.org/abs/1902.00378
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""TP_Cluster (Section 3.1, Eq. 1): captions clustered by k-means on the language model's sentence vectors."""
+"""TP_Cluster (Section 3.1, Eq. 1): captions clustered by k-means on the language model's sentence vectors.
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The concept set, the paper's O (Section 3): K names, which of them hold for each example, and where they stand."""
+"""The concept set, the paper's O (Section 3): K names, which of them hold for each example, and where they stand.
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 Letters only, longer than two, lemmas of nouns, no stop words; words of fewer than 20 texts or of more than half of them
 are left out. A document is all that an example has of one kind: its captions joined, or its article.
+
+https://arxiv.org/abs/1705.08631
+https://arxiv.org/abs/1902.00378
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`words`: the K most frequent words of the captions are the concepts (Joulin et al. 2016), in any language."""
+"""`words`: the K most frequent words of the captions are the concepts (Joulin et al. 2016), in any language.
+
+https://arxiv.org/abs/1511.02251
+"""
 
 from __future__ import annotations
 

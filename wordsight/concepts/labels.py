@@ -1,4 +1,7 @@
-"""TP_Label (Section 4.2): the annotated labels of the corpus are the concepts; the supervised rows of the tables."""
+"""TP_Label (Section 4.2): the annotated labels of the corpus are the concepts; the supervised rows of the tables.
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`ngrams`: the K most frequent sequences of words in the captions are the concepts (Li et al. 2017)."""
+"""`ngrams`: the K most frequent sequences of words in the captions are the concepts (Li et al. 2017).
+
+https://arxiv.org/abs/1612.09161
+"""
 
 from __future__ import annotations
 

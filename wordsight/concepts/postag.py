@@ -1,4 +1,7 @@
-"""TP_Postag (Section 3.1): the K most frequent nouns, adjectives and verbs of the captions are the concepts."""
+"""TP_Postag (Section 3.1): the K most frequent nouns, adjectives and verbs of the captions are the concepts.
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`subwords`: the tokens of the language model's tokenizer are the concepts, weighted by rarity (SuperClass)."""
+"""`subwords`: the tokens of the language model's tokenizer are the concepts, weighted by rarity (SuperClass).
+
+https://arxiv.org/abs/2411.03313
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`synsets`: what the nouns of the captions mean in WordNet is the concepts (CatLIP, Mehta et al. 2024)."""
+"""`synsets`: what the nouns of the captions mean in WordNet is the concepts (CatLIP, Mehta et al. 2024).
+
+https://arxiv.org/abs/2404.15653
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""`topics` (TP_LDA; Gomez et al. 2017): topics of the captions by LDA, an example's probabilities are its targets."""
+"""`topics` (TP_LDA; Gomez et al. 2017): topics of the captions by LDA, an example's probabilities are its targets.
+
+https://arxiv.org/abs/1705.08631
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

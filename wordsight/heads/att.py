@@ -1,4 +1,7 @@
-"""att: where in the grid is the masked word? (ICMLM, Section 3.2, Eqs. 3 to 5.)"""
+"""att: where in the grid is the masked word? (ICMLM, Section 3.2, Eqs. 3 to 5.)
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

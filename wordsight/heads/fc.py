@@ -1,4 +1,7 @@
-"""fc: from the attended visual feature to the space of word vectors (ICMLM, Section 3.2, around Eq. 6)."""
+"""fc: from the attended visual feature to the space of word vectors (ICMLM, Section 3.2, around Eq. 6).
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Only the output at the masked position is read. In the last layer the keys and values of all other positions are
 therefore all that is needed of them: their queries, outputs and feed-forward are never computed, and the keys and
 values of an image's cells are shared by all its masked captions. The result is that of the full layer, to rounding.
+
+https://arxiv.org/abs/2008.01392
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The masked-token classifier of BERT (Devlin et al. 2019): dense, GELU, LayerNorm, then the vocabulary matrix V."""
+"""The masked-token classifier of BERT (Devlin et al. 2019): dense, GELU, LayerNorm, then the vocabulary matrix V.
+
+https://arxiv.org/abs/1810.04805
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""tp: from the grid to a score for every concept (ICMLM, Section 3.1, and "Networks" in Section 4)."""
+"""tp: from the grid to a score for every concept (ICMLM, Section 3.1, and "Networks" in Section 4).
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

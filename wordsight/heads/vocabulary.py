@@ -1,4 +1,7 @@
-"""The words that a masked word may turn out to be, and their frozen vectors (V in ICMLM, Eq. 6)."""
+"""The words that a masked word may turn out to be, and their frozen vectors (V in ICMLM, Eq. 6).
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 With 30,522 candidates the logits of a step are far larger than anything else of it, and plain autograd walks over them
 again and again. The vocabulary matrix is frozen, so all that the backward pass needs is the gradient of the features:
 it is computed together with the loss, block by block, while the block is in cache.
+
+https://arxiv.org/abs/2008.01392
 """
 
 from __future__ import annotations

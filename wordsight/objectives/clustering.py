@@ -1,4 +1,7 @@
-"""Clusters of features: whitened, normalised, k-means (DeepCluster, Caron et al. 2018, Section 3.3)."""
+"""Clusters of features: whitened, normalised, k-means (DeepCluster, Caron et al. 2018, Section 3.3).
+
+https://arxiv.org/abs/1807.05520
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Every few epochs the features of all images are clustered; the clusters are the classes of the epochs that follow. What
 is predicted is the product of clusters and rotations (Section 3.2). The paper splits it into two levels, as its 320,000
 clusters need several machines; here it is one softmax over 4 K classes.
+
+https://arxiv.org/abs/1905.01278
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The flavours differ in how the image and the masked caption meet (`icmlm_tfm.py`, `icmlm_attfc.py`); the loss over the
 masked words (Eq. 7) and its sum with tag prediction (Eq. 8) are here.
+
+https://arxiv.org/abs/2008.01392
 """
 
 from __future__ import annotations

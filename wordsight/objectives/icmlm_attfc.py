@@ -1,4 +1,7 @@
-"""ICMLM att-fc (Section 3.2): find the masked word in the image, then name it from what is seen there alone."""
+"""ICMLM att-fc (Section 3.2): find the masked word in the image, then name it from what is seen there alone.
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

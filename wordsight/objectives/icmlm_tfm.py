@@ -1,4 +1,7 @@
-"""ICMLM tfm (Section 3.2): a transformer encoder over grid and caption, read at the masked token."""
+"""ICMLM tfm (Section 3.2): a transformer encoder over grid and caption, read at the masked token.
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rotation (RotNet, Gidaris et al. 2018): by how many quarter turns was the image rotated? Reads no captions."""
+"""Rotation (RotNet, Gidaris et al. 2018): by how many quarter turns was the image rotated? Reads no captions.
+
+https://arxiv.org/abs/1803.07728
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,12 @@ Those over all concepts together (``softmax`` and its kin) ask which concepts an
 by one (``sigmoid`` and its kin) ask of each concept whether it is there. All are sums over concepts and means over the
 images that have tags: a concept's gradient has the same scale in all of them, whatever K is. (The papers on one-vs-all
 losses sum over concepts too; a mean over them would be smaller by K.)
+
+https://arxiv.org/abs/2008.01392
+https://arxiv.org/abs/1511.02251
+https://arxiv.org/abs/2009.14119 (asymmetric)
+https://arxiv.org/abs/1708.02002 (focal)
+https://arxiv.org/abs/1412.2007 (sampled softmax)
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Tag prediction (ICMLM, Section 3.1): which concepts of the captions does the image show?"""
+"""Tag prediction (ICMLM, Section 3.1): which concepts of the captions does the image show?
+
+https://arxiv.org/abs/2008.01392
+"""
 
 from __future__ import annotations
 

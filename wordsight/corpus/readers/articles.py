@@ -1,4 +1,7 @@
-"""Wikipedia-style triplets: an image, its caption, and the article that it stands in (Patel et al. 2019)."""
+"""Wikipedia-style triplets: an image, its caption, and the article that it stands in (Patel et al. 2019).
+
+https://arxiv.org/abs/1902.00378
+"""
 
 from __future__ import annotations
 

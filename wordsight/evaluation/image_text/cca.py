@@ -3,6 +3,8 @@
 CCA, PLS and kernel CCA as in the tables of Patel et al. (2019), each learned from pairs of the training split. Features
 and vectors are first standardised and reduced to their first principal components: CCA of as many variables as pairs
 finds correlations in anything. Kernel CCA is CCA of a Nystroem approximation of the radial basis function's features.
+
+https://arxiv.org/abs/1902.00378
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ Read beside what can be said without the image: the language model's token class
 which tells how much of its answer comes from the caption through its attention. The same numbers stand for each part of
 speech and for bands of words by their frequency in the training captions. No baseline head is asked about a caption
 that it learned from, so that a training split is read beside the captions' own share too.
+
+https://arxiv.org/abs/2008.01392
 """
 
 from __future__ import annotations

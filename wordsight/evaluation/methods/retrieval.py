@@ -4,6 +4,8 @@ Recall among the first 1, 5 and 10, and the median rank: of several captions of 
 the corpus has labels also class-level mean average precision, an answer being right that shares a class with the
 question (Patel et al. 2019, Section 5.2). Both directions are results of their own, read beside chance, the same heads
 on the backbone with random weights, and CCA, PLS and kernel CCA of the same image features and text vectors.
+
+https://arxiv.org/abs/1902.00378
 """
 
 from __future__ import annotations

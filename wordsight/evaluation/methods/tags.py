@@ -6,6 +6,8 @@ learned best and least. Of probabilities (topics), for which nothing simply hold
 concept goes along with the text's over the images, the share of the text's probability that the first concepts hold
 (recall), and the distance between both. Read beside the concepts' frequencies in training, which know no image, and
 beside chance.
+
+https://arxiv.org/abs/1511.02251
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Nothing tells a run which words translate each other: a word is near another only because the same images have both
 (Joulin et al. 2016, Section 4.3, on English and French). Some words, such as articles and prepositions, are near all
 others; nearness is measured against that (CSLS, Conneau et al. 2018).
+
+https://arxiv.org/abs/1511.02251
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ what is seen; :mod:`wordsight.explain.words.feature_spread` gives them little we
 
 Of words near another, those come first that are nearer to it than to words in general (CSLS, Conneau et al. 2018,
 Eq. 2): words of most captions would be the neighbours of all others.
+
+https://arxiv.org/abs/1511.02251
 """
 
 from __future__ import annotations

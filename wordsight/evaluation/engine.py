@@ -48,7 +48,7 @@ def evaluate(
         InputError: When a protocol is unknown or expects another kind of data, or can't be measured on this one.
     """
     results = []
-    _refuse_another_task_s(model, data)
+    _refuse_other_task(model, data)
     does = behaviour(model.backbone, model.image_size)
     seen = pretraining_overlap(model, data)
     for protocol in protocols_for(protocols, type(data)):
@@ -71,8 +71,8 @@ def evaluate(
             *([model.backbone.origin, model.backbone.warnings] if model.backbone.origin else []),
         )
         fresh = again or method.anew or (method.heads and not model.settings)
-        known = [] if fresh else _known(model, data, protocol, key)
-        for found in known or _measured(model, data, protocol, key):
+        known = [] if fresh else _load_known(model, data, protocol, key)
+        for found in known or _measure(model, data, protocol, key):
             # What is known of the run's own images may have changed since it was measured.
             result = with_overlap(found, seen)
             if result != found:
@@ -144,13 +144,13 @@ def _content(setting: Any) -> str:
     return hashlib.sha256(Path(setting).read_bytes()).hexdigest()
 
 
-def _known(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> list[Result]:
+def _load_known(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> list[Result]:
     """All results of the same measurement, where they are there already."""
-    found = [result for _, result in _filed(model, data, protocol) if result.key == key]
+    found = [result for _, result in _stored_results(model, data, protocol) if result.key == key]
     return sorted(found, key=lambda result: result.place) if found and len(found) == found[0].parts else []
 
 
-def _filed(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol) -> Iterator[tuple[Path, Result]]:
+def _stored_results(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol) -> Iterator[tuple[Path, Result]]:
     """The results of a protocol that lie in the folder of a task or split."""
     for file in sorted((model.results_folder / data.name).glob(f"{protocol.name}*.json")):
         try:
@@ -162,14 +162,14 @@ def _filed(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol) -> Ite
             yield file, result
 
 
-def _measured(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> list[Result]:
+def _measure(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> list[Result]:
     started = time.perf_counter()
     found = METHODS[protocol.method].measure(model, data, protocol)
     seconds = round(time.perf_counter() - started, 3)
     several = found if isinstance(found, list) else [found]
     results = []
-    # A result on what the task held before is replaced, and that is said.
-    older = {result.data for _, result in _filed(model, data, protocol)}
+    # A result on other data of the same name is replaced, with a warning.
+    older = {result.data for _, result in _stored_results(model, data, protocol)}
     for place, each in enumerate(several):
         result = replace(each, model=model.name, seconds=seconds, key=key, parts=len(several), place=place)
         result = _with_origin(result, model)
@@ -178,10 +178,10 @@ def _measured(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key
         if older and result.data not in older:
             replaced = f"replaces a result on other images, labels or captions of the name {data.name!r}"
             result = replace(result, warnings=[*result.warnings, replaced])
-        _refuse_another_s(result, model.results_folder)
+        _refuse_other_protocol(result, model.results_folder)
         result.write(model.results_folder)
         results.append(result)
-    _remove_older(model, data, protocol, key)
+    _remove_stale(model, data, protocol, key)
     return results
 
 
@@ -196,7 +196,7 @@ def _with_origin(result: Result, model: EvaluatedModel) -> Result:
     return replace(result, settings=settings, warnings=[*backbone.warnings, *result.warnings])
 
 
-def _refuse_another_task_s(model: EvaluatedModel, data: EvalData) -> None:
+def _refuse_other_task(model: EvaluatedModel, data: EvalData) -> None:
     """Results are filed by a task's name, which a folder elsewhere may have too.
 
     Raises:
@@ -224,7 +224,7 @@ def _place(spec: str) -> str:
     return f"{kind}:{Path(place).resolve()}" if colon else f"corpus:{Path(kind).resolve()}"
 
 
-def _refuse_another_s(result: Result, folder: Path) -> None:
+def _refuse_other_protocol(result: Result, folder: Path) -> None:
     """Parts of a protocol are filed as ``protocol-part``, which a person's own protocol may be called.
 
     Raises:
@@ -243,9 +243,9 @@ def _refuse_another_s(result: Result, folder: Path) -> None:
         )
 
 
-def _remove_older(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> None:
+def _remove_stale(model: EvaluatedModel, data: EvalData, protocol: EvalProtocol, key: str) -> None:
     """Parts that an earlier measurement by the same protocol had, and this one has not."""
-    for file, result in list(_filed(model, data, protocol)):
+    for file, result in list(_stored_results(model, data, protocol)):
         if result.key != key:
             file.unlink()
             file.with_suffix(".npz").unlink(missing_ok=True)

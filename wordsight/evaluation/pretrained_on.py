@@ -1,4 +1,4 @@
-"""Whether what a run is tested on was pretrained on: such a number is not a held-out one, and says so."""
+"""Overlap of test images with those that a run was pretrained on: such a result gets a warning."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PretrainingOverlap:
     images: int
     doubt: str = ""
 
-    def said(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What a reader should know, a sentence each."""
         if self.count is None:
             return [f"{_NOT_CHECKED} ({self.doubt})"]
@@ -74,7 +74,7 @@ def pretraining_overlap(model: EvaluatedModel, data: Task | CorpusSplit) -> Pret
 
 
 def with_overlap(result: Result, seen: PretrainingOverlap | None) -> Result:
-    """A result that says how many of its test images were pretrained on, whatever it said of that before.
+    """A result with the number of its test images that were pretrained on, in place of an earlier one.
 
     Args:
         result: The result.
@@ -83,13 +83,13 @@ def with_overlap(result: Result, seen: PretrainingOverlap | None) -> Result:
     warnings = [each for each in result.warnings if not _ABOUT.search(each)]
     counts = {name: count for name, count in result.counts.items() if name != PRETRAINED_ON}
     if seen is not None:
-        warnings = [*seen.said(), *warnings]
+        warnings = [*seen.warnings(), *warnings]
         counts |= {} if seen.count is None else {PRETRAINED_ON: seen.count}
     return replace(result, warnings=warnings, counts=counts)
 
 
 def is_about_held_out(warning: str) -> bool:
-    """Whether a sentence of a result says that it is not a held-out one, or that this was not checked."""
+    """Whether a warning is that the result is not a held-out one, or that this was not checked."""
     return _ABOUT.search(warning) is not None or warning.endswith("not a held-out result")
 
 
@@ -103,9 +103,9 @@ def _hashes_of(data: Task | CorpusSplit, known: KnownImages) -> Sequence[str]:
         return []
     # Decoding every test image takes as long as looking at it: it is done once.
     key = key_of("hashes of pictures", known.shorter_side, list(part.hashes))
-    kept = (load_baseline(key) or {}).get("hashes")
-    if isinstance(kept, list) and len(kept) == len(part):
-        return [str(each) for each in kept]
-    found = known.hashes_of(list(part.images))
+    cached = (load_baseline(key) or {}).get("hashes")
+    if isinstance(cached, list) and len(cached) == len(part):
+        return [str(each) for each in cached]
+    found = known.hashes_of(part.images)
     store_baseline(key, {"hashes": [each[:16] for each in found], "task": data.name})
     return found

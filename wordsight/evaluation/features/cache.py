@@ -88,8 +88,8 @@ def load_outcomes(key: str) -> dict[str, Outcomes] | None:
         return None
 
 
-def store_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> None:
-    """Cache outcomes of each test image, by name; ``said`` is for a person who opens the file."""
+def store_outcomes(key: str, outcomes: Mapping[str, Outcomes], **notes: str) -> None:
+    """Cache outcomes of each test image, by name; ``notes`` are for a person who opens the file."""
     try:
         for number, each in enumerate(outcomes.values()):
             write_outcomes(_outcomes_file(key, number), each)
@@ -97,7 +97,7 @@ def store_outcomes(key: str, outcomes: Mapping[str, Outcomes], **said: str) -> N
         return
     # Last, as it says that the others are there.
     store_baseline(
-        key, {"outcomes": list(outcomes), "values": {name: each.value for name, each in outcomes.items()}} | said
+        key, {"outcomes": list(outcomes), "values": {name: each.value for name, each in outcomes.items()}} | notes
     )
 
 

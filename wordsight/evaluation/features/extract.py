@@ -45,7 +45,7 @@ def view_batches(
         images: Encoded images. Files and bytes from anywhere are checked and turned upright; memory views come from a
             corpus, where this has been done.
         size: Side of the view in pixels.
-        crop_share: Side of the centre square that is looked at, as a share of the shorter side.
+        crop_share: Side of the centre crop, as a share of the shorter side.
         framing: How an image that is not square becomes one: its centre square, or the whole of it.
         batch: Images in a batch.
         where: What to call an image that has no file name, in an error.
@@ -80,7 +80,7 @@ def as_encoded(image: EncodedImage, name: str) -> Encoded:
 
 @dataclass(frozen=True)
 class UncheckedImage:
-    """A file, or the bytes of one, that nobody has looked at: it is checked while it is decoded, once.
+    """An image file, or its bytes, from outside a corpus: it is checked while it is decoded, once.
 
     Args:
         image: The image.
@@ -137,7 +137,7 @@ def pooled_layers(
         size: Side of the view in pixels.
         layers: Some of the backbone's layers; none for the last.
         pool: The grid is average-pooled to ``pool`` x ``pool`` cells, where it has as many, which are laid end to end.
-        crop_share: Side of the centre square that is looked at, as a share of the shorter side.
+        crop_share: Side of the centre crop, as a share of the shorter side.
         device: Where to compute; the CPU by default.
         what: What the progress bar says.
 

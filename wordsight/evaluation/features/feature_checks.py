@@ -13,7 +13,7 @@ _FLAT = 1e-6
 
 
 def check_features(features: NDArray[np.float32], what: str, where: str = "") -> list[str]:
-    """Refuse features that hold no information, and count those that are constant.
+    """Refuse features without information, and count those that are constant.
 
     Args:
         features: Training features ``[n, C]``.

@@ -19,7 +19,7 @@ from wordsight.evaluation.features.feature_checks import check_features
 
 
 class FeatureReader(Protocol):
-    """A matrix whose rows are read when they are asked for."""
+    """A matrix whose rows are read when they are indexed."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,12 +108,12 @@ def every_row(features: Features, device: torch.device | None = None, block: int
 
 
 def check(features: Features, what: str, block: int = 4096, where: str = "") -> list[str]:
-    """Refuse features that are no finite numbers or all constant, a block of rows at a time.
+    """Refuse features that are not finite, or all constant, a block of rows at a time.
 
     Args:
         features: ``[N, D]``.
         what: Whose they are, for messages.
-        block: Rows looked at together.
+        block: Rows read together.
         where: Where they come from, for errors; "" for the same as `what`.
 
     Returns:

@@ -35,7 +35,7 @@ class FeatureSettings:
             those that the network has are probed, each with a result of its own. None for the last.
         pool: Cells a side that the grid is average-pooled to, where it has as many; they are laid end to end.
         image_size: Side of the view in pixels; 0 for the side that the network was trained with.
-        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        crop_share: Side of the centre crop, as a share of the image's shorter side.
         normalise: ``l2``: every image's features have length one. ``standardise``: zero mean and unit spread over the
             training images. ``none``.
     """

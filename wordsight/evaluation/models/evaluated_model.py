@@ -25,7 +25,7 @@ class LearnedConcepts:
     Args:
         concepts: The concept set.
         train_K: How many training examples have each concept, or the sum of its probabilities over them; None where the
-            corpus that it was trained on is not at hand.
+            corpus that it was trained on is not available.
     """
 
     concepts: ConceptSet

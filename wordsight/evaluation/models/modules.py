@@ -26,14 +26,14 @@ def evaluated_module(
 
     Args:
         module: Normalised images ``[B, 3, H, W]`` to a grid ``[B, C, H', W']`` or to vectors ``[B, C]``. A
-            :class:`~wordsight.vision.backbone.Backbone` is shown its images as its ``preprocessing`` says.
+            :class:`~wordsight.vision.backbone.Backbone` gets its images as its ``preprocessing`` describes.
         device: Where to compute.
         image_size: Side of the view in pixels; 0 for that of a backbone, or 224.
         out: Where results are written.
-        framing: How an image that is not square becomes one; None for what a backbone says, else the centre square.
+        framing: How an image that is not square becomes one; None for a backbone's own, else the centre square.
 
     Raises:
-        InputError: When the module gives something else, or the device is not at hand.
+        InputError: When the module gives something else, or there is no such device.
     """
     side = image_size or (module.preprocessing.side if isinstance(module, Backbone) else USUAL_SIDE)
     backbone = as_backbone(module, side)
@@ -81,7 +81,7 @@ def _initialised(module: nn.Module) -> nn.Module:
             if callable(reset):
                 reset()
         # What no layer resets (position embeddings, class tokens) is drawn as transformers draw it.
-        for kept, new in zip(module.parameters(), random_init.parameters(), strict=True):
-            if new.requires_grad and torch.equal(kept, new) and new.detach().unique().numel() > 1:
+        for trained, new in zip(module.parameters(), random_init.parameters(), strict=True):
+            if new.requires_grad and torch.equal(trained, new) and new.detach().unique().numel() > 1:
                 torch.nn.init.normal_(new, std=0.02)
     return random_init.eval()

@@ -42,7 +42,7 @@ def evaluated_network(
             written with a file, else ImageNet's.
 
     Raises:
-        InputError: When there is no such network or file, or the device is not at hand.
+        InputError: When there is no such network or file, or there is no such device.
     """
     named = NetworkSpec.parse(spec)
     name, weights = f"{named.library}:{named.name}", named.weights

@@ -1,4 +1,4 @@
-"""Weights that are no finite numbers: refused."""
+"""Refuses networks whose weights are not finite."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from wordsight.errors import InputError
 
 
 def check_weights(network: nn.Module, name: str) -> None:
-    """Refuse a network whose weights are no numbers, whatever is to be asked of it.
+    """Refuse a network whose weights are not finite, whatever the protocol.
 
     Args:
-        network: The network: its parameters and running statistics are looked at.
+        network: The network: its parameters and running statistics are checked.
         name: What it is called.
 
     Raises:

@@ -73,7 +73,7 @@ def predict_masked_words(
         model: Its objective predicts.
         data: Images and masked captions.
         rows: Which masked captions to predict for, ascending.
-        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        crop_share: Side of the centre crop, as a share of the image's shorter side.
         wrong_images: Show another image of the split with each caption, to see what the caption alone gives away.
 
     Raises:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wordsight.evaluation.predictions.tag_scores import ConceptValues, TagScores
 
-# Images whose probabilities are looked at together.
+# Images whose probabilities are in memory together.
 _TOGETHER = 1024
 
 

@@ -27,7 +27,7 @@ from wordsight.objectives.tag_heads import TagHeads
 from wordsight.progress import progress_bar
 from wordsight.vision.inference import ready
 
-# Scores that are held at once: 64 MB of float32.
+# Scores that are in memory at once: 64 MB of float32.
 BLOCK = 1 << 24
 
 
@@ -90,23 +90,23 @@ def hidden_features(
         images: Encoded images.
         size: Side of the view in pixels.
         device: Where to compute.
-        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        crop_share: Side of the centre crop, as a share of the image's shorter side.
         what: What the progress bar says.
 
     Returns:
         float32 ``[N, D]`` of every head, by the name of its concept set, on the device.
     """
     named = heads.named
-    kept: dict[str, list[Tensor]] = {name: [] for name in named}
+    parts: dict[str, list[Tensor]] = {name: [] for name in named}
     with ready(objective, device), torch.inference_mode(), progress_bar() as bar:
         progress = bar.add_task(what, total=len(images), note="")
         for views in view_batches(images, size, crop_share, objective.backbone.preprocessing.framing):
             with autocast(device):
                 grid_BCHW = objective.backbone(objective.backbone.prepare(views.to(device)))
             for name, head in named.items():
-                kept[name].append(head.hidden(grid_BCHW.float()))
+                parts[name].append(head.hidden(grid_BCHW.float()))
             bar.advance(progress, len(views))
-    return {name: torch.cat(parts) for name, parts in kept.items()}
+    return {name: torch.cat(of_head) for name, of_head in parts.items()}
 
 
 def tag_scores(
@@ -119,7 +119,7 @@ def tag_scores(
         heads: The heads.
         corpus: Where the images are.
         examples: Which of them.
-        crop_share: Side of the centre square that is looked at, as a share of the image's shorter side.
+        crop_share: Side of the centre crop, as a share of the image's shorter side.
 
     Returns:
         The scores of every head, by the name of its concept set.

@@ -67,7 +67,7 @@ def cross_fit_folds(data: CaptionedSplit, rows: NDArray[np.int64]) -> NDArray[np
 
 def ranked_words(data: CaptionedSplit) -> NDArray[np.int64]:
     """Vocabulary ids of the masked words of the training captions, the most frequent first."""
-    assert data.train is not None, "ranks are asked for where there are captions to learn from"
+    assert data.train is not None, "words are ranked where there are captions to learn from"
     words, counts = np.unique(data.train.target_M, return_counts=True)
     return words[np.argsort(-counts, kind="stable")].astype(np.int64)
 
@@ -89,7 +89,7 @@ def text_only_predictions(
         Vocabulary ids, likeliest first ``[rows, 5]``: under ``text only``, and under ``language model alone`` where it
         has a classifier of its own. Nothing where no other image is left to learn from.
     """
-    assert data.train is not None, "baselines are asked for where there are captions to learn from"
+    assert data.train is not None, "baselines are made where there are captions to learn from"
     settings = TextBaselineSettings()
     folds = cross_fit_folds(data, rows)
     key = hashlib.sha256(
@@ -115,7 +115,7 @@ def _predict(
     folds: NDArray[np.int64],
     settings: TextBaselineSettings,
 ) -> dict[str, NDArray[np.int64]]:
-    assert data.train is not None, "baselines are asked for where there are captions to learn from"
+    assert data.train is not None, "baselines are made where there are captions to learn from"
     features_MD = masked_features(data.masked, language, rows)
     found: dict[str, NDArray[np.int64]] = {}
     guesses = np.full((len(rows), 5), -1, dtype=np.int64)
@@ -139,7 +139,7 @@ def _predict(
 def _read(file: Path) -> dict[str, NDArray[np.int64]] | None:
     """Cached predictions; None where there are none, or a damaged file that is made again."""
     try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
-            return {name: kept[name] for name in kept.files}
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as cached:
+            return {name: cached[name] for name in cached.files}
     except (OSError, *DAMAGED):
         return None

@@ -49,8 +49,8 @@ def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path 
         spec: ``folder:DIR``, ``voc:DIR``, ``table:FILE``, ``multilabel:FILE``, ``coco-labels:FILE``,
             ``torchvision:NAME`` or ``corpus:FOLDER``; for a corpus its folder alone will do.
         name: What to file its results under, where the folder's name won't do.
-        flags: What the layout needs to be told besides: the fields of its class in ``TASKS`` (for tables ``image``,
-            ``label``, ``images``, ``separator``; for torchvision ``root``, ``download``; ...). None is not said.
+        flags: Options of the layout: the fields of its class in ``TASKS`` (for tables ``image``,
+            ``label``, ``images``, ``separator``; for torchvision ``root``, ``download``; ...). None is unset.
 
     Raises:
         InputError: When there is no such layout, it has no such flag, or the labelled images can't be used.
@@ -80,14 +80,14 @@ def _source(spec: str, flags: Mapping[str, str | Path | bool | None]) -> TaskSou
     if kind not in TASKS or not place:
         raise _no_such_task(spec, kind, bool(colon))
     source_type = TASKS[kind]
-    said = {flag: value for flag, value in flags.items() if value is not None}
+    given = {flag: value for flag, value in flags.items() if value is not None}
     known = {each.name for each in fields(source_type)} - {"path"}
-    for flag in said:
+    for flag in given:
         if flag not in known:
             expected = f"one of: {listed('--' + each for each in sorted(known))}" if known else "no flags"
             raise InputError(f"{kind} tasks have no --{flag}", where=f"--task {spec}", expected=expected)
     hints = get_type_hints(source_type)
-    read = {flag: Path(str(value)) if hints[flag] == Path | None else value for flag, value in said.items()}
+    read = {flag: Path(str(value)) if hints[flag] == Path | None else value for flag, value in given.items()}
     source: TaskSource = source_type(Path(place), **read)
     return source
 
@@ -105,5 +105,5 @@ def _no_such_task(spec: str, kind: str, has_kind: bool) -> InputError:
 
 def _as_folder_name(name: str) -> str:
     """A name that is one folder's name on any system."""
-    kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-")
-    return kept or "task"
+    allowed = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-")
+    return allowed or "task"

@@ -14,11 +14,11 @@ from wordsight.language.features import MaskedCaptions
 
 @dataclass(frozen=True)
 class CorpusSplit:
-    """Examples of a corpus that the heads are asked about: what tasks are to probes.
+    """Examples of a corpus that the heads are evaluated on: what tasks are to probes.
 
     Args:
         corpus: The corpus.
-        split: The split that is asked about.
+        split: The split that is evaluated.
     """
 
     corpus: Corpus
@@ -31,14 +31,14 @@ class CorpusSplit:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what is asked about."""
+        """Hash of the corpus and the split."""
         return hashlib.sha256(f"{self.corpus.fingerprint} {self.split}".encode()).hexdigest()[:16]
 
     def shares_with(self, split: str) -> bool:
         """Whether another split of the corpus, or several, have examples of this one.
 
         Args:
-            split: As a person asks for it: "train" is every split of training data.
+            split: As a person writes it: "train" is every split of training data.
         """
         if split == self.split or not self.corpus.splits:
             return split == self.split
@@ -55,11 +55,11 @@ class CorpusSplit:
 
 @dataclass(frozen=True)
 class CaptionedSplit(CorpusSplit):
-    """A split with its captions masked, for questions about masked words.
+    """A split with its captions masked, for protocols about masked words.
 
     Args:
         corpus: The corpus.
-        split: The split that is asked about.
+        split: The split that is evaluated.
         masked: The masked captions of that split.
         concepts: Name of each concept, by its number.
         train: The masked captions that baselines learn from; None where there are none, and so no baselines.

@@ -17,7 +17,7 @@ from wordsight.corpus.lines import ending_of, read_lines, read_text
 from wordsight.corpus.tabular import Row, TableFile
 from wordsight.errors import InputError
 
-# Files beside a task's images that may say what its classes are called, and the columns that would hold it.
+# Files beside a task's images that may name its classes, and the columns that would hold the names.
 _BESIDE = ("names.csv", "classes.csv", "class_names.csv", "labels.csv")
 _CLASSES = ("class", "label", "wnid", "class_id", "id")
 _NAMES = ("name", "names", "class_name", "classname", "title", "text")
@@ -118,11 +118,11 @@ def as_words(name: str) -> str:
 def read_lines_of(
     file: Path, class_names: Sequence[str], columns: Sequence[str], *, whole: bool = False, named: bool = False
 ) -> dict[str, tuple[str, ...]]:
-    """What a table says of classes: by class, all different cells of one column.
+    """Names or descriptions of classes in a table: by class, all different cells of one column.
 
     The column of classes is the one that holds the most of them. The other is the first of ``columns`` that there is,
     or the only other one. A table of two columns without a first line of names will do, as will a JSON object, or text
-    with a class and what is said of it a line.
+    with a class and its text a line.
 
     Args:
         file: A CSV, TSV, JSONL or Parquet table; a JSON object of classes with a text or a list of texts, or of numbers
@@ -156,7 +156,7 @@ def read_lines_of(
 
 
 def _of_text(file: Path, wanted: frozenset[str]) -> list[tuple[str, str]]:
-    """Lines of a class, and after a tab, a comma or a blank what is said of it."""
+    """Lines of a class, and after a tab, a comma or a blank its text."""
     pairs = []
     for line in read_lines(file, what="names of classes"):
         parts = (line.strip().split(between, 1) for between in ("\t", ",", None))

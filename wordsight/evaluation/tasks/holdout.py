@@ -1,4 +1,4 @@
-"""Which examples are kept aside: fixed by the content of the images, so that names and order of files don't matter."""
+"""Which examples are held out: fixed by the content of the images, so that names and order of files don't matter."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def held_out(hashes: Sequence[str], strata: NDArray[np.int64], share: float, pur
         hashes: Hash of each example's image, ``[n]``.
         strata: The stratum of each example (its class), ``[n]``.
         share: How much of each stratum is chosen, to within one image; what rounding leaves over, never more than half
-            an image, passes to the next stratum, so that many small ones keep the share of the whole. A stratum always
-            keeps at least one image.
+            an image, passes to the next stratum, so that many small ones keep the share of the whole. Of a stratum at
+            least one image always stays.
         purpose: What the choice is for; choices for different purposes are independent.
 
     Returns:
-        True for the examples that are kept aside.
+        True for the examples that are held out.
     """
     keys = [hashlib.blake2b(f"{purpose}:{each}".encode(), digest_size=8).hexdigest() for each in hashes]
     stratum_of: dict[str, int] = {}
@@ -92,7 +92,7 @@ def dealt_in_order(labels: NDArray[Any], folds: int) -> NDArray[np.bool_]:
     It is what VISSL's and VirTex's ``cross_val_score`` does for each class. Copies of one image may lie in two folds.
 
     Args:
-        labels: The label of each example, or whether a class holds, ``[n]``.
+        labels: The label of each example, or whether it has a class, ``[n]``.
         folds: How many.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The two parts of a task: what a classifier learns from and what it is tested on, and the rule behind them."""
+"""The two splits of a task: what a classifier learns from and what it is tested on, and the rule behind them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def assign_splits(
 
 def _check_splits(where: str, splits: NDArray[np.str_], parts: NDArray[np.str_], used: NDArray[np.bool_]) -> None:
     """Refuse splits that say what is to be tested on and can't be followed: another split in their place would give
-    another number than the one that was asked for."""
+    another number than the one that was meant."""
     named = sorted(set(splits[used]) - {""})
     for split in sorted(set(splits[~used]) - set(named)):
         if not part_of(split):

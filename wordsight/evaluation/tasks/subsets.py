@@ -32,7 +32,7 @@ def draw_shots(hashes: Sequence[str], targets: NDArray[Any], classes: int, shots
     """So many images of each class; the draw of fewer with the same seed is among them.
 
     With several labels an image: so many that have the label, and more where images of other classes have it too. A
-    class that all of them have gets so many images without it as well, as it can't be told apart otherwise.
+    class that all of them have gets so many images without it as well, as nothing could be learned about it otherwise.
 
     Args:
         hashes: Hash of each training image.

@@ -1,4 +1,4 @@
-"""The task: labelled images in two parts, what to learn a classifier from and what to test it on."""
+"""The task: labelled images in two splits, to learn a classifier from and to test it on."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ FEW_WITH_SEVERAL = 0.05
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """What a source of labelled images holds, one entry an image.
+    """The labelled images of a source, one entry an image.
 
     Args:
         where: What a person calls the source in an error: its folder or file.
         ids: What to name the images by.
         images: The encoded images.
-        labels: The classes that hold.
+        labels: The classes of each image.
         ignored: The classes that are not to be counted either way.
         splits: The split of each image, "" where it has none.
         class_names: Every class that the source declares; empty to take those of the images.
-        multilabel: Whether several labels may hold at once; None to tell from the labels.
+        multilabel: Whether an image may have several labels; None to infer it from the labels.
         hashes: Hash of each image; None to compute them from the encoded images.
         rejected: Rows that could not be made an example.
-        stored: How the images are stored, where that is not told by their hashes; "" where the hashes are of what is
-            looked at.
+        stored: How the images are stored, where their hashes don't identify that; "" where the hashes are of the
+            encoded images themselves.
         packed_side: Shorter side, in pixels, of the images of a corpus, whose hashes are of pixels; 0 for others.
         undecoded: What lies there as images that nothing installed reads, and how to read it; "" where nothing does.
     """
@@ -72,8 +72,8 @@ class TaskSplit:
         ids: What to name the images by.
         images: The encoded images.
         hashes: Hash of each image.
-        targets: The class of each image, int64 ``[n]``; with several labels int8 ``[n, K]``: 1 where the class holds, 0
-            where not, -1 where it is ignored.
+        targets: The class of each image, int64 ``[n]``; with several labels int8 ``[n, K]``: 1 where the image has the
+            class, 0 where not, -1 where it is ignored.
         stored: As in :class:`LabelledImages`.
         packed_side: As in :class:`LabelledImages`.
         validation: Which of them the source itself sets aside to choose settings by, ``[n]``; None where it doesn't.
@@ -93,13 +93,13 @@ class TaskSplit:
 
 @dataclass(frozen=True)
 class Task:
-    """A labelled corpus, and what is asked of it.
+    """Labelled images, split into training and test.
 
     Args:
         name: What results are filed under.
         spec: What a person wrote to get it.
         class_names: The K classes.
-        multilabel: Whether several labels may hold at once.
+        multilabel: Whether an image may have several labels.
         train: What a classifier is learned from.
         test: What it is tested on.
         split_rule: How the two parts came about.
@@ -235,7 +235,9 @@ def _hashes(source: LabelledImages) -> list[str]:
     return list(track(ordered_map(digest, rows, workers=readers()), "reading images", total=len(rows)))
 
 
-def _notes(source: LabelledImages, used: NDArray[np.bool_], kept: NDArray[np.bool_], multilabel: bool) -> list[str]:
+def _notes(
+    source: LabelledImages, used: NDArray[np.bool_], in_splits: NDArray[np.bool_], multilabel: bool
+) -> list[str]:
     notes = []
     if source.rejected:
         notes.append(_left_out(source.rejected))
@@ -254,9 +256,9 @@ def _notes(source: LabelledImages, used: NDArray[np.bool_], kept: NDArray[np.boo
         whose = f" ({listed(f'{count:,} of {split}' for split, count in sorted(of.items()))})" if of else ""
         notes.append(f"{without}{whose} {_were(sum(empty))} left out")
     elif any(empty) and source.multilabel is None:
-        # A cell of labels that is empty; where each class has a column, that says itself what does not hold.
+        # A cell of labels that is empty; where each class has a column, a zero says that the image lacks it.
         notes.append(f"{without}: of none of the classes")
-    unsplit = int((used & ~kept).sum())
+    unsplit = int((used & ~in_splits).sum())
     if unsplit:
         be = "is" if unsplit == 1 else "are"
         notes.append(f"{counted(unsplit, 'image')} {be} in neither part's split and {_were(unsplit)} left out")

@@ -1,4 +1,4 @@
-"""Tasks whose number would be worth nothing: refused before anything is computed, or told beside the number."""
+"""Refuses tasks whose number would be meaningless, before anything is computed; smaller defects become warnings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_overlap(task: Task) -> None:
 
 
 def check_task(task: Task) -> list[str]:
-    """Refuse a task whose number would be worth nothing, before anything is computed.
+    """Refuse a task whose number would be meaningless, before anything is computed.
 
     Returns:
         A sentence for each thing that a reader should know.
@@ -94,7 +94,7 @@ def check_counts(task: Task) -> list[str]:
 
 
 def _check_negatives(task: Task, learned: NDArray[np.bool_], tested: NDArray[np.bool_]) -> list[str]:
-    """Name classes that every image has, on one of the sides: nothing tells them from others, and no order is wrong."""
+    """Name classes that all images of a split have: they can't be learned, or every ranking of them is right."""
     without_learned, without_tested = ((part.targets == 0).any(0) for part in (task.train, task.test))
     names = np.array(task.class_names, dtype=object)
     if not (learned & tested & without_learned & without_tested).any():

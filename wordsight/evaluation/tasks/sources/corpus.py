@@ -28,7 +28,7 @@ class CorpusTask:
         return self.path.resolve().name
 
     def read(self) -> LabelledImages:
-        """The labelled images, which stay where they lie until they are looked at."""
+        """The labelled images, which are read when they are used."""
         corpus = Corpus.open(self.path)
         rows = range(len(corpus))
         labels = [tuple(corpus.labels(i)) for i in rows]

@@ -1,4 +1,4 @@
-"""``multilabel:FILE``: a table with a column of image files and a column for each class, 1 where it holds."""
+"""``multilabel:FILE``: a table with a column of image files and a column for each class, 1 where the image has it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOLDS = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0, "-1": -1, "
 
 @dataclass(frozen=True)
 class MultilabelTask:
-    """A CSV, TSV, JSONL or Parquet table with a column for each class: 1 it holds, 0 not, -1 or empty to be ignored.
+    """A CSV, TSV, JSONL or Parquet table with a column for each class: 1 has it, 0 has not, -1 or empty to be ignored.
 
     Args:
         path: The table; or a folder with a table ``multilabels.csv`` (.tsv, ...) in it. A column ``split`` says which

@@ -1,4 +1,4 @@
-"""What is asked of a task's table before it is read, and its errors in words that a task's flags can follow."""
+"""Checks of a task's table before it is read, and its errors in words that a task's flags can follow."""
 
 from __future__ import annotations
 

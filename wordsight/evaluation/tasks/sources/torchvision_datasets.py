@@ -1,7 +1,7 @@
 """``torchvision:NAME``: the classification sets that torchvision reads, each with the splits that it comes in.
 
-What torchvision loads by pickle (CIFAR) it first holds against the published file's MD5 sum. Files that it would fetch
-are fetched only when that is asked for.
+What torchvision loads by pickle (CIFAR) it first checks by the published file's MD5 sum. Files that it would fetch
+are fetched only with ``--download true``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Splits:
     """How torchvision names the splits of a dataset.
 
     Args:
-        arguments: What to ask it for each of ours; "" is a set without splits, a fixed fifth of which is the test.
+        arguments: Its arguments for each of our splits; "" is a set without splits, a fixed fifth of which is the test.
         fetched: Whether torchvision can fetch it.
     """
 
@@ -117,17 +117,17 @@ class TorchvisionTask:
             places += [place for _, place in images]
             labels += [(names[number],) if number >= 0 else () for number in numbers]
             splits += [split] * len(images)
-        held = DatasetImages(places)
+        dataset_images = DatasetImages(places)
         return LabelledImages(
             where=str(self.root),
             ids=ids,
-            images=held,
+            images=dataset_images,
             labels=labels,
             ignored=[()] * len(ids),
             splits=splits,
             class_names=names,
             multilabel=False,
-            hashes=None if held.files else held.hashes(),
+            hashes=None if dataset_images.files else dataset_images.hashes(),
         )
 
     def _open(self, arguments: Mapping[str, Any]) -> Any:

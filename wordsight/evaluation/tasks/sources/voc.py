@@ -61,10 +61,10 @@ def _labelled_splits(found: LabelledImages) -> LabelledImages:
     rows_of: dict[str, list[int]] = {}
     for row, split in enumerate(found.splits):
         rows_of.setdefault(split, []).append(row)
-    told = [rows for rows in rows_of.values() if any(found.labels[row] or found.ignored[row] for row in rows)]
-    if not told or len(told) == len(rows_of):
+    labelled = [rows for rows in rows_of.values() if any(found.labels[row] or found.ignored[row] for row in rows)]
+    if not labelled or len(labelled) == len(rows_of):
         return found
-    rows = sorted(row for each in told for row in each)
+    rows = sorted(row for each in labelled for row in each)
     return replace(
         found,
         ids=[found.ids[row] for row in rows],

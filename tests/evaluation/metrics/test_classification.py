@@ -109,6 +109,9 @@ def test_words_of_one_image_that_go_together_count_as_one_trial() -> None:
     images = np.repeat(np.arange(100), 4)
     assert clustered_error(right, images) == pytest.approx(standard_error(50, 100))
     assert clustered_error(right, np.arange(400)) == pytest.approx(standard_error(50, 400))
+    # A question without an answer counts for nothing.
+    gaps = np.append(right.astype(np.float64), np.nan)
+    assert clustered_error(gaps, np.append(images, 7)) == clustered_error(right, images)
 
 
 # Positives at ranks 1, 3 and 6 of 6. Recall 1/3, 1/3, 2/3, 2/3, 2/3, 1; precision 1, 1/2, 2/3, 1/2, 2/5, 1/2.

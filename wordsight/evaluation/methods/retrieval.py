@@ -48,6 +48,7 @@ from wordsight.evaluation.image_text.text_sides import (
 )
 from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.bootstrap import clustered_interval
+from wordsight.evaluation.metrics.classification import clustered_error
 from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.row_samples import sample_rows
@@ -271,17 +272,10 @@ def _in_direction(
         baselines=baselines,
         own_baselines=[name for name in others if name not in ("chance", "random weights")],
         more={name: value for name, value in metrics.items() if name != main},
-        standard_error=_clustered_error(outcome, cluster),
+        standard_error=clustered_error(outcome, cluster),
         interval=clustered_interval(outcome[known], cluster[known]),
         outcomes=Outcomes(pairs.hashes, correct=further.pop(main), further=further),
     )
-
-
-def _clustered_error(outcome_n: NDArray[np.float64], cluster_n: NDArray[np.int64]) -> float:
-    """Standard error of a mean of outcomes that come in clusters (the captions of an image), in points."""
-    known = ~np.isnan(outcome_n)
-    totals = np.bincount(cluster_n[known], weights=outcome_n[known] - outcome_n[known].mean())
-    return 100 * float(np.sqrt((totals**2).sum())) / int(known.sum())
 
 
 def _frame(

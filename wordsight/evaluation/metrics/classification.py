@@ -341,14 +341,15 @@ def standard_error(percent: float, count: int) -> float:
     return 100 * math.sqrt(share * (1 - share) / count)
 
 
-def clustered_error(right: NDArray[np.bool_], clusters: NDArray[np.int64]) -> float:
-    """Standard error of a share of trials that come in clusters (words of one image), in points.
+def clustered_error(right: NDArray[np.bool_] | NDArray[np.float64], clusters: NDArray[np.int64]) -> float:
+    """Standard error of a mean of outcomes that come in clusters (words or captions of one image), in points.
 
     Args:
-        right: Outcome of each trial ``[n]``.
+        right: Outcome of each trial, from 0 to 1 ``[n]``; NaN where there is none.
         clusters: The cluster of each trial ``[n]``.
     """
-    _, cluster = np.unique(clusters, return_inverse=True)
+    known = ~np.isnan(right)
+    right, (_, cluster) = right[known], np.unique(clusters[known], return_inverse=True)
     totals = np.bincount(cluster, weights=right - right.mean())
     return 100 * math.sqrt(float((totals**2).sum())) / len(right)
 

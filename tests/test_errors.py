@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from wordsight.errors import InputError, listed, unknown
+import pickle
+from pathlib import Path
+
+import pytest
+
+from wordsight.errors import InputError, listed, setting, settings_as_flags, unknown
 
 
 def test_a_message_names_a_dozen_keys_at_most() -> None:
@@ -33,3 +38,77 @@ def test_the_nearest_name_is_suggested_wherever_it_stands() -> None:
     assert "did you mean 'caption'?" in line
     assert "column 11, ... (101 in all)" in line
     assert "column 12," not in line
+
+
+def both(error: InputError) -> tuple[str, str]:
+    """The message as a person in Python and one at the command line read it."""
+    with settings_as_flags():
+        at_the_command_line = str(error)
+    return str(error), at_the_command_line
+
+
+def test_a_setting_is_named_as_whoever_reads_it_writes_it() -> None:
+    error = InputError("no word is left", mend=f"lower {setting('min_count')}, or give {setting('max_share', 0.5)}")
+    assert both(error) == (
+        "no word is left; lower `min_count`, or give max_share=0.5",
+        "no word is left; lower --min-count, or give --max-share 0.5",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "argument", "flag"),
+    [
+        (True, "a=True", "--a true"),
+        (12, "a=12", "--a 12"),
+        (1e-05, "a=1e-05", "--a 1e-05"),
+        ("", "a=''", "--a ''"),
+        ("two words", "a='two words'", "--a 'two words'"),
+        (Path("runs/a b"), "a='runs/a b'", "--a 'runs/a b'"),
+    ],
+)
+def test_a_value_is_written_as_it_can_be_given(value: object, argument: str, flag: str) -> None:
+    assert both(InputError(f"give {setting('a', value)}")) == (f"give {argument}", f"give {flag}")
+
+
+def test_the_setting_at_fault_stands_first_unless_the_message_names_it() -> None:
+    error = InputError("no CUDA device found", setting="optimizer.clip_norm")
+    assert error.setting == "optimizer.clip_norm"
+    assert both(error) == (
+        "optimizer.clip_norm: no CUDA device found",
+        "--optimizer.clip-norm: no CUDA device found",
+    )
+    said_already = InputError(f"{setting('batch_size')} is 0", setting="batch_size")
+    assert both(said_already) == ("batch_size is 0", "--batch-size is 0")
+
+
+def test_a_file_has_its_own_names_for_settings() -> None:
+    error = InputError(f"{setting('batch_size')} is 0", where="a.yaml", setting="batch_size")
+    assert both(error) == ("a.yaml: batch_size is 0",) * 2
+
+
+def test_settings_within_another_take_its_name_and_others_keep_theirs() -> None:
+    mend = (f"give {setting('size', 8)} or less", f"another {setting('corpus')}", f"raise {setting('size_limit')}")
+    error = InputError("too many", setting="size", mend=mend).within("concepts.en", {"size", "stop"})
+    assert error.setting == "concepts.en.size"
+    assert both(error) == (
+        "concepts.en.size: too many; give concepts.en.size=8 or less, or another `corpus`, or raise `size_limit`",
+        "--concepts.en.size: too many; give --concepts.en.size 8 or less, or another --corpus, or raise --size-limit",
+    )
+
+
+def test_ways_out_by_settings_that_are_not_there_can_be_left_out() -> None:
+    error = InputError("is not UTF-8", where="a.csv", mend=("save it as UTF-8", f"give its {setting('encoding')}"))
+    assert str(error.without(["encoding"])) == "a.csv: is not UTF-8; save it as UTF-8"
+    assert str(error.without(["quotes"])) == str(error)
+    valued = InputError("a quote is open", mend=("close it", f"give {setting('quotes', False)}"))
+    assert str(valued.without(["encoding", "quotes"])) == "a quote is open; close it"
+
+
+def test_an_error_comes_whole_out_of_another_process() -> None:
+    error = InputError("w", where=Path("a"), expected="e", mend=("m", f"n {setting('x', 1)}"), setting="s")
+    assert both(pickle.loads(pickle.dumps(error))) == both(error)
+
+
+def test_no_mark_of_a_setting_is_left_in_a_message_that_was_cut() -> None:
+    line = str(InputError("x" * 223 + setting("a", 1) + "y" * 400))
+    assert line.isprintable()

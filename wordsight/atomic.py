@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.disk import clear_disk_errors
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.locks import HOST, let_go, take
 
 # Names may have 255 bytes, and the folder beside a target has more to say than the target.
@@ -145,7 +145,7 @@ def _named(target: Path, beside: Path) -> Iterator[None]:
     except InputError as error:
         if error.where is not None and Path(error.where).is_relative_to(beside):
             place = target / Path(error.where).relative_to(beside)
-            raise InputError(error.what, where=place, expected=error.expected, mend=error.mend) from error
+            raise error.but(where=place) from error
         raise
 
 
@@ -154,13 +154,17 @@ def refuse_existing(target: Path, *, overwrite: bool = False, holds: str | None 
     if not target.exists():
         return
     if not target.is_dir():
-        raise InputError("is a file", where=target, expected="a folder to make", mend="give another --out")
+        raise InputError("is a file", where=target, expected="a folder to make", mend=f"give another {setting('out')}")
     if not any(target.iterdir()):
         return
     if not overwrite:
-        raise InputError("exists already", where=target, mend="give another --out, or --overwrite true to replace it")
+        raise InputError(
+            "exists already",
+            where=target,
+            mend=f"give another {setting('out')}, or {setting('overwrite', True)} to replace it",
+        )
     if holds is not None and not (target / holds).is_file():
-        raise InputError(f"holds something else (no {holds})", where=target, mend="give another --out")
+        raise InputError(f"holds something else (no {holds})", where=target, mend=f"give another {setting('out')}")
 
 
 def remove_folder(target: Path) -> None:
@@ -199,7 +203,7 @@ def _rename_new(beside: Path, target: Path) -> None:
         beside.rename(target)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            mend = "give another --out, or --overwrite true to replace it"
+            mend = f"give another {setting('out')}, or {setting('overwrite', True)} to replace it"
             raise InputError("was made by another process in the meantime", where=target, mend=mend) from error
         raise
 

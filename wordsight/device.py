@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 # torch takes seconds to import; each function imports it.
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ def chosen_device(device: Device) -> torch.device:
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device found", where="--device cuda", mend="give --device cpu or auto")
+        raise InputError(
+            "no CUDA device found",
+            where=setting("device", "cuda"),
+            mend=f"give {setting('device', 'cpu')} or {setting('device', 'auto')}",
+        )
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +19,50 @@ _LONGEST_LIST = 400
 # What, where, what was expected, how to mend it: of each so many characters.
 _LONGEST_PART = 450
 
+# In a message a setting stands between these marks: its name, its value as a command line and as Python have it.
+_OPEN, _PART, _CLOSE = "\x0e", "\x1f", "\x0f"
+_MARKED = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+_flags = False
+
+
+@contextmanager
+def settings_as_flags() -> Iterator[None]:
+    """While open, messages name settings as the command line has them: ``--min-count 2``, not ``min_count=2``."""
+    global _flags
+    before, _flags = _flags, True
+    try:
+        yield
+    finally:
+        _flags = before
+
+
+def setting(name: str, value: Any = ...) -> str:
+    """A setting within a message, which whoever reads it sees as they write it.
+
+    Args:
+        name: Its name in Python; of one within another, ``optimizer.clip_norm``.
+        value: The value to give; by default the name alone is said.
+    """
+    if value is ...:
+        return f"{_OPEN}{name}{_CLOSE}"
+    if isinstance(value, bool):
+        written = str(value).lower()
+    else:
+        written = f"{value:g}" if isinstance(value, float) else shlex.quote(str(value))
+    return f"{_OPEN}{name}{_PART}{written}{_PART}{str(value) if isinstance(value, Path) else value!r}{_CLOSE}"
+
+
+def said(text: str) -> str:
+    """A text with its settings written as the reader writes them: flags at the command line, else arguments."""
+
+    def written(marked: re.Match[str]) -> str:
+        name, *value = marked[1].split(_PART)
+        if _flags:
+            return " ".join([f"--{name.replace('_', '-')}", *value[:1]])
+        return "=".join([name, *value[1:2]]) if value else f"`{name}`"
+
+    return _MARKED.sub(written, text).translate(dict.fromkeys(map(ord, _OPEN + _PART + _CLOSE)))
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came, as a batch system or a shutdown sends it: what is begun is tidied up as after Ctrl-C."""
@@ -26,28 +73,86 @@ class InputError(ValueError):
 
     Args:
         what: What was found to be wrong.
-        where: The file, row, flag or setting that holds it.
+        where: The file, row or folder that holds it.
         expected: What would have been right.
-        mend: What the person can do about it.
+        mend: What the person can do about it; or several things, of which one is enough.
+        setting: Name of the setting at fault, as Python has it; of one within another, ``optimizer.clip_norm``.
 
     Examples:
-        >>> raise InputError("41 is no side", where="--image-size", expected="32 or more", mend="give --image-size 64")
+        >>> raise InputError("found 41", setting="image_size", mend=f"give {setting('image_size', 64)}")
         Traceback (most recent call last):
             ...
-        wordsight.errors.InputError: --image-size: 41 is no side; expected 32 or more; give --image-size 64
+        wordsight.errors.InputError: image_size: found 41; give image_size=64
     """
 
     def __init__(
-        self, what: str, *, where: str | Path | None = None, expected: str | None = None, mend: str | None = None
+        self,
+        what: str,
+        *,
+        where: str | Path | None = None,
+        expected: str | None = None,
+        mend: str | Sequence[str] | None = None,
+        setting: str | None = None,
     ) -> None:
-        self.what, self.where, self.expected, self.mend = what, where, expected, mend
-        line = f"{_cut(where)}: {_cut(what)}" if where is not None else _cut(what)
-        if expected is not None:
-            line += f"; expected {_cut(expected)}"
-        if mend is not None:
-            line += f"; {_cut(mend)}"
+        self.what, self.where, self.expected, self.setting = what, where, expected, setting
+        self.ways = () if mend is None else (mend,) if isinstance(mend, str) else tuple(mend)
+        super().__init__(what)
+
+    @property
+    def mend(self) -> str | None:
+        """What the person can do about it."""
+        return ", or ".join(self.ways) or None
+
+    def __str__(self) -> str:
+        line = _cut(self.what)
+        if self.setting is not None:
+            # In a file a setting has its name, for whoever reads it.
+            told = setting(self.setting) if self.where is None and _flags else self.setting
+            named = setting(self.setting) in line
+            line = line.replace(setting(self.setting), told) if named else f"{told}: {line}"
+        if self.where is not None:
+            line = f"{_cut(self.where)}: {line}"
+        if self.expected is not None:
+            line += f"; expected {_cut(self.expected)}"
+        if self.mend is not None:
+            line += f"; {_cut(self.mend)}"
         # File names and cells may hold line breaks; the promise is one line.
-        super().__init__(" ".join(line.split()))
+        return " ".join(said(line).split())
+
+    def but(self, **parts: Any) -> InputError:
+        """The same error with other parts.
+
+        Args:
+            parts: Parts by their names, as the constructor takes them.
+        """
+        mine = {"where": self.where, "expected": self.expected, "mend": self.ways, "setting": self.setting}
+        return InputError(**{"what": self.what, **mine, **parts})
+
+    def within(self, above: str, names: Collection[str]) -> InputError:
+        """The same error of settings that another one holds: ``size`` of ``concepts`` is ``concepts.size``.
+
+        Args:
+            above: Name of the setting that holds them.
+            names: Their names in it; other settings keep theirs.
+        """
+
+        inner = "|".join(map(re.escape, names))
+
+        def told(text: str | Path | None) -> Any:
+            return text and re.sub(f"{_OPEN}(?=(?:{inner})[{_PART}{_CLOSE}])", f"{_OPEN}{above}.", str(text))
+
+        at_fault = f"{above}.{self.setting}" if self.setting in names else self.setting
+        parts = {"what": told(self.what), "where": told(self.where), "expected": told(self.expected)}
+        return self.but(**parts, mend=list(map(told, self.ways)), setting=at_fault)
+
+    def without(self, names: Collection[str]) -> InputError:
+        """The same error without the ways to mend it by settings that the person can't give.
+
+        Args:
+            names: Names of these settings.
+        """
+        theirs = re.compile(f"{_OPEN}(?:{'|'.join(map(re.escape, names))})[{_PART}{_CLOSE}]")
+        return self.but(mend=[way for way in self.ways if not theirs.search(way)])
 
 
 def _cut(part: object) -> str:
@@ -71,7 +176,10 @@ class SomeFailedError(InputError):
         self.done = done
         # What several of them share is said once.
         self.failures = tuple({str(failure): failure for failure in failures}.values())
-        super().__init__("; ".join(map(str, self.failures)))
+        super().__init__("several things could not be done")
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.failures))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SomeFailedError, (self.done, self.failures)
@@ -111,7 +219,13 @@ def some_done(call: Callable[[], T]) -> tuple[T, SomeFailedError | None]:
 
 
 def unknown(
-    kind: str, name: str, choices: Iterable[str], *, where: str | Path | None = None, near: int = 1
+    kind: str,
+    name: str,
+    choices: Iterable[str],
+    *,
+    where: str | Path | None = None,
+    setting: str | None = None,
+    near: int = 1,
 ) -> InputError:
     """The error for a name that is not in a list of choices, with the nearest ones suggested.
 
@@ -119,7 +233,8 @@ def unknown(
         kind: What the name should have been a name of ("objective", "layer", ...).
         name: The name that was given.
         choices: The names that exist.
-        where: The flag or file that gave the name.
+        where: The file that gave the name.
+        setting: The setting that gave it.
         near: How many are suggested at most.
 
     Examples:
@@ -131,7 +246,8 @@ def unknown(
     known = list(choices)
     alike = difflib.get_close_matches(name, known, n=near, cutoff=0.5)
     mend = f"did you mean {' or '.join(map(repr, alike))}?" if alike else None
-    return InputError(f"unknown {kind} {name!r}", where=where, expected=f"one of: {listed(known)}", mend=mend)
+    expected = f"one of: {listed(known)}"
+    return InputError(f"unknown {kind} {name!r}", where=where, expected=expected, mend=mend, setting=setting)
 
 
 def listed(names: Iterable[object]) -> str:

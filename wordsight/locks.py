@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wordsight.disk import clear_disk_errors
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 if sys.platform != "win32":
     import fcntl
@@ -113,9 +113,9 @@ def _taken(resolved: Path, out: Path) -> tuple[Path, int]:
                 raise InputError(
                     f"is being written by another wordsight ({holder or 'just started'})",
                     where=out,
-                    mend="wait until it has finished, or give another --out",
+                    mend=f"wait until it has finished, or give another {setting('out')}",
                 )
-    raise InputError("can't be locked", where=out, mend="give another --out")
+    raise InputError("can't be locked", where=out, mend=f"give another {setting('out')}")
 
 
 def _lock(descriptor: int) -> bool:

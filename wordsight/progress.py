@@ -25,6 +25,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from wordsight.errors import said
+
 T = TypeVar("T")
 # Seconds between two lines of a log.
 LINE_SECONDS = 60.0
@@ -135,7 +137,7 @@ def say(line: str) -> None:
     Args:
         line: The line.
     """
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(said(line), markup=False, soft_wrap=True)
 
 
 def progress_bar() -> Progress:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,12 @@ def range_of(hint: Any) -> Range | None:
     return next((one for one in found if one is not None), None)
 
 
-def check_ranges(settings: Any, where: str | None = None) -> None:
+def check_ranges(settings: Any, within: str = "") -> None:
     """Refuse a dataclass whose numbers are out of the ranges that their types say.
 
     Args:
         settings: A dataclass of settings.
-        where: What holds them, for the message.
+        within: Name of the setting that holds them, where one does.
 
     Raises:
         InputError: At the first number that is out of its range.
@@ -160,10 +160,10 @@ def check_ranges(settings: Any, where: str | None = None) -> None:
         ...         check_ranges(self)
     """
     for name, allowed in _ranges(type(settings)).items():
-        check_value(name, getattr(settings, name), allowed, where)
+        check_value(f"{within}.{name}" if within else name, getattr(settings, name), allowed)
 
 
-def check_argument(name: str, value: Any, hint: Any, where: str | None = None) -> None:
+def check_argument(name: str, value: Any, hint: Any) -> None:
     """Refuse an argument of a function that is out of the range that a type of this table says.
 
     Raises:
@@ -171,27 +171,35 @@ def check_argument(name: str, value: Any, hint: Any, where: str | None = None) -
 
     Examples:
         >>> check_argument("epochs", 20, AtLeastOne)
-        >>> check_argument("epochs", 0, AtLeastOne, where="--epochs")
+        >>> check_argument("epochs", 0, AtLeastOne)
         Traceback (most recent call last):
             ...
-        wordsight.errors.InputError: --epochs: epochs is 0; expected a number from 1 to 1,000,000,000
+        wordsight.errors.InputError: epochs is 0; expected a number from 1 to 1,000,000,000
     """
     if (allowed := range_of(hint)) is not None:
-        check_value(name, value, allowed, where)
+        check_value(name, value, allowed)
 
 
 def check_value(name: str, value: Any, allowed: Range, where: str | None = None) -> None:
     """Refuse a number, or any of several, that is out of a range; none at all (``None``) is not looked at.
 
+    Args:
+        name: The setting.
+        value: What it is.
+        allowed: What it may be.
+        where: The file that it stands in.
+
     Raises:
         InputError: When it is.
     """
     if isinstance(value, tuple) and not value and not allowed.empty:
-        raise InputError(f"{name} is empty", where=where, expected=f"one or more, each {allowed}")
+        raise InputError(
+            f"{setting(name)} is empty", where=where, setting=name, expected=f"one or more, each {allowed}"
+        )
     if any(not allowed.holds(one) for one in _numbers(value)):
         shown = list(value) if isinstance(value, tuple) else value
         each = "each " if isinstance(value, tuple | Mapping) else ""
-        raise InputError(f"{name} is {shown}", where=where, expected=f"{each}{allowed}")
+        raise InputError(f"{setting(name)} is {shown}", where=where, setting=name, expected=f"{each}{allowed}")
 
 
 def _numbers(value: Any) -> Iterator[float]:

@@ -115,7 +115,7 @@ def test_of_another_corpus_only_the_captions_in_the_language_count(
 
 
 def test_masked_words_of_such_a_run_are_refused_with_what_can_be_asked(run: Run, corpus: Corpus) -> None:
-    with pytest.raises(InputError, match="evaluate it with --protocol tags"):
+    with pytest.raises(InputError, match="evaluate it with protocol='tags'"):
         wordsight.evaluate(run, corpus=corpus, protocols=["tags", "masked-words"])
 
 
@@ -128,25 +128,25 @@ def test_a_dot_in_the_name_of_a_set_is_refused_before_anything_is_built(corpus: 
 @pytest.mark.parametrize(
     ("concepts", "flag"),
     [
-        ({"kind": "words", "size": 1000}, "--concepts.size"),
-        ({"en": {"kind": "words", "size": 4}, "all": {"kind": "words", "size": 1000}}, "--concepts.all.size"),
+        ({"kind": "words", "size": 1000}, "concepts.size="),
+        ({"en": {"kind": "words", "size": 4}, "all": {"kind": "words", "size": 1000}}, "concepts.all.size="),
     ],
 )
-def test_a_set_that_can_not_be_built_names_the_flag_of_the_run(
+def test_a_set_that_can_not_be_built_names_the_setting_of_the_run(
     corpus: Corpus, concepts: dict[str, Any], flag: str
 ) -> None:
     settings = PretrainSettings(objective="tag-prediction", concepts=concepts)
-    with pytest.raises(InputError, match=rf"1000 concepts are asked for.* give {flag} 8 or less"):
+    with pytest.raises(InputError, match=rf"1000 concepts are asked for.* give {flag}8 or less"):
         training_data(settings, corpus)
 
 
-def test_an_unknown_kind_names_its_flag(corpus: Corpus) -> None:
+def test_an_unknown_kind_names_its_setting(corpus: Corpus) -> None:
     settings = PretrainSettings(objective="tag-prediction", concepts={"kind": "wrds"})
-    with pytest.raises(InputError, match=r"--concepts\.kind: unknown concept set 'wrds'; .*did you mean 'words'"):
+    with pytest.raises(InputError, match=r"^concepts\.kind: unknown concept set 'wrds'; .*did you mean 'words'"):
         training_data(settings, corpus)
 
 
 def test_a_kind_in_place_of_a_folder_is_told_how_to_be_asked_for(corpus: Corpus) -> None:
     settings = PretrainSettings(objective="tag-prediction", concepts="words")
-    with pytest.raises(InputError, match=r"words is a kind of concept set.*--concepts\.kind words"):
+    with pytest.raises(InputError, match=r"words is a kind of concept set.*concepts\.kind='words'"):
         training_data(settings, corpus)

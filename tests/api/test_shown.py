@@ -155,7 +155,7 @@ def test_whose_pixels_they_are_may_be_said(make_corpus: MakeCorpus, tmp_path: Pa
     for pixels, mean in (("published", [0.5] * 3), ("imagenet", None)):
         result = measured("timm:test_vit", task, "knn", tmp_path / "out", pixels=pixels)
         assert result.settings.get("pixels", {}).get("mean") == mean
-    with pytest.raises(InputError, match="--pixels: pixels is published; expected auto: a run"):
+    with pytest.raises(InputError, match="pixels is published; expected auto: a run"):
         measured(run, task, "knn", tmp_path / "out", pixels="published")
 
 

@@ -162,7 +162,7 @@ def test_only_captions_of_the_language_are_clustered(make_corpus: MakeCorpus) ->
 def test_bad_input_has_a_line(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus([["a dog runs fast ."], ["a dog runs fast .", "a cat sleeps here ."]])
     with pytest.raises(
-        InputError, match="3 clusters are asked for, the split 'all' holds 2 different captions.*size 2"
+        InputError, match="3 clusters are asked for, the split 'all' holds 2 different captions.*size=2"
     ):
         build_clusters(corpus, ClustersSettings(size=3), "all")
     with pytest.raises(InputError, match="'all' holds no captions"):

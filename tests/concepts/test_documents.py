@@ -57,11 +57,11 @@ def test_what_is_remembered_of_spellings_is_bounded(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_empty_vocabulary_says_which_filter_took_the_words() -> None:
-    with pytest.raises(InputError, match=r"no word of 1 texts is left after stop words.*--stop-words ''"):
+    with pytest.raises(InputError, match=r"no word of 1 texts is left after stop words.*stop_words=''"):
         vocabulary_of(["the of a TV"], ENGLISH, Limits(1, 1.0))
-    with pytest.raises(InputError, match=r"each of 5 words stands in fewer than 20 of 3 texts; give --min-count"):
+    with pytest.raises(InputError, match=r"each of 5 words stands in fewer than 20 of 3 texts; give min_count="):
         vocabulary_of(TEXTS, ENGLISH, Limits(20, 0.5))
-    with pytest.raises(InputError, match=r"each of 2 words stands in more than 50 % of 2 texts; give --max-share 1"):
+    with pytest.raises(InputError, match=r"each of 2 words stands in more than 50 % of 2 texts; give max_share=1"):
         vocabulary_of(["dog runs", "runs dog"], PLAIN, Limits(1, 0.5))
 
 

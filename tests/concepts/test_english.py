@@ -62,7 +62,7 @@ def test_captions_in_other_languages_are_refused_and_words_is_pointed_to(make_co
 def test_where_the_corpus_knows_languages_the_english_captions_can_be_taken(make_corpus: MakeCorpus) -> None:
     pairs = [list(pair) for pair in zip(ENGLISH, GERMAN, strict=True)]
     corpus = make_corpus(pairs, languages=[["en", "de"]] * 3)
-    with pytest.raises(InputError, match="50% of the captions are not English .* or give --language en"):
+    with pytest.raises(InputError, match="50% of the captions are not English .* or give language='en'"):
         build_postag(corpus, PostagSettings(size=2), "all")
     found = build_postag(corpus, PostagSettings(size=6, parts="nouns", language="en"), "all")
     assert found.names == ["dog", "grass", "hat", "men", "table", "woman"]
@@ -84,7 +84,7 @@ def test_a_corpus_that_says_another_language_is_refused_whatever_its_words_look_
     ):
         with pytest.raises(InputError, match=words):
             concept_set_for(corpus, kind, settings, "all")
-    with pytest.raises(InputError, match="most of those: vi.*give --stop-words of their language"):
+    with pytest.raises(InputError, match="most of those: vi.*give `stop_words` of their language"):
         build_topics(corpus, TopicsSettings(size=2, min_count=1), "all")
     assert concept_set_for(corpus, "words", {"size": 2}, "all").languages == ("vi",)
 
@@ -127,7 +127,7 @@ def test_topics_of_another_language_ask_for_its_stop_words(make_corpus: MakeCorp
     settings = TopicsSettings(size=2, min_count=2)
     with pytest.raises(InputError, match="100% of the captions are not English .*German.* stop words and lemmas are"):
         build_topics(corpus, settings, "all")
-    with pytest.raises(InputError, match="and the lemmas are; give --stop-words of their language"):
+    with pytest.raises(InputError, match="and the lemmas are; give `stop_words` of their language"):
         build_topics(corpus, replace(settings, stop_words="de"), "all")
     found = build_topics(corpus, replace(settings, stop_words="de", lemmas=False), "all")
     words = {word for name in found.names for word in name.split()}

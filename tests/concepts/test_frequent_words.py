@@ -131,7 +131,7 @@ def test_words_of_a_set_are_found_in_other_texts_and_corpora(make_corpus: MakeCo
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 12}, "12 concepts are asked for, the captions of the split 'all' hold 11 words; give --size 11"),
+        ({"size": 12}, "12 concepts are asked for, the captions of the split 'all' hold 11 words; give size=11"),
         ({"size": 0}, "size is 0; expected a number from 1"),
         ({"stop": -1}, "stop is -1; expected a number from 0"),
         ({"size": 1, "stop": 11}, "hold 0 words after the 11 most frequent"),

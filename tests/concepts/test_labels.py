@@ -78,9 +78,9 @@ def test_labels_of_another_corpus_are_read_from_it(corpus: Corpus, make_corpus: 
 
 
 def test_what_can_not_be_is_said_in_a_line(corpus: Corpus, make_corpus: MakeCorpus) -> None:
-    with pytest.raises(InputError, match="5 classes are asked for, .* have 3; give --classes 3 or less"):
+    with pytest.raises(InputError, match="5 classes are asked for, .* have 3; give classes=3 or less"):
         build_labels(corpus, LabelsSettings(classes=5), "train")
-    with pytest.raises(InputError, match=r"no example of the split 'all' has a label; .* --labels FILE"):
+    with pytest.raises(InputError, match=r"no example of the split 'all' has a label; .* build it with `labels`"):
         build_labels(make_corpus([["a dog runs"]], name="unlabelled"), LabelsSettings(), "all")
     with pytest.raises(InputError, match="per_class is -1; expected a number from 0"):
         build_labels(corpus, LabelsSettings(per_class=-1), "train")

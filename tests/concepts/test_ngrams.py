@@ -59,7 +59,7 @@ def test_too_few_sequences_and_too_little_room_are_said(
     make_corpus: MakeCorpus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = make_corpus(CAPTIONS)
-    with pytest.raises(InputError, match="hold 14 sequences of words; give --size 14 or less"):
+    with pytest.raises(InputError, match="hold 14 sequences of words; give size=14 or less"):
         build_ngrams(corpus, NgramsSettings(size=15), "all")
     found = build_ngrams(corpus, NgramsSettings(size=2, capacity=6), "all")
     assert found.names == ["a", "black"]

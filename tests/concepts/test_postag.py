@@ -69,7 +69,7 @@ def test_held_out_captions_do_not_choose_the_concepts_but_have_their_labels(make
 
 
 def test_more_concepts_than_words_says_how_many_there_are(make_corpus: MakeCorpus) -> None:
-    with pytest.raises(InputError, match="hold 8; give --size 8 or less"):
+    with pytest.raises(InputError, match="hold 8; give size=8 or less"):
         build_postag(make_corpus(CAPTIONS), PostagSettings(size=1000), "all")
 
 

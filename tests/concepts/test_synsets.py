@@ -57,7 +57,7 @@ def test_a_noun_may_stand_for_all_its_meanings(make_corpus: MakeCorpus) -> None:
 def test_the_split_chooses_the_most_frequent(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus(CAPTIONS, ["train", "test", "train"])
     assert build_synsets(corpus, SynsetsSettings(size=2), "train", Fake()).names == ["bank.n.01", "dog.n.01"]
-    with pytest.raises(InputError, match="4 concepts are asked for, .* 'train' hold 3 synsets; give --size 3"):
+    with pytest.raises(InputError, match="4 concepts are asked for, .* 'train' hold 3 synsets; give size=3"):
         build_synsets(corpus, SynsetsSettings(size=4), "train", Fake())
     with pytest.raises(InputError, match="unknown senses 'frist'.*did you mean 'first'"):
         build_synsets(corpus, SynsetsSettings(senses="frist"), "train", Fake())  # type: ignore[arg-type]

@@ -150,9 +150,9 @@ def test_bad_input_has_a_line(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus(CAPTIONS)
     with pytest.raises(InputError, match="'all' holds no captions"):
         build_topics(make_corpus([[], []], name="empty"), SMALL, "all")
-    with pytest.raises(InputError, match="fewer than 200 of 16 texts; give --min-count"):
+    with pytest.raises(InputError, match="fewer than 200 of 16 texts; give min_count="):
         build_topics(corpus, TopicsSettings(size=2, min_count=200), "all")
-    with pytest.raises(InputError, match="40 topics are asked for.*their words 12; give --size 12 or less"):
+    with pytest.raises(InputError, match="40 topics are asked for.*their words 12; give size=12 or less"):
         build_topics(corpus, TopicsSettings(size=40, min_count=2), "all")
     with pytest.raises(InputError, match="size is 1; expected a number from 2"):
         build_topics(corpus, TopicsSettings(size=1), "all")

@@ -163,7 +163,7 @@ def test_the_same_picture_in_train_and_test_stays_in_test(
 def test_an_existing_folder_is_replaced_only_when_told(coco: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     first = build_corpus(Coco(*coco(4)), out).fingerprint
-    with pytest.raises(InputError, match=r"exists already.*--overwrite"):
+    with pytest.raises(InputError, match=r"exists already.*overwrite=True"):
         build_corpus(Coco(*coco(5)), out)
     assert Corpus.open(out).fingerprint == first
     assert len(build_corpus(Coco(*coco(5)), out, overwrite=True)) == 5

@@ -60,7 +60,7 @@ def test_what_a_source_holds_out_stays_and_the_rest_is_drawn_from_its_training_d
     items = [*images(encoded, 20, "train"), *images(encoded, 8, "test", first=20), *images(encoded, 2, first=30)]
     corpus = build_corpus(listed(*items), tmp_path / "corpus", BuildSettings(val_share=0.5))
     assert corpus.splits == {"train": 11, "val": 11, "test": 8}
-    with pytest.raises(InputError, match="--test-share 0.1: the source has a split 'test' of its own; leave"):
+    with pytest.raises(InputError, match="test_share=0.1: the source has a split 'test' of its own; leave"):
         build_corpus(listed(*items), tmp_path / "other", BuildSettings(test_share=0.1))
     with pytest.raises(InputError, match="the source has a split 'warm', which may be training data or not"):
         build_corpus(listed(*images(encoded, 4, "warm")), tmp_path / "other", BuildSettings(test_share=0.5))
@@ -77,7 +77,7 @@ def test_shares_that_leave_nothing_are_refused(encoded: Encoded, listed: MakeRea
         BuildSettings(val_share=0.5, test_share=0.5)
     with pytest.raises(InputError, match=r"val_share is -0\.1"):
         BuildSettings(val_share=-0.1)
-    with pytest.raises(InputError, match="--test-share 0.1 of 3 images is none"):
+    with pytest.raises(InputError, match="test_share=0.1 of 3 images is none"):
         build_corpus(listed(*images(encoded, 3)), tmp_path / "corpus", BuildSettings(test_share=0.1))
     with pytest.raises(InputError, match="no image of 1 is left to train on"):
         build_corpus(listed(*images(encoded, 1)), tmp_path / "corpus", BuildSettings(test_share=0.9))

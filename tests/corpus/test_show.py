@@ -37,7 +37,7 @@ def test_a_summary_counts_what_is_there(
     assert [example.id for example in summary.shown] == ["a", "b", "c"]
     assert summary.counted() == (
         "3 examples (2 train, 1 test), 3 captions, 3 labels, 1 boxes, articles for 1 of 3 examples; "
-        "left out: caption too short (1 caption, fewer than --min-tokens 3)"
+        "left out: caption too short (1 caption, fewer than min_tokens=3)"
     )
     assert "dog (2), cat (1), zebra (0)" in str(summary)
 

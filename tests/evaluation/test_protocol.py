@@ -67,8 +67,8 @@ def test_a_changed_protocol_under_an_old_name_is_refused(tmp_path: Path) -> None
     [
         (("method: probe", "method: prob"), "unknown method 'prob'.*did you mean 'probe'"),
         (("tolerance: 0.0001", ""), "has no tolerance"),
-        (("  pool: 1", "  pools: 1"), "unknown setting 'pools'"),
-        (("  pool: 1", "  pool: 0"), "features: pool is 0"),
+        (("  pool: 1", "  pools: 1"), "unknown setting 'features.pools'; .* did you mean 'features.pool'"),
+        (("  pool: 1", "  pool: 0"), "features.pool is 0"),
         (("classifier: logistic", "classifier: logistics"), "unknown classifier 'logistics'"),
         (("penalties: [", "penalties: [-1.0, "), "above 0"),
         (("normalise: standardise", "normalise: whiten"), "unknown value 'whiten'"),
@@ -121,7 +121,7 @@ def test_a_number_out_of_its_range_is_one_line_with_the_file(
 def test_what_yaml_would_pass_over_is_said(tmp_path: Path) -> None:
     text = _text("knn")
     (tmp_path / "twice.yaml").write_text(text + "\nvote: majority\n", "utf-8")
-    with pytest.raises(InputError, match="'vote' stands there twice"):
+    with pytest.raises(InputError, match="line 27: 'vote' stands twice"):
         open_protocol(str(tmp_path / "twice.yaml"))
     (tmp_path / "typo.yaml").write_text(text.replace("\nvote:", "\nvotes:"), "utf-8")
     with pytest.raises(InputError, match="has no vote, and votes is no setting"):

@@ -113,11 +113,11 @@ def test_how_large_they_are_is_said_before_they_are_computed(
     kept = masked_captions(*arguments)
     size = (kept.path / "features.npy").stat().st_size
     assert f"token features of 6 masked captions: {size / 1e6:.1f} MB, computed once and kept in {kept.path}" in said[0]
-    assert "--feature-cache-gb" in said[0]
+    assert "`feature_cache_gb`" in said[0]
     masked_captions(*arguments)
     assert capsys.readouterr().err == ""
     masked_captions(*arguments, limit_gb=0)
-    assert "more than --feature-cache-gb 0: none are kept" in " ".join(capsys.readouterr().err.split())
+    assert "more than feature_cache_gb=0: none are kept" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_second_opening_takes_milliseconds(

@@ -89,12 +89,12 @@ def test_captions_of_a_split_come_before_files(make_corpus: Callable[..., Corpus
         ("a.csv", b"image,caption\na.jpg,ein Hund\n", "captoin", "did you mean 'caption'?"),
         ("a.tsv", b"a.jpg\tein Hund\n", "3", "unknown column '3'; expected one of: 1 ('a.jpg'), 2 ('ein Hund')"),
         ("a.tsv", b"a.jpg\tein Hund\n", "0", "unknown column '0'"),
-        ("a.txt", b"a.jpg#0\tein Hund\n", None, "has 2 columns; expected --column"),
+        ("a.txt", b"a.jpg#0\tein Hund\n", None, "has 2 columns; expected `column`"),
         ("a.md", b"a.jpg\tein Hund\n", "2", "has no columns; expected a table: a name ending in .csv"),
         ("a.jsonl", b'{"text": 5}\n', "text", "1 of 1 rows hold no text (such as row 1: int 5)"),
         ("a.csv", b"a,b\n1,ein Hund\n2\n", "b", "1 of 2 rows hold no text (such as row 3: 1 cells"),
-        ("a.tsv", b"a.jpg\tein Hund\n", None, "has 2 columns; expected --column"),
-        ("a.jsonl", b'{"image": "a.jpg", "text": "ein Hund"}\n', None, "expected --column with one of: image, text"),
+        ("a.tsv", b"a.jpg\tein Hund\n", None, "has 2 columns; expected `column`"),
+        ("a.jsonl", b'{"image": "a.jpg", "text": "ein Hund"}\n', None, "expected `column`: one of: image, text"),
         ("a.json", b'["ein Hund"]', None, "holds no captions"),
         ("a.json", b'{"annotations"', None, "is not JSON"),
     ],
@@ -118,7 +118,7 @@ def test_no_text_and_no_such_file_are_said_at_once(tmp_path: Path) -> None:
         Texts(files=(tmp_path / "absent.txt",))
     with pytest.raises(InputError, match="no file has such a name"):
         Texts(files=(tmp_path / "*.tsv",))
-    with pytest.raises(InputError, match="--split: chooses among the captions of a corpus"):
+    with pytest.raises(InputError, match="^split: chooses among the captions of a corpus"):
         Texts(split="train", files=(tmp_path,))
 
 

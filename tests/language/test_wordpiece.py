@@ -77,6 +77,6 @@ def test_a_small_text_gives_a_small_vocabulary() -> None:
 
 def test_a_vocabulary_without_room_for_the_letters_is_refused() -> None:
     letters = " ".join(chr(0x4E00 + k) for k in range(500))
-    with pytest.raises(InputError, match="--vocabulary: a vocabulary of 60 has no room") as error:
+    with pytest.raises(InputError, match="^vocabulary: a vocabulary of 60 has no room") as error:
         train_wordpiece([letters, "abcdefghijklmnopqrstuvwxyz zyxwvutsrqponmlkjihgfedcba äöüß"] * 3, 60)
     assert "\n" not in str(error.value)

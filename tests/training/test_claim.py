@@ -79,7 +79,7 @@ def test_a_run_that_lost_its_run_json_is_not_begun_anew(tmp_path: Path) -> None:
 def test_a_kill_between_the_last_two_things_leaves_no_checkpoint_for_good(tmp_path: Path) -> None:
     write_start(tmp_path, SETTINGS, dataclasses.replace(INFO, finished=True))
     (tmp_path / "checkpoint.safetensors").touch()
-    with pytest.raises(InputError, match="give another --out to train again"), claimed(tmp_path, resume=False):
+    with pytest.raises(InputError, match="give another `out` to train again"), claimed(tmp_path, resume=False):
         pytest.fail("it is finished")
     assert not (tmp_path / "checkpoint.safetensors").exists()
 

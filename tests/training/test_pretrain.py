@@ -204,7 +204,7 @@ def test_an_existing_run_is_not_overwritten(whole: Run, data: TrainingData) -> N
 
 def test_an_unfinished_run_says_how_to_go_on(data: TrainingData, tmp_path: Path) -> None:
     write_start(tmp_path / "run", SMALL, info_of(data, 48, 18))
-    with pytest.raises(InputError, match="go on with --resume true"):
+    with pytest.raises(InputError, match="go on with resume=True"):
         train(SMALL, data, tmp_path / "run")
 
 
@@ -217,7 +217,7 @@ def test_resuming_with_other_settings_is_refused(data: TrainingData, tmp_path: P
 def test_a_loss_that_is_no_number_stops_the_run_with_one_line(data: TrainingData, tmp_path: Path) -> None:
     settings = dataclasses.replace(SMALL, lr=1e30, optimizer=OptimizerSettings(warmup_share=0.0, clip_norm=0.0))
     with pytest.raises(
-        InputError, match=r"the loss is \S+ at step 2 \(learning rate 9.9\d+e\+29\).*lower --lr"
+        InputError, match=r"the loss is \S+ at step 2 \(learning rate 9.9\d+e\+29\).*lower `lr`"
     ) as told:
         train(settings, data, tmp_path / "diverged")
     # No checkpoint was written yet, and none is promised.

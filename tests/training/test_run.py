@@ -109,7 +109,7 @@ def test_a_corpus_that_was_moved_alone_is_asked_for_and_can_be_named(run: Run, c
     before = values(wordsight.evaluate(run.path, corpus=corpus.path))
     moved = Path(shutil.move(corpus.path, tmp_path / "moved"))
     with pytest.raises(
-        InputError, match=r"not at .*corpus; say where that corpus is now \(--corpus\), or move it back"
+        InputError, match=r"not at .*corpus; say where that corpus is now with `corpus`, or move it back"
     ):
         api.explain_words(run.path, ["dog"])
     with pytest.raises(InputError, match="say where that corpus is now"):

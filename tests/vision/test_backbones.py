@@ -87,7 +87,7 @@ def test_stages_may_be_left_out() -> None:
 def test_strides_of_other_networks_are_refused() -> None:
     with pytest.raises(InputError, match="last_stride is 1, and that of 'vgg16' can't be changed"):
         build_backbone("vgg16", BackboneSettings(last_stride=1))
-    with pytest.raises(InputError, match=r"swin_s3_tiny_224 can't be changed.*give --backbone-settings\.last-stride 2"):
+    with pytest.raises(InputError, match=r"swin_s3_tiny_224 can't be changed.*give backbone_settings\.last_stride=2"):
         build_backbone("timm:swin_s3_tiny_224", BackboneSettings(last_stride=1))
 
 

@@ -134,7 +134,7 @@ def test_pixels_follow_what_is_written_with_a_file(tmp_path: Path) -> None:
     older = shown("older", "backbone.safetensors", {"mean": None, "std": None}, "run.json")
     assert older.preprocessing.usual and not older.warnings
     alone = shown("alone", "model.safetensors")
-    assert alone.preprocessing.usual and "give --pixels published" in alone.warnings[0]
+    assert alone.preprocessing.usual and "set pixels to published" in alone.warnings[0]
     damaged = shown("damaged", "model.safetensors", {"pretrained_cfg": {"mean": "half"}})
     assert damaged.preprocessing.usual
 

@@ -60,12 +60,12 @@ def test_the_published_rotation_network_is_read(tmp_path: Path) -> None:
     assert holds(backbone, tensors, "module.body.features.")
 
 
-@pytest.mark.parametrize(("colours", "settings", "mend"), [(2, None, "true"), (3, SOBEL, "false")])
+@pytest.mark.parametrize(("colours", "settings", "mend"), [(2, None, "True"), (3, SOBEL, "False")])
 def test_edges_and_colours_are_not_mistaken(
     tmp_path: Path, colours: int, settings: BackboneSettings | None, mend: str
 ) -> None:
     published(tmp_path / "ours.pth", colours)
-    with pytest.raises(InputError, match=f"give --backbone-settings.sobel {mend}"):
+    with pytest.raises(InputError, match=f"give backbone_settings.sobel={mend}"):
         load_weights(build_backbone("vgg16_bn", settings), tmp_path / "ours.pth")
 
 

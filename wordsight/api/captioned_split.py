@@ -9,7 +9,7 @@ from wordsight.concepts import ConceptSet
 from wordsight.concepts.apply import places_of
 from wordsight.corpus import Corpus
 from wordsight.corpus.derived import kept_place
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def captioned_split(run: Run, model: EvaluatedModel, corpus: Corpus, split: str 
         raise InputError(
             f"the objective {run.settings.objective!r} predicts no masked words",
             where=run.path,
-            mend="evaluate it with --protocol tags, or with --task and --protocol logistic",
+            mend=(
+                f"evaluate it with {setting('protocol', 'tags')}",
+                f"with {setting('task')} and {setting('protocol', 'logistic')}",
+            ),
         )
     concepts = run.maskable_set()
     masked = masked_captions(

@@ -104,7 +104,7 @@ def build_concepts(
     made = CONCEPT_SETS[kind]
     corpus, out = open_corpus(corpus), Path(out)
     if settings is None or isinstance(settings, Mapping):
-        settings = from_mapping(made.settings, settings or {}, kind)
+        settings = from_mapping(made.settings, settings or {}, kind, within="")
     refuse_existing(out, overwrite=overwrite, holds="concepts.json")
     with sole_writer(out):
         concepts = made.build(corpus, settings, split or corpus.default_split("train"))

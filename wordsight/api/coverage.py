@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wordsight.api.corpus import open_corpus
 from wordsight.atomic import write_json
 from wordsight.corpus import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 # torch and matplotlib are imported by the verb that needs them.
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def coverage(
     from wordsight.explain.coverage.plot import plot_coverage
 
     if results is not None and out is None:
-        raise InputError("is drawn into a picture", where="--results", mend="name the picture: --out plot.png")
+        raise InputError(
+            "is drawn into a picture", setting="results", mend=f"name the picture: {setting('out', 'plot.png')}"
+        )
     result = None if results is None else Result.read(Path(results))
     named = read_classes(Path(classes)) if isinstance(classes, str | Path) else classes
     found = count(open_corpus(corpus), named, split=split, matchers=matchers)

@@ -15,7 +15,7 @@ from wordsight.api.pretrain import open_run
 from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
 from wordsight.device import chosen_device
-from wordsight.errors import InputError, settled
+from wordsight.errors import InputError, setting, settled
 from wordsight.ranges import SideOrNetworks, check_argument
 from wordsight.vision.network_spec import is_network
 
@@ -99,7 +99,7 @@ def evaluate(
         raise InputError(
             "give either a task (labelled images) or a corpus (captioned images)",
             where="wordsight evaluate",
-            expected="for example --task folder:imagenette, or --corpus corpora/flickr8k --protocol masked-words",
+            expected=f"for example {setting('task', 'folder:imagenette')}, or {setting('corpus', 'corpora/flickr8k')}",
         )
     named = [task] if isinstance(task, str) else list(dict.fromkeys(task or ()))
     wanted = _one_of_two(protocol, protocols)
@@ -150,13 +150,18 @@ def _check_flags(
     labelled: bool, image_size: int, split: str | Sequence[str] | None, flags: Mapping[str, str | Path | bool | None]
 ) -> None:
     """A flag that belongs to the other kind of question would be passed over."""
-    check_argument("image_size", image_size, SideOrNetworks, "--image-size")
+    check_argument("image_size", image_size, SideOrNetworks)
     if labelled and split:
-        raise InputError("a task has parts of its own", where="--split", mend="leave it out: it belongs to --corpus")
+        raise InputError(
+            "a task has parts of its own", setting="split", mend=f"leave it out: it belongs to {setting('corpus')}"
+        )
     said = [name for name, value in flags.items() if value not in (None, False)]
     if not labelled and said:
-        flag = f"--{said[0].replace('_', '-')}"
-        raise InputError("a corpus is asked nothing of the kind", where=flag, mend="leave it out: it belongs to --task")
+        raise InputError(
+            "a corpus is asked nothing of the kind",
+            setting=said[0],
+            mend=f"leave it out: it belongs to {setting('task')}",
+        )
 
 
 def _check_names(names: Mapping[str, str]) -> None:
@@ -166,8 +171,8 @@ def _check_names(names: Mapping[str, str]) -> None:
         if name in of:
             raise InputError(
                 f"{of[name]} and {spec} are both called {name!r}",
-                where="--task",
-                mend="measure one of them with --out in another folder, or rename its folder or file",
+                setting="task",
+                mend=f"measure one of them into another folder ({setting('out')}), or rename its folder or file",
             )
         of[name] = spec
 
@@ -233,7 +238,7 @@ def _subject(
     if view.pixels != "auto" and not is_network(given):
         raise InputError(
             f"pixels is {view.pixels}",
-            where="--pixels",
+            setting="pixels",
             expected="auto: a run and a module have a mean and spread of their own",
         )
     if run is not None:

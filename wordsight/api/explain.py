@@ -11,7 +11,7 @@ from wordsight.api.pretrain import open_run
 from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
 from wordsight.device import chosen_device
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ def explain_map(
 
     run, settings = open_run(run), MapSettings(count, seed, perplexity)
     flags: dict[str, Any] = {"image": image, "label": label, "images": images, "names": names}
-    if task is None and (without := [f"--{flag}" for flag, value in flags.items() if value is not None]):
-        raise InputError("says something of a task, and none is given", where=without[0], mend="give --task KIND:PLACE")
+    if task is None and (without := [flag for flag, value in flags.items() if value is not None]):
+        raise InputError(
+            "says something of a task, and none is given", setting=without[0], mend=f"give {setting('task')} as well"
+        )
     check_installed()
     if task is not None:
         if corpus is not None or split is not None:

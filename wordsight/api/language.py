@@ -56,7 +56,7 @@ def train_language_model(
     from wordsight.training.language.train import train_language_model as train
 
     if settings is None or isinstance(settings, Mapping):
-        settings = from_mapping(LanguageSettings, settings or {}, "settings")
+        settings = from_mapping(LanguageSettings, settings or {}, "settings", within="")
     if corpus is not None:
         corpus = open_corpus(corpus)
         split = split or corpus.default_split("train")

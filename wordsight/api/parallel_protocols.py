@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wordsight.errors import InputError, SomeFailedError, settled
+from wordsight.errors import InputError, SomeFailedError, setting, settled
 from wordsight.parallel import cores
 from wordsight.progress import console, track
 
@@ -31,7 +31,9 @@ def processes_for(tasks: int, asked: int, device: str) -> int:
         InputError: When fewer than none were asked for.
     """
     if asked < 0:
-        raise InputError(f"jobs is {asked}", where="--jobs", expected="0 for as many as there is room for, or more")
+        raise InputError(
+            f"{setting('jobs')} is {asked}", setting="jobs", expected="0 for as many as there is room for, or more"
+        )
     if tasks < 2 or asked:
         return min(tasks, asked) or 1
     room = [tasks, cores() // _CORES_EACH, int(_free_bytes() // _BYTES_EACH)]

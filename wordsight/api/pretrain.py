@@ -107,7 +107,7 @@ def recipe_settings(recipe: PretrainSettings | Path | str, **changes: Any) -> Pr
     from wordsight.training.pretrain_settings import PretrainSettings
 
     if isinstance(recipe, PretrainSettings):
-        return from_mapping(PretrainSettings, merged(asdict(recipe), changes), "settings")
+        return from_mapping(PretrainSettings, merged(asdict(recipe), changes), "settings", within="")
     file = recipe_file(recipe)
     return from_mapping(PretrainSettings, merged(read_values(file), changes), str(file))
 

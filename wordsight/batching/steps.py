@@ -20,7 +20,7 @@ from wordsight.batching.batch import Batch
 from wordsight.batching.fields import Field, StepDraw
 from wordsight.batching.sampling import COLOUR, VIEW, ConceptSampler, ImageSampler, Sampler, random_of, stream
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.vision.views import ViewSettings, draw_colours, stack, train_view
 
 Sampling = Literal["images", "concepts"]
@@ -77,7 +77,7 @@ class Steps(Dataset[Batch]):
             raise InputError(
                 f"{len(examples)} images to learn from are fewer than a batch of {settings.batch_size}",
                 where=corpus.path,
-                mend="give a smaller --batch-size or more images",
+                mend=f"give a smaller {setting('batch_size')} or more images",
             )
         self.corpus, self.examples, self.settings = corpus, examples, settings
         self.fields = dict(fields or {})

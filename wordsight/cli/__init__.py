@@ -30,7 +30,7 @@ from wordsight.cli.report import REPORT
 from wordsight.cli.signals import LOADER_KILLED, terminable
 from wordsight.cli.verb import NOTHING_BEGUN, Group, Verb
 from wordsight.disk import refused
-from wordsight.errors import InputError, SomeFailedError, Terminated, unknown
+from wordsight.errors import InputError, SomeFailedError, Terminated, settings_as_flags, unknown
 
 VERBS: dict[str, Verb | Group] = {
     "demo": DEMO,
@@ -72,7 +72,12 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 when it worked, 2 when something given can't be used, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    given = list(sys.argv[1:] if words is None else words)
+    with settings_as_flags():
+        return _run(list(sys.argv[1:] if words is None else words))
+
+
+def _run(given: list[str]) -> int:
+    """Find the verb, do it, and answer whatever stops it."""
     verb: Verb | None = None
     values: Values | None = None
     try:

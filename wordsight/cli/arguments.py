@@ -157,12 +157,17 @@ class VerbParser:
                 expected = f"one of: {listed(choices)}" if choices else types.expected(argument.hint)
                 raise InputError("'null' can't be read", where=where, expected=expected)
             if argument.allowed is not None:
-                check_value(argument.name.rpartition(".")[2], value, argument.allowed, where)
+                file = self._file(argument, words, values_file)
+                check_value(argument.name, value, argument.allowed, None if file is None else str(file))
+
+    def _file(self, argument: _Argument, words: Sequence[str], values_file: Path | None) -> Path | None:
+        """The file that gives a value; None where a flag does, or nothing."""
+        return None if argument.flag in {word.partition("=")[0] for word in words} else values_file
 
     def _place(self, argument: _Argument, words: Sequence[str], values_file: Path | None) -> str:
         """Where a person gave a value: the flag, or the file and the setting's name."""
-        from_file = values_file is not None and argument.flag not in {word.partition("=")[0] for word in words}
-        return f"{values_file}: {argument.name}" if from_file else argument.written
+        file = self._file(argument, words, values_file)
+        return argument.written if file is None else f"{file}: {argument.name}"
 
     def _checked(self, words: Sequence[str]) -> list[str]:
         """The words with every flag known and every value as jsonargparse reads it, flags after all others.

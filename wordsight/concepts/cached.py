@@ -36,7 +36,7 @@ def concept_set_for(corpus: Corpus, kind: str, settings: Mapping[str, Any], spli
     """
     if kind not in CONCEPT_SETS:
         raise unknown("concept set", kind, CONCEPT_SETS)
-    resolved = from_mapping(CONCEPT_SETS[kind].settings, settings, f"concepts of kind {kind}")
+    resolved = from_mapping(CONCEPT_SETS[kind].settings, settings, f"concepts of kind {kind}", within="")
     folder = _folder(corpus, kind, resolved, split)
     if (kept := _open(folder, corpus)) is not None:
         return kept

@@ -19,7 +19,7 @@ from wordsight.concepts.counting import captions_of
 from wordsight.concepts.kmeans import kmeans, library, nearest
 from wordsight.corpus.store import Corpus
 from wordsight.device import chosen_device
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 from wordsight.language.model_folder import model_files, model_folder
 from wordsight.language.sentence_vectors import Pool, SentenceVectors, sentence_vectors, vectors_of
 from wordsight.progress import console
@@ -78,7 +78,7 @@ def build_clusters(corpus: Corpus, settings: ClustersSettings, split: str) -> Co
         raise unknown("pool", settings.pool, ("cls", "mean"))
     for flag, value in (("size", settings.size), ("iterations", settings.iterations)):
         if value < 1:
-            raise InputError(f"{value} is given", where=f"--{flag}", expected="at least 1")
+            raise InputError(f"{value} is given", setting=flag, expected="at least 1")
     _check_enough(corpus, settings, split)
     model = _model(settings.language_model)
     vectors = sentence_vectors(corpus, model, settings.pool, settings.language)
@@ -210,7 +210,7 @@ def _check_enough(corpus: Corpus, settings: ClustersSettings, split: str) -> Non
     raise InputError(
         f"{settings.size} clusters are asked for, the split {split!r} holds {len(different)} different captions",
         where=corpus.path,
-        mend=f"give --size {len(different)} or less",
+        mend=f"give {setting('size', len(different))} or less",
     )
 
 

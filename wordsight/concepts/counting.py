@@ -12,7 +12,7 @@ import numpy as np
 from wordsight.concepts.matrix_writer import Caption
 from wordsight.concepts.splitters import SplitterName
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.ranges import AtLeastOne, Count, check_ranges
 
 # Captions between two looks at how much is being counted.
@@ -108,7 +108,9 @@ class Choice:
                 f"{self.size} concepts are asked for, the captions of the split {split!r} hold {left} "
                 f"{self.what}{limits}",
                 where=corpus.path,
-                mend=f"give --size {left} or less" if left else "give a lower --min-count or --stop",
+                mend=f"give {setting('size', left)} or less"
+                if left
+                else f"give a lower {setting('min_count')} or {setting('stop')}",
             )
         # Of a million counts a thousand are wanted: those below the last of them need no sorting.
         last = np.partition(values, -(self.stop + self.size))[-(self.stop + self.size)]

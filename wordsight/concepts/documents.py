@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from wordsight.concepts.counting import BoundedCounter
 from wordsight.concepts.splitters import SplitterName, normal, splitter
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.lemmas import noun_lemmas, stop_words
 from wordsight.progress import console
 from wordsight.ranges import AtLeastOne, Fraction, check_ranges
@@ -131,15 +131,19 @@ def vocabulary_of(documents: Iterable[str], preparation: Preparation, limits: Li
         return kept
     where = "the vocabulary of the topics"
     if not counts:
-        what = f"no word of {full:,} texts is left after stop words, letters only and --min-length"
-        raise InputError(what, where=where, mend="give --stop-words '', or --min-length 1, or another --splitter")
+        what = f"no word of {full:,} texts is left after stop words, letters only and {setting('min_length')}"
+        raise InputError(
+            what,
+            where=where,
+            mend=f"give {setting('stop_words', '')}, or {setting('min_length', 1)}, or another {setting('splitter')}",
+        )
     if not frequent:
         most = max(counts.values())
         what = f"each of {len(counts):,} words stands in fewer than {limits.min_count} of {full:,} texts"
-        mend = f"give --min-count {max(1, most // 10)} (the most frequent stands in {most})"
+        mend = f"give {setting('min_count', max(1, most // 10))} (the most frequent stands in {most})"
         raise InputError(what, where=where, mend=mend)
     what = f"each of {len(frequent):,} words stands in more than {100 * limits.max_share:g} % of {full:,} texts"
-    raise InputError(what, where=where, mend="give --max-share 1")
+    raise InputError(what, where=where, mend=f"give {setting('max_share', 1)}")
 
 
 def bags_of(documents: Iterable[str], vocabulary: Sequence[str], preparation: Preparation) -> scipy.sparse.csr_matrix:

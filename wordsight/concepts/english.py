@@ -10,7 +10,7 @@ from functools import cache
 
 from wordsight.concepts.splitters import splitter
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 # The commonest small words of languages with Latin letters, as they come in captions; languages with other letters are
 # told by these.
@@ -93,7 +93,7 @@ def check_english(texts: Iterable[tuple[str, str]], corpus: Corpus, *, why: str,
         return
     most = max((name for name in told if name != "English"), key=lambda name: (told[name], name))
     if english := [name for name in corpus.language_names if is_english(name)]:
-        mend += f", or give --language {english[0]}"
+        mend += f", or give {setting('language', english[0])}"
     raise InputError(
         f"{others / told.total():.0%} of the captions are not English (most of those: {most}), and {why}",
         where=corpus.path,

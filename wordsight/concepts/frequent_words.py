@@ -18,7 +18,8 @@ from wordsight.concepts.languages import captions_to_read
 from wordsight.concepts.matrix_writer import Caption, Found, numbered, shown, write_rows
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
-from wordsight.progress import console
+from wordsight.errors import setting
+from wordsight.progress import say
 
 # How many different spellings ("Dog", "DOG") are remembered with their concept.
 _REMEMBERED = 1 << 19
@@ -56,7 +57,7 @@ def build_words(corpus: Corpus, settings: WordsSettings, split: str) -> ConceptS
         counts[normal(word)] += count
     names = choice.of(counts, corpus, split)
     if counted.too_low_by:
-        console.print(f"{counted.said('spellings of words')}; a higher --capacity counts them all")
+        say(f"{counted.said('spellings of words')}; a higher {setting('capacity')} counts them all")
     everything = corpus.caption_iter(corpus.indices(None), settings.language or None)
     matrix, occurrences = write_rows(
         _found(shown(everything, "finding words", len(corpus)), names, settings.splitter),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.matrix_writer import write_rows
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.progress import console
 from wordsight.ranges import Limit, Seed, check_ranges
 
@@ -63,13 +63,13 @@ def build_labels(corpus: Corpus, settings: LabelsSettings, split: str) -> Concep
             f"no example of the split {split!r} has a label",
             where=corpus.path,
             expected="a corpus with labels",
-            mend="build it with --labels FILE, a table of images and labels (coco: or an instances file)",
+            mend=f"build it with {setting('labels')}, a table of images and labels (coco: or an instances file)",
         )
     if settings.classes > len(seen):
         raise InputError(
             f"{settings.classes} classes are asked for, the examples of the split {split!r} have {len(seen)}",
             where=corpus.path,
-            mend=f"give --classes {len(seen)} or less",
+            mend=f"give {setting('classes', len(seen))} or less",
         )
     if len(seen) < len(number):
         console.print(f"{len(number) - len(seen):,} classes have no example in the split {split!r}: they are left out")

@@ -23,7 +23,7 @@ from wordsight.concepts.documents import Limits, Preparation, Source, bags_of, d
 from wordsight.concepts.splitters import SplitterName
 from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.lemmas import VERSION as LEMMAS
 from wordsight.progress import progress_bar
 from wordsight.ranges import AtLeastOne, AtLeastTwo, Count, Fraction, Passes, Processes, Seed, check_ranges
@@ -210,11 +210,11 @@ def fit_topics(bags: scipy.sparse.csr_matrix, vocabulary: Sequence[str], fit: Fi
     """
     texts, words = bags.shape
     if fit.size > (most := min(texts, words)):
-        fewer = f"give --size {most} or less" if most > 1 else "give more texts"
+        fewer = f"give {setting('size', most)} or less" if most > 1 else "give more texts"
         raise InputError(
             f"{fit.size} topics are asked for, the texts that have any are {texts:,}, their words {words:,}",
-            where="--size",
-            mend=f"{fewer}, or loosen --min-count and --max-share",
+            setting="size",
+            mend=f"{fewer}, or loosen {setting('min_count')} and {setting('max_share')}",
         )
     from sklearn.decomposition import LatentDirichletAllocation
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
 from wordsight.concepts.cached import concept_set_for
 from wordsight.corpus import Corpus
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 
 
 def named_concepts(given: str | Mapping[str, Any], corpus: Corpus, split: str) -> dict[str, ConceptSet]:
@@ -36,14 +35,14 @@ def named_concepts(given: str | Mapping[str, Any], corpus: Corpus, split: str) -
 def _one_of_several(name: str, wanted: object, corpus: Corpus, split: str) -> ConceptSet:
     if not name or "." in name:
         # Its head is called so, and torch parts the names of modules at dots.
-        raise InputError(f"a concept set is called {name!r}", where="concepts", expected="a name without a dot")
+        raise InputError(f"a concept set is called {name!r}", setting="concepts", expected="a name without a dot")
     if isinstance(wanted, str):
         return _opened(wanted, corpus)
     if isinstance(wanted, Mapping) and "kind" in wanted:
         return _built(wanted, corpus, split, f"concepts.{name}")
     raise InputError(
         f"found {name}: {wanted!r}",
-        where="concepts",
+        setting="concepts",
         expected="{kind: postag, size: 1000}, a folder, or several such by name: {nouns: {kind: ...}, topics: {...}}",
     )
 
@@ -52,32 +51,21 @@ def _opened(folder: str, corpus: Corpus) -> ConceptSet:
     if folder in CONCEPT_SETS and not Path(folder).exists():
         raise InputError(
             f"{folder} is a kind of concept set, and no folder of that name is here",
-            where="--concepts",
+            setting="concepts",
             expected="the folder of a concept set",
-            mend=f"to build one for this run: --concepts.kind {folder}",
+            mend=f"to build one for this run: {setting('concepts.kind', folder)}",
         )
     found = ConceptSet.open(folder)
     found.check_corpus(corpus)
     return found
 
 
-def _built(wanted: Mapping[str, Any], corpus: Corpus, split: str, setting: str) -> ConceptSet:
+def _built(wanted: Mapping[str, Any], corpus: Corpus, split: str, above: str) -> ConceptSet:
     values = dict(wanted)
     kind = str(values.pop("kind"))
     try:
         return concept_set_for(corpus, kind, values, split)
     except InputError as error:
         if kind not in CONCEPT_SETS:
-            raise unknown("concept set", kind, CONCEPT_SETS, where=f"--{setting}.kind") from error
-        raise _as_run_flags(error, kind, setting) from error
-
-
-def _as_run_flags(error: InputError, kind: str, setting: str) -> InputError:
-    """An error of a concept set with the flags that change the set within a run: --concepts.size for its --size."""
-    names = "|".join(field.name.replace("_", "-") for field in fields(CONCEPT_SETS[kind].settings))
-
-    def told(text: str | None) -> str | None:
-        return None if text is None else re.sub(rf"--(?=(?:{names})\b(?!-))", f"--{setting}.", text)
-
-    where = None if error.where is None else told(str(error.where))
-    return InputError(told(error.what) or "", where=where, expected=told(error.expected), mend=told(error.mend))
+            raise unknown("concept set", kind, CONCEPT_SETS, setting=f"{above}.kind") from error
+        raise error.within(above, {field.name for field in fields(CONCEPT_SETS[kind].settings)}) from error

@@ -17,8 +17,8 @@ from wordsight.concepts.counting import Choice, CountedSettings, captions_of, co
 from wordsight.concepts.matrix_writer import Caption, Found, numbered, shown, write_rows
 from wordsight.concepts.splitters import normal, splitter
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
-from wordsight.progress import console
+from wordsight.errors import InputError, setting
+from wordsight.progress import say
 from wordsight.ranges import AtLeastOne
 
 # What ends a phrase: "on the beach. A dog" holds no "beach a".
@@ -59,7 +59,7 @@ def build_ngrams(corpus: Corpus, settings: NgramsSettings, split: str) -> Concep
     if not 1 <= settings.shortest <= settings.longest:
         raise InputError(
             f"{settings.shortest} to {settings.longest} words are given",
-            where="--shortest and --longest",
+            where=f"{setting('shortest')} and {setting('longest')}",
             expected="at least 1, and no more for the shortest than for the longest",
         )
     grams = _grams_of(settings.splitter, settings.shortest, settings.longest)
@@ -72,7 +72,7 @@ def build_ngrams(corpus: Corpus, settings: NgramsSettings, split: str) -> Concep
     )
     names = choice.of(counted.counts, corpus, split)
     if counted.too_low_by:
-        console.print(f"{counted.said('sequences of words')}; a higher --capacity counts them all")
+        say(f"{counted.said('sequences of words')}; a higher {setting('capacity')} counts them all")
     everything = corpus.caption_iter(corpus.indices(None), settings.language or None)
     found = _found(shown(everything, "finding n-grams", len(corpus)), names, grams)
     matrix, _ = write_rows(found, len(corpus), len(names), folder=corpus.path)

@@ -17,7 +17,7 @@ from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.concepts.languages import languages_to_read
 from wordsight.concepts.tagged_words import PARTS, Words, tagged_languages, words_of
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 from wordsight.language.tagger import tag_words
 from wordsight.ranges import AtLeastOne, check_ranges
 
@@ -139,7 +139,7 @@ def _most_frequent(names: list[str], totals: NDArray[np.int64], size: int, corpu
         raise InputError(
             f"{size} concepts are asked for, the captions of the split {split!r} hold {len(present)}",
             where=corpus.path,
-            mend=f"give --size {len(present)} or less",
+            mend=f"give {setting('size', len(present))} or less",
         )
     return sorted(present.tolist(), key=lambda k: (-int(totals[k]), names[k]))[:size]
 

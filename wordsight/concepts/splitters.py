@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import regex
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 
 _PACKAGES = ("jieba", "janome")
 Places = tuple[list[str], list[int], list[int]]
@@ -174,8 +174,8 @@ def _require(package: str) -> None:
     if find_spec(package) is None:
         raise InputError(
             f"the package {package} is not installed",
-            where=f"--splitter {package}",
-            mend="pip install 'wordsight[splitters]', or give --splitter unicode",
+            where=setting("splitter", package),
+            mend=f"pip install 'wordsight[splitters]', or give {setting('splitter', 'unicode')}",
         )
 
 

@@ -19,7 +19,7 @@ from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.counting import captions_of
 from wordsight.concepts.matrix_writer import Caption, Found, counts_in_rows, numbered, shown, take_columns, write_rows
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.model_folder import TOKENIZER, files_fingerprint, model_folder
 
 # Captions tokenised at a time: enough for the tokenizer to use its threads.
@@ -73,7 +73,7 @@ def build_subwords(corpus: Corpus, settings: SubwordsSettings, split: str) -> Co
         raise InputError(
             f"every caption of the split {split!r} has the same tokens, so that none says anything of its image",
             where=corpus.path,
-            mend="give more captions, or --only-seen false",
+            mend=f"give more captions, or {setting('only_seen', False)}",
         )
     ids = np.fromiter(tokens.values(), np.int64, len(tokens))
     matrix = take_columns(held, ids, weight[ids], corpus.path)

@@ -17,7 +17,7 @@ from wordsight.concepts.concept_set import ConceptSet
 from wordsight.concepts.matrix_writer import numbered, write_rows
 from wordsight.concepts.tagged_words import PARTS, is_word, tagged_languages, words_of
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 from wordsight.language.tagger import TaggedWord, tag_words
 from wordsight.language.wordnet import Lexicon, open_wordnet
 from wordsight.ranges import Limit, check_ranges
@@ -66,7 +66,7 @@ def build_synsets(corpus: Corpus, settings: SynsetsSettings, split: str, lexicon
     if settings.senses not in _SENSES:
         raise unknown("senses", settings.senses, _SENSES)
     if settings.size < 0:
-        raise InputError(f"{settings.size} concepts are asked for", where="--size", expected="0 for all, or more")
+        raise InputError(f"{settings.size} concepts are asked for", setting="size", expected="0 for all, or more")
     lexicon = lexicon or open_wordnet(settings.lexicon)
     words = words_of(corpus, settings.language)
     nouns = words.part == _NOUN
@@ -81,7 +81,7 @@ def build_synsets(corpus: Corpus, settings: SynsetsSettings, split: str, lexicon
             f"{settings.size or 'all'} concepts are asked for, "
             f"the captions of the split {split!r} hold {present} synsets",
             where=corpus.path,
-            mend=f"give --size {present} or less" if present else None,
+            mend=f"give {setting('size', present)} or less" if present else None,
         )
     ranked = sorted(np.flatnonzero(counts).tolist(), key=lambda k: (-int(counts[k]), names[k]))
     chosen = ranked[: settings.size or present]

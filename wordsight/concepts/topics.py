@@ -18,7 +18,7 @@ from wordsight.concepts.documents import Preparation, Source, bags_of, documents
 from wordsight.concepts.english import check_english
 from wordsight.concepts.lda import FitSettings, TextSource, Topics, topics_of
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.lemmas import VERSION as LEMMAS
 from wordsight.progress import console
 
@@ -164,7 +164,7 @@ def _check_language(corpus: Corpus, preparation: Preparation, source: TextSource
         texts,
         corpus,
         why=f"the {' and '.join(made_for)} are",
-        mend="give --stop-words of their language (de, fr, ...; '' for none) and --lemmas false",
+        mend=f"give {setting('stop_words')} of their language (de, fr, ... or '') and {setting('lemmas', False)}",
     )
 
 

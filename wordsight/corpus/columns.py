@@ -11,7 +11,7 @@ from wordsight.corpus import cells
 from wordsight.corpus.image_formats import is_image_name
 from wordsight.corpus.separated import form_of
 from wordsight.corpus.tabular import Row, Tabular
-from wordsight.errors import InputError, listed, unknown
+from wordsight.errors import InputError, listed, setting, unknown
 
 Role = Literal["image", "folder", "caption", "label", "split", "language", "article", "id"]
 # A column with the first name of its role is it; otherwise the only one with any of the others; those behind None are
@@ -101,7 +101,7 @@ def told_column(file: Tabular, role: Role) -> str | None:
             found = _without_folders(file, found)
         if len(found) > 1:
             what = f"the columns {' and '.join(found)} could each be the {role}"
-            raise InputError(what, where=file.path, mend=f"name one: --{role} COLUMN")
+            raise InputError(what, where=file.path, mend=f"name one with {setting(role)}")
         if found:
             return found[0]
     return _told_inside(file, role)
@@ -123,7 +123,7 @@ def told_columns(file: Tabular, role: Role) -> list[str]:
         return [one, *(name for _, name in sorted(by_stem.get(one.strip().lower(), [])))]
     if len(by_stem) > 1:
         what = f"the columns {listed(found[0][1] for found in by_stem.values())} could each be the {role}"
-        raise InputError(what, where=file.path, mend=f"name one: --{role} COLUMN")
+        raise InputError(what, where=file.path, mend=f"name one with {setting(role)}")
     return [name for found in by_stem.values() for _, name in sorted(found)]
 
 
@@ -146,16 +146,16 @@ def folder_column(file: Tabular, image: str) -> str | None:
     return next((name for name in found if not _any_image([row.cells[name] for row in rows])), None)
 
 
-def not_told(file: Tabular, what: str, flag: str) -> InputError:
+def not_told(file: Tabular, what: str, named: str) -> InputError:
     """The error for a table none of whose columns plays a role that is needed.
 
     Args:
         file: The table.
         what: The role, as it stands in a sentence.
-        flag: The flag that names the column.
+        named: The setting that names the column, as a message tells it.
     """
     found = f"no column is plainly {what}; its columns: {listed(file.columns)}"
-    return InputError(found, where=file.path, mend=f"name it: {flag} COLUMN")
+    return InputError(found, where=file.path, mend=f"name it with {named}")
 
 
 def _told_by_cells(file: Tabular, role: Role) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wordsight.corpus.splits import part_of
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class SplitDraw:
             if share and part == wanted:
                 raise InputError(
                     f"the source has a split {split!r} of its own",
-                    where=f"--{wanted}-share {share:g}",
-                    mend=f"leave --{wanted}-share out",
+                    where=setting(f"{wanted}_share", share),
+                    mend=f"leave {setting(f'{wanted}_share')} out",
                 )
         if self and split and not part:
             raise InputError(
                 f"the source has a split {split!r}, which may be training data or not",
-                where="--val-share, --test-share",
+                where=f"{setting('val_share')}, {setting('test_share')}",
                 expected="a source without splits, or with train alone",
             )
 
@@ -72,7 +72,8 @@ class SplitDraw:
         for name, share in (("test", self.test_share), ("val", self.val_share)):
             count = round(share * len(rows))
             if share and not count:
-                raise InputError(f"--{name}-share {share:g} of {len(rows):,} images is none", expected="a larger share")
+                what = f"{setting(f'{name}_share', share)} of {len(rows):,} images is none"
+                raise InputError(what, expected="a larger share")
             for row in ranked[start : start + count]:
                 found[row] = name
             start += count

@@ -79,8 +79,7 @@ def check_info(info: Mapping[str, Any], place: Path) -> None:
         _known(CorpusInfo, info, str(place))
         _known(Counts, info["counts"], f"{place}: counts")
     except InputError as error:
-        found, again = f"is damaged: {error.what}", "build or copy it again"
-        raise InputError(found, where=error.where, expected=error.expected, mend=again) from error
+        raise error.but(what=f"is damaged: {error.what}", mend="build or copy it again") from error
 
 
 def _known(kind: type[Any], values: Mapping[str, Any], where: str) -> None:

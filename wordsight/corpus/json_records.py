@@ -22,7 +22,7 @@ from wordsight.corpus.nested import value_at
 from wordsight.corpus.packed import unpacked
 from wordsight.corpus.splits import part_of
 from wordsight.corpus.tabular import Row
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError, listed, setting
 
 LAYOUT = 'records such as {"image": "a.jpg", "caption": "a dog on a beach"}, in a list, by line, or by class'
 # The fields of this many records are the columns: enough that one which many records leave out is seen.
@@ -150,7 +150,9 @@ class JsonRecords:
         if not isinstance(found, list | dict):
             what = "has none" if found is None else f"has a {type(found).__name__}"
             keys = f"; its keys: {listed(content)}" if isinstance(content, dict) else ""
-            raise InputError(f"{what} at --records {self.records}{keys}", where=self.path, expected=LAYOUT)
+            raise InputError(
+                f"{what} at {self.records!r} ({setting('records')}){keys}", where=self.path, expected=LAYOUT
+            )
         return found
 
     def _of_object(self, content: Any, split: str = "") -> Iterator[Record | Rejected]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.image_formats import decoder_packages
+from wordsight.errors import said, setting
 
 TOO_SHORT, TOO_LONG = "caption too short", "caption too long"
 _NONE_LEFT = "no caption left"
@@ -29,15 +30,15 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else _PLURALS.get(noun, noun + 's')}"
 
 
-def limit_of(reason: str, settings: Mapping[str, Any]) -> str:
-    """Which limit a reason is about: "more than --max-tokens 25"; "" for one that is about none.
+def limit_of(reason: str, settings: Mapping[str, Any]) -> tuple[str, str, Any] | None:
+    """Which limit a reason is about: "more than", its setting, and the value; nothing for one that is about none.
 
     Args:
         reason: Why something was left out.
         settings: What the corpus was built with.
     """
     name, stands, _ = _LIMITS.get(reason, ("", "", ""))
-    return f"{stands} --{name.replace('_', '-')} {settings[name]}" if name in settings else ""
+    return (stands, name, settings[name]) if name in settings else None
 
 
 def without_captions(id: str, rejected: Sequence[Rejected], settings: Mapping[str, Any]) -> Rejected:
@@ -52,26 +53,28 @@ def without_captions(id: str, rejected: Sequence[Rejected], settings: Mapping[st
     found = []
     for reason, each in reasons.items():
         limit = limit_of(reason, settings)
-        found.append(f"{reason}, {each.detail.split(':')[0]}, {limit}" if limit else reason)
+        # It stands in a file that is the same whoever asked for it.
+        told = "" if limit is None else f", {each.detail.split(':')[0]}, {limit[0]} {limit[1]} {limit[2]}"
+        found.append(f"{reason}{told}")
     of_all = {TOO_SHORT: _ALL_TOO_SHORT, TOO_LONG: _ALL_TOO_LONG}
     reason = of_all.get(next(iter(reasons)), _NONE_LEFT) if len(reasons) == 1 else _NONE_LEFT
     return Rejected(id, "example", reason, f"{'; '.join(found)}; no label")
 
 
 def how_to_keep(reasons: Iterable[str]) -> str:
-    """The flags that would keep what was left out: "raise --max-tokens"; "" where none would.
+    """The settings that would keep what was left out: "raise `max_tokens`"; "" where none would.
 
     Args:
         reasons: Why something was left out.
     """
     limits = (_LIMITS[reason] for reason in reasons if reason in _LIMITS)
-    return " or ".join(dict.fromkeys(f"{how} --{name.replace('_', '-')}" for name, _, how in limits))
+    return " or ".join(dict.fromkeys(f"{how} {setting(name)}" for name, _, how in limits))
 
 
 def rejected_in_words(
     rejected: Mapping[str, int], units: Mapping[str, Mapping[str, int]], settings: Mapping[str, Any]
 ) -> str:
-    """What was left out: "caption too short (2 captions, fewer than --min-tokens 3), duplicate (12 images)".
+    """What was left out: "caption too short (2 captions, fewer than min_tokens=3), duplicate (12 images)".
 
     Args:
         rejected: How many were left out, by reason.
@@ -82,8 +85,9 @@ def rejected_in_words(
     parts = []
     for reason, count in rejected.items():
         found = [counted(each, kind) for kind, each in units.get(reason, {}).items()] or [f"{count:,}"]
-        limit = limit_of(reason, settings)
-        parts.append(f"{reason} ({', '.join([*found, limit] if limit else found)})")
+        if (limit := limit_of(reason, settings)) is not None:
+            found.append(f"{limit[0]} {said(setting(*limit[1:]))}")
+        parts.append(f"{reason} ({', '.join(found)})")
     return ", ".join(parts)
 
 

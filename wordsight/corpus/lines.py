@@ -11,7 +11,7 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
@@ -89,7 +89,7 @@ def lines_of(text: str) -> list[str]:
 
 @contextmanager
 def opened_text(
-    path: Path, encoding: str = DEFAULT, what: str = "a text file", mend: str = "save it as UTF-8"
+    path: Path, encoding: str = DEFAULT, what: str = "a text file", mend: str | Sequence[str] = "save it as UTF-8"
 ) -> Iterator[TextIO]:
     """A text file as a stream of lines, each with its end as it stands.
 

@@ -23,7 +23,7 @@ from wordsight.corpus.rows import Rows, row_checksum
 from wordsight.corpus.splits import ALL
 from wordsight.corpus.store import CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA
 from wordsight.corpus.writing import RowWriter
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError, listed, setting
 from wordsight.spreadsheet import SpreadsheetWriter
 
 
@@ -214,7 +214,10 @@ class Packing:
         raise InputError(
             f"{self.bad:,} of {of} can't be used: {'; '.join(reasons)}",
             expected=f"at most {100 * self.max_rejected_share:g} % bad ones",
-            mend=f"they are listed in {self.list_beside}: {keep or 'fix them'}, or raise --max-rejected-share",
+            mend=(
+                f"they are listed in {self.list_beside}: {keep or 'fix them'}",
+                f"raise {setting('max_rejected_share')}",
+            ),
         )
 
 

@@ -20,13 +20,13 @@ from typing import TextIO
 
 from wordsight.corpus.image_formats import is_image_name
 from wordsight.corpus.lines import DEFAULT, opened_text
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 # In the order in which they are believed where the first line has several: a tab stands in no text, a comma in many.
 _SEPARATORS = "\t|;,"
 _QUOTED = ",;"
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
-_MEND = "save it as UTF-8, or give its --encoding (latin-1, cp1252, utf-16, ...)"
+_MEND = ("save it as UTF-8", f"give its {setting('encoding')} (latin-1, cp1252, utf-16, ...)")
 # The csv module's own limit, 128 KiB a cell, is shorter than many an article.
 _LARGEST_CELL = 256 << 20
 # So many lines tell what stands between the cells and whether the first has names, and are looked at in a cell that
@@ -136,7 +136,7 @@ class SeparatedFile:
                     skipped = True
                 elif isinstance(cells, list) and len(cells) != width:
                     opens = not self._form.quotes and any(cell.startswith('"') for cell in cells)
-                    mend = "; --quotes true if double quotes hold cells together" if opens else ""
+                    mend = "; if double quotes hold cells together, set quotes to true" if opens else ""
                     why = f"{len(cells)} cells, the first line has {width}{mend}"
                     yield replace(record, cells=Broken(why))
                 else:
@@ -187,7 +187,10 @@ class SeparatedFile:
             raise InputError(
                 f"line {number}: a quote opens there and is never closed",
                 where=self.path,
-                mend="close the quotes there, or give --quotes false when double quotes mean nothing in this file",
+                mend=(
+                    "close the quotes there",
+                    f"give {setting('quotes', False)} when double quotes mean nothing in this file",
+                ),
             ) from error
         if "expected after" in str(error):
             return Broken(f"line {number}: text after a closing quote; a quote within quotes is written twice")
@@ -208,7 +211,7 @@ class SeparatedFile:
         if self.separator is not None:
             found = _NAMED.get(self.separator.lower(), self.separator)
             if len(found) != 1 or found in '"\r\n':
-                raise InputError(f"{self.separator!r} can't be", where="--separator", expected="one character, or tab")
+                raise InputError(f"{self.separator!r} can't be", setting="separator", expected="one character, or tab")
             return found
         if ".tsv" in (suffix.lower() for suffix in self.path.suffixes):
             return "\t"

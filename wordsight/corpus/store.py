@@ -28,7 +28,7 @@ from wordsight.corpus.example import Box
 from wordsight.corpus.info import check_info
 from wordsight.corpus.rows import Rows, row_checksum
 from wordsight.corpus.splits import ALL, UnknownSplit, chosen_splits
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 
 FORMAT_VERSION = 2
 
@@ -254,7 +254,9 @@ class Corpus:
         """
         if language is not None and not self.language_names:
             what = f"does not say which of its captions are in the language {language!r}"
-            raise InputError(what, where=self.path, mend="build it with their languages (--language, or a column)")
+            raise InputError(
+                what, where=self.path, mend=f"build it with their languages ({setting('language')}, or a column)"
+            )
         if language is not None and language not in self.language_names:
             raise unknown("language", language, self.language_names, where=self.path)
         return self._captions(indices, language)

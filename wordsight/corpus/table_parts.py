@@ -21,7 +21,7 @@ from wordsight.corpus.columns import (
 from wordsight.corpus.example import Rejected
 from wordsight.corpus.table_files import TablePath
 from wordsight.corpus.tabular import Row, Tabular
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 Named = Mapping[Role, str | None]
 """The columns that a person named, by role."""
@@ -140,9 +140,9 @@ def _roles(file: Tabular, named: Named) -> dict[Role, list[str]]:
         if found:
             roles[role] = found
     if "image" not in roles:
-        raise not_told(file, "the image", "--image")
+        raise not_told(file, "the image", setting("image"))
     if not roles.keys() & {"caption", "label", "article"}:
-        raise not_told(file, "the caption or the label", "--caption or --label")
+        raise not_told(file, "the caption or the label", f"{setting('caption')} or {setting('label')}")
     if "folder" not in roles and (folder := folder_column(file, roles["image"][0])) is not None:
         roles["folder"] = [folder]
     return roles

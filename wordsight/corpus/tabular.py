@@ -16,7 +16,7 @@ from wordsight.corpus.lines import DEFAULT, ending_of, opened_text
 from wordsight.corpus.literals import BrokenLiteral, printed
 from wordsight.corpus.nested import value_at
 from wordsight.corpus.separated import Broken, SeparatedFile
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 KINDS = {
     ".csv": "text", ".tsv": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "columnar", ".arrow": "columnar",
@@ -26,7 +26,7 @@ KINDS = {
 
 # The keys of this many lines are a JSONL file's columns: enough that one which many rows leave out is seen.
 _LOOK_AHEAD = 2_000
-_MEND = "save it as UTF-8, or give its --encoding (latin-1, cp1252, utf-16, ...)"
+_MEND = ("save it as UTF-8", f"give its {setting('encoding')} (latin-1, cp1252, utf-16, ...)")
 
 
 @dataclass(frozen=True)

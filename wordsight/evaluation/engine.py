@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.environment import installed_versions
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError, listed, setting
 from wordsight.evaluation.features.cache import key_of
 from wordsight.evaluation.methods import METHODS
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
@@ -108,14 +108,14 @@ def opened_protocols(protocols: Sequence[str | EvalProtocol]) -> list[EvalProtoc
     """
     if not protocols:
         expected = f"one of: {listed(protocol_names())}"
-        raise InputError("no protocol was named", where="--protocol", expected=expected)
+        raise InputError("no protocol was named", setting="protocol", expected=expected)
     named: dict[str, EvalProtocol] = {}
     for each in protocols:
         protocol = each if isinstance(each, EvalProtocol) else open_protocol(each)
         if named.setdefault(protocol.name, protocol) != protocol:
             raise InputError(
                 f"two protocols are called {protocol.name!r}",
-                where="--protocol",
+                setting="protocol",
                 mend="results are filed by that name: give one of the files another",
             )
     return list(named.values())
@@ -133,8 +133,10 @@ def check_expects(protocol: EvalProtocol, kind: type[Task] | type[CorpusSplit]) 
     """
     expected = METHODS[protocol.method].expects
     if not issubclass(kind, expected):
-        wanted = "labelled images (--task)" if expected is Task else "captioned images (--corpus)"
-        raise InputError(f"{protocol.name} expects {wanted}", where="--protocol")
+        wanted = (
+            f"labelled images ({setting('task')})" if expected is Task else f"captioned images ({setting('corpus')})"
+        )
+        raise InputError(f"{protocol.name} expects {wanted}", setting="protocol")
 
 
 def _content(setting: Any) -> str:
@@ -214,7 +216,7 @@ def _refuse_other_task(model: EvaluatedModel, data: EvalData) -> None:
             raise InputError(
                 f"is a result of {other}, and {data.spec} is another task of the name {data.name!r}",
                 where=file,
-                mend="give --out another folder, rename the task's, or remove these results",
+                mend=f"give another folder ({setting('out')}), rename the task's, or remove these results",
             )
 
 

@@ -10,13 +10,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from wordsight.errors import InputError, listed, unknown
 from wordsight.evaluation.results.result import OLD_SETTINGS, Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
-from wordsight.settings import from_mapping
+from wordsight.settings import from_mapping, read_yaml
 
 # What a protocol can be measured on.
 EvalData = Task | CorpusSplit
@@ -110,30 +108,10 @@ def _protocol_file(spec: Path | str) -> Path:
         if file.name.startswith("."):
             raise InputError("its name begins with a dot", where=file, mend="results are filed by it: give it another")
         return file
-    raise unknown("protocol", str(spec), protocol_names(), where="--protocol")
-
-
-def _refuse_twice(node: Any) -> None:
-    """Of two values under one name YAML takes the last without a word."""
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        if sum(other.value == key.value for other, _ in node.value) > 1:
-            raise yaml.YAMLError(f"{key.value!r} stands there twice")
-        _refuse_twice(value)
+    raise unknown("protocol", str(spec), protocol_names(), setting="protocol")
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
-    """Keys and values, and the comment that stands above them."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        _refuse_twice(yaml.compose(text, yaml.SafeLoader))
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"can't be read as YAML ({error})", where=file) from error
-    if not isinstance(content, dict):
-        raise InputError("holds no settings", where=file, expected="lines such as `method: probe`")
-    header = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        header.append(line.lstrip("# ").rstrip())
-    return {OLD_SETTINGS.get(str(key), str(key)): value for key, value in content.items()}, " ".join(header)
+    """Keys under the names of today, values, and the comment that stands above them."""
+    content, says = read_yaml(file, "method: probe")
+    return {OLD_SETTINGS.get(key, key): value for key, value in content.items()}, says

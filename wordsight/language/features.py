@@ -22,11 +22,11 @@ from wordsight.arrays import mapped_array
 from wordsight.atomic import atomic_folder
 from wordsight.corpus.store import Corpus
 from wordsight.disk import unreadable
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.feature_writer import write_features
 from wordsight.language.masking import mask_words
 from wordsight.language.model import LanguageModel
-from wordsight.progress import console
+from wordsight.progress import say
 
 VERSION = 1
 _REMOVE = "remove the folder: it is made again"
@@ -208,7 +208,7 @@ def masked_captions(
     gigabytes = len(masked.ids) * model.width * 2 / 1e9
     live = gigabytes > limit_gb
     folder = cache / (f"{fingerprint}-live" if live else fingerprint)
-    console.print(_size(len(masked.sentence_offsets) - 1, gigabytes, limit_gb, folder), markup=False, soft_wrap=True)
+    say(_size(len(masked.sentence_offsets) - 1, gigabytes, limit_gb, folder))
     with atomic_folder(folder, overwrite=True) as beside:
         for field in fields(masked):
             np.save(beside / f"{field.name}.npy", getattr(masked, field.name), allow_pickle=False)
@@ -256,12 +256,12 @@ def _size(sentences: int, gigabytes: float, limit_gb: float, folder: Path) -> st
     of = f"token features of {sentences:,} masked captions: {size}"
     if gigabytes > limit_gb:
         return (
-            f"{of}, more than --feature-cache-gb {limit_gb:g}: none are kept, and the language model runs in every "
-            "step instead, which is slower"
+            f"{of}, more than {setting('feature_cache_gb', limit_gb)}: none are kept, and the language model runs in "
+            "every step instead, which is slower"
         )
     return (
-        f"{of}, computed once and kept in {folder}; fewer concepts or captions make fewer, and a --feature-cache-gb "
-        "below that keeps none (the language model then runs in every step)"
+        f"{of}, computed once and kept in {folder}; fewer concepts or captions make fewer, and a "
+        f"{setting('feature_cache_gb')} below that keeps none (the language model then runs in every step)"
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.plurals import NO_NOUN, OWN, SINGULARS
 from wordsight.language.tagger import installed_packages
 
@@ -138,13 +138,13 @@ def stop_words(language: str) -> frozenset[str]:
         return frozenset()
     package = find_spec("spacy")
     if package is None or not package.submodule_search_locations:
-        raise InputError("spaCy is not installed", mend="pip install spacy, or give --stop-words ''")
+        raise InputError("spaCy is not installed", mend=f"pip install spacy, or give {setting('stop_words', '')}")
     file = Path(package.submodule_search_locations[0]) / "lang" / language / "stop_words.py"
     if not language.isalpha() or not file.is_file():
         raise InputError(
             f"no stop words are known of the language {language!r}",
-            where="--stop-words",
+            setting="stop_words",
             expected="a code such as en, de, fr or cs",
-            mend="or give --stop-words '' for none",
+            mend=f"or give {setting('stop_words', '')} for none",
         )
     return frozenset(run_path(str(file))["STOP_WORDS"])

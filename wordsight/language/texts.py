@@ -20,7 +20,7 @@ from wordsight.corpus.example import Rejected
 from wordsight.corpus.lines import ending_of, read_lines, read_text
 from wordsight.corpus.store import Corpus
 from wordsight.corpus.tabular import KINDS, TableFile
-from wordsight.errors import InputError, listed, unknown
+from wordsight.errors import InputError, listed, setting, unknown
 from wordsight.progress import say
 
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet", ".arrow")
@@ -54,10 +54,16 @@ class Texts:
 
     def __post_init__(self) -> None:
         if self.corpus is None and not self.files:
-            raise InputError("no text is given", expected="a corpus (--corpus), text files (--text), or both")
+            raise InputError(
+                "no text is given", expected=f"a corpus ({setting('corpus')}), text files ({setting('text')}), or both"
+            )
         if self.corpus is None and (self.split is not None or self.language is not None):
-            given = "--split" if self.split is not None else "--language"
-            raise InputError("chooses among the captions of a corpus", where=given, mend="give a --corpus, or leave it")
+            given = "split" if self.split is not None else "language"
+            raise InputError(
+                "chooses among the captions of a corpus",
+                setting=given,
+                mend=f"give a corpus ({setting('corpus')}), or leave this out",
+            )
         object.__setattr__(self, "files", tuple(found for file in self.files for found in _matching(file)))
 
     def __iter__(self) -> Iterator[str]:
@@ -145,7 +151,7 @@ def _column(path: Path, column: str | None, say: Callable[[str], None] | None) -
             f"{wrong:,} of {rows:,} rows hold no text (such as {first})",
             where=path,
             expected=f"at most {_MOST_WRONG:.0%} such rows",
-            mend="fix them, or name another --column",
+            mend=f"fix them, or name another {setting('column')}",
         )
     if wrong and say is not None:
         say(f"{path}: {wrong:,} of {rows:,} rows hold no text and are left out (such as {first})")
@@ -164,14 +170,14 @@ def _chosen(path: Path, column: str | None) -> tuple[TableFile, str]:
             raise unknown("column", column, table.columns, where=path)
         return table, column
     if not table.is_text:
-        expected = f"--column with one of: {listed(table.columns)}"
+        expected = f"{setting('column')}: one of: {listed(table.columns)}"
         raise InputError("which column holds the text?", where=path, expected=expected)
     first = table.text.first
     # The names of columns are no sentences, also where a person counts.
     table = replace(table, headed=table.has_names and any(map(known_name, first)))
     shown = [f"{number} ({cell[:30]!r})" for number, cell in enumerate(first, start=1)]
     if column is None and len(first) > 1:
-        expected = f"--column with the name of one, or its number: {listed(shown)}"
+        expected = f"{setting('column')}: the name of one, or its number: {listed(shown)}"
         raise InputError(f"has {len(first)} columns", where=path, expected=expected)
     place = 1 if column is None else int(column)
     if not 1 <= place <= len(first):

@@ -78,7 +78,7 @@ def open_wordnet(folder: str = "") -> WordNet:
             return _read(place)
     raise InputError(
         "WordNet is not installed",
-        where="--lexicon",
+        setting="lexicon",
         mend="pip install 'wordsight[wordnet]', or python -m nltk.downloader wordnet, or name the folder of its files "
         f"({', '.join(_NEEDED)})",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.atomic import write_text
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _INSIDE = "##"
@@ -60,7 +60,7 @@ def train_wordpiece(
     if len(vocabulary) > size:
         raise InputError(
             f"a vocabulary of {size:,} has no room for the {len(vocabulary) - len(SPECIAL):,} letters and signs",
-            where="--vocabulary",
+            setting="vocabulary",
             mend=f"give {2 * len(vocabulary):,} or more",
         )
     return sorted(vocabulary, key=vocabulary.__getitem__)
@@ -104,7 +104,9 @@ def read_vocabulary(path: Path) -> list[str]:
     try:
         tokens = path.read_text("utf-8").split("\n")[:-1]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read ({error})", where=path, mend="begin again in another --out") from error
+        raise InputError(
+            f"can't be read ({error})", where=path, mend=f"begin again in another {setting('out')}"
+        ) from error
     if tuple(tokens[: len(SPECIAL)]) != SPECIAL:
-        raise InputError("holds no vocabulary", where=path, mend="begin again in another --out")
+        raise InputError("holds no vocabulary", where=path, mend=f"begin again in another {setting('out')}")
     return tokens

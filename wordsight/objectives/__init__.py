@@ -77,7 +77,9 @@ def objective_settings(name: str, values: Mapping[str, Any]) -> Any:
     Raises:
         InputError: When a value's name is not one of the objective's, or it has the wrong type.
     """
-    return from_mapping(objective_kind(name).settings, values, f"objective_settings of {name}")
+    return from_mapping(
+        objective_kind(name).settings, values, f"objective_settings of {name}", within="objective_settings"
+    )
 
 
 def objective_needs(name: str, values: Mapping[str, Any]) -> Needs:

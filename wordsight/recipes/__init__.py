@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from wordsight.errors import InputError, unknown
+from wordsight.settings import read_yaml
 
 FOLDER = Path(__file__).parent
 
@@ -43,7 +42,7 @@ def recipe_file(recipe: Path | str) -> Path:
         return file
     if file.suffix in (".yaml", ".yml") or file.parent != Path():
         raise InputError("no such file", where=file, expected="a recipe's YAML file")
-    raise unknown("recipe", str(recipe), recipe_names(), where="--recipe")
+    raise unknown("recipe", str(recipe), recipe_names(), setting="recipe")
 
 
 def read_values(file: Path) -> dict[str, Any]:
@@ -52,13 +51,13 @@ def read_values(file: Path) -> dict[str, Any]:
     Raises:
         InputError: When the file is absent, no YAML, or not keys with values; or when recipes are each other's base.
     """
-    values, seen = _read(file), [file.resolve()]
+    values, seen = read_yaml(file)[0], [file.resolve()]
     while "base" in values:
         base = recipe_file(str(values.pop("base")))
         if base.resolve() in seen:
             raise InputError(f"{base.name} is its own base", where=file, mend="name another recipe as `base`")
         seen.append(base.resolve())
-        values = merged(_read(base), values)
+        values = merged(read_yaml(base)[0], values)
     return values
 
 
@@ -107,31 +106,3 @@ def _other(before: Any, change: Any) -> bool:
 def _within(before: Any, change: Any) -> bool:
     """Whether a change gives values of a concept set, and no set of its own."""
     return isinstance(before, Mapping) and isinstance(change, Mapping) and "kind" not in change
-
-
-def _check_once(node: Any, file: Path) -> None:
-    """Raise when a key stands twice in a mapping: YAML would take the last and drop the others unsaid."""
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                where = f"{file}, line {key.start_mark.line + 1}"
-                raise InputError(f"{key.value!r} stands twice", where=where, expected="each name once")
-            seen.add(str(key.value))
-            _check_once(value, file)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-        _check_once(yaml.compose(text, yaml.SafeLoader), file)
-    except FileNotFoundError as error:
-        raise InputError("no such file", where=file, expected="a YAML file") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"can't be read as YAML ({error})", where=file) from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InputError("holds no settings", where=file, expected="lines such as `epochs: 20`")
-    return {str(key): value for key, value in content.items()}

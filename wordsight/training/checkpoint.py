@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.tensors import read_noted, save_tensors
 
 
@@ -80,7 +80,7 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     Raises:
         InputError: When the file is damaged or belongs to another objective.
     """
-    again = "remove it to start at the beginning, or start the run again in another --out"
+    again = f"remove it to start at the beginning, or start the run again in another {setting('out')}"
     tensors, note = read_noted(path, damaged=again)
     if not {"step", "seconds", "window", "scalars"} <= set(note):
         raise InputError("is not a checkpoint", where=path, mend=again)

@@ -11,7 +11,7 @@ import yaml
 
 from wordsight.atomic import is_leftover, remove_folder, sweep, sweep_within
 from wordsight.corpus import known_images
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.locks import sole_writer
 from wordsight.settings import from_mapping
 from wordsight.training import kept_concepts
@@ -62,22 +62,22 @@ def claim(path: Path, *, resume: bool) -> bool:
         InputError: When the folder holds something, and it is not a run that is to be resumed.
     """
     if path.exists() and not path.is_dir():
-        raise InputError("is a file", where=path, expected="a folder to make", mend="give another --out")
+        raise InputError("is a file", where=path, expected="a folder to make", mend=f"give another {setting('out')}")
     held = {each.name for each in path.iterdir() if not is_leftover(each)} if path.is_dir() else set()
     if not held or ("config.yaml" in held <= _BEFORE_THE_FIRST_STEP and _is_ours(path / "config.yaml")):
         # Killed before it was known what the run is: there is nothing to go on with, and nothing to lose. After a loss
         # of power, a file that was written later can be there without one that was written before.
         return False
     if "config.yaml" not in held:
-        raise InputError("exists already and is not a run", where=path, mend="give another --out")
+        raise InputError("exists already and is not a run", where=path, mend=f"give another {setting('out')}")
     run = Run.open(path)
     if run.info.finished:
         # Killed between the last two things that a training does.
         run.checkpoint_path.unlink(missing_ok=True)
     if not resume:
-        mend = "go on with --resume true, or give another --out"
+        mend = f"go on with {setting('resume', True)}, or give another {setting('out')}"
         if run.info.finished:
-            mend = "give another --out to train again"
+            mend = f"give another {setting('out')} to train again"
         raise InputError("exists already", where=path, mend=mend)
     return True
 

@@ -15,10 +15,11 @@ from wordsight.batching.fields import FIELDS
 from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
+from wordsight.errors import setting
 from wordsight.objectives import Objective
 from wordsight.objectives.tag_heads import tag_heads_of
 from wordsight.objectives.tag_losses import TAG_LOSSES
-from wordsight.progress import console
+from wordsight.progress import console, say
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunInfo
 from wordsight.vision.preprocessing import Preprocessing
@@ -95,9 +96,9 @@ class Watch:
                 f"({guess.even:.2f}): the learning rate {self._settings.lr:g} may be far too low or too high"
             )
         elif number == 2 and tag > guess.blind:
-            console.print(
+            say(
                 f"warning: after two epochs the tag loss is {tag:.2f}, no better than ignoring the image "
-                f"({guess.blind:.2f}): check that captions belong to their images, and try another --lr"
+                f"({guess.blind:.2f}): check that captions belong to their images, and try another {setting('lr')}"
             )
 
 

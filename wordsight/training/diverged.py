@@ -14,7 +14,7 @@ from torch import Tensor
 from wordsight.atomic import atomic_file
 from wordsight.batching.batch import Batch
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 
 def keep_batch(path: Path, batch: Batch, corpus: Corpus, *, step: int, lr: float, losses: Mapping[str, float]) -> None:
@@ -46,7 +46,8 @@ def diverged(step: int, value: float, lr: float, batch: Path, checkpoint: Path) 
     return InputError(
         f"the loss is {value} at step {step} (learning rate {lr:g})",
         where="training",
-        mend=f"give a lower --lr, --optimizer.clip-norm 1 or --precision fp32; its batch is in {batch}{kept}",
+        mend=f"give a lower {setting('lr')}, {setting('optimizer.clip_norm', 1)} or {setting('precision', 'fp32')}; "
+        f"its batch is in {batch}{kept}",
     )
 
 

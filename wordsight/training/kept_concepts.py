@@ -84,7 +84,7 @@ def open_kept(run: Path, name: str, fingerprint: str) -> KeptConcepts | None:
         arrays = dict(found.arrays)
         train_K, images_K = (np.asarray(arrays.pop(each)) for each in (_TRAIN, _ALL))
     except InputError as error:
-        raise InputError(error.what, where=error.where, expected=error.expected, mend=_AGAIN) from error
+        raise error.but(mend=_AGAIN) from error
     except KeyError as error:
         raise InputError(f"is damaged (it lacks {error})", where=folder, mend=_AGAIN) from error
     language_K = arrays.pop(_LANGUAGE, None)

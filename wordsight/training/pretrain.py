@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wordsight.batching.needs import Needs
 from wordsight.corpus.known_images import KnownImages
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.objectives import build_objective, objective_kind, objective_needs
 from wordsight.progress import console
 from wordsight.training.checkpoint import Position, load_checkpoint
@@ -142,7 +142,8 @@ def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> Non
     changed = [f"{n} was {before[n]!r} and is now {now[n]!r}" for n in now if n not in same and before[n] != now[n]]
     if run.info.finished:
         others = f", and {'; '.join(changed)}" if changed else ""
-        mend = f"give another --out to train again, from these weights with --weights {run.path}/backbone.safetensors"
+        weights = setting("weights", run.path / "backbone.safetensors")
+        mend = f"give another {setting('out')} to train again, from these weights with {weights}"
         raise InputError(f"is already finished{others}", where=run.path, mend=mend)
     if run.info.corpus_fingerprint != data.corpus.fingerprint:
         changed.append(f"the corpus was {run.info.corpus_fingerprint} and is now {data.corpus.fingerprint}")
@@ -153,5 +154,5 @@ def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> Non
         raise InputError(
             f"can't go on with other values: {'; '.join(changed)}{why}",
             where=run.path,
-            mend="resume with the same values, or give another --out",
+            mend=f"resume with the same values, or give another {setting('out')}",
         )

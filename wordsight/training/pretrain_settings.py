@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.objectives import OBJECTIVES
 from wordsight.optim import Schedule
 from wordsight.ranges import (
@@ -148,7 +148,7 @@ class PretrainSettings:
         if self.batch_size % self.devices:
             raise InputError(
                 f"batch_size {self.batch_size} does not divide among {self.devices} devices",
-                mend="give a multiple of --devices",
+                mend=f"give a multiple of {setting('devices')}",
             )
         if self.batch_size // self.devices < 2:
             raise InputError(

@@ -15,7 +15,6 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from wordsight.errors import InputError
 
-_Told = tuple[str, str | None, str | None, str | None]
 # Longest wait for a process that was told to stop: it finishes its step and writes the checkpoint.
 _PATIENCE = 60.0
 
@@ -31,27 +30,25 @@ def launch(fabric: Fabric, work: Callable[[Fabric], None]) -> None:
         InputError: The one that a process raised.
         KeyboardInterrupt: When this process was stopped; the others were told, and have ended.
     """
-    told: SimpleQueue[_Told] = multiprocessing.get_context("spawn").SimpleQueue()
+    told: SimpleQueue[InputError] = multiprocessing.get_context("spawn").SimpleQueue()
     try:
         fabric.launch(partial(_guarded, work=work, told=told))
     except (ProcessRaisedException, ProcessExitedException):
         # Of several processes the first to fail may be one that only lost the other.
         if told.empty():
             raise
-        what, where, expected, mend = told.get()
-        raise InputError(what, where=where, expected=expected, mend=mend) from None
+        raise told.get() from None
     except KeyboardInterrupt:
         _end(multiprocessing.active_children())
         raise
 
 
-def _guarded(fabric: Fabric, work: Callable[[Fabric], None], told: SimpleQueue[_Told]) -> None:
+def _guarded(fabric: Fabric, work: Callable[[Fabric], None], told: SimpleQueue[InputError]) -> None:
     """The work of a spawned process; what a person should read goes to the process that they started."""
     try:
         work(fabric)
     except InputError as error:
-        where = None if error.where is None else str(error.where)
-        told.put((error.what, where, error.expected, error.mend))
+        told.put(error)
         raise SystemExit(2) from error
 
 

@@ -32,7 +32,7 @@ from wordsight.concepts.apply import can_be_masked
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.known_images import KnownImages
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel, load_language_model
 from wordsight.objectives import Facts, Objective, build_objective, objective_needs
@@ -140,7 +140,7 @@ class Run:
                 if self.learned_from(found):
                     return found
                 other = found
-        mend = "say where that corpus is now (--corpus), or move it back"
+        mend = f"say where that corpus is now with {setting('corpus')}, or move it back"
         if other is not None:
             raise self._other_corpus(other, mend)
         raise InputError(
@@ -370,7 +370,7 @@ def write_weights(path: Path, objective: Objective, facts: Facts) -> None:
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     go_on = "training has not finished: go on with the `wordsight pretrain` command of this run and --resume true"
-    return read_tensors(path, absent=go_on, damaged="copy it again, or train again in another --out")
+    return read_tensors(path, absent=go_on, damaged=f"copy it again, or train again in another {setting('out')}")
 
 
 def _parted(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, torch.Tensor]]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 from wordsight.vision.backbone import Backbone, BackboneSettings
 from wordsight.vision.fully_connected import FullyConnected
 from wordsight.vision.modes import evaluating
@@ -67,7 +67,7 @@ def build_backbone(
         if not pretrained:
             raise
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        mend = "give them as a file: evaluate NAME@FILE, pretrain --weights FILE"
+        mend = f"give them as a file: evaluate NAME@FILE, or pretrain with {setting('weights')}"
         raise InputError(f"its published weights can't be had: {said}", where=f"backbone {name}", mend=mend) from error
 
 
@@ -262,5 +262,5 @@ def _refuse_strides(name: str, settings: BackboneSettings) -> None:
                 f"{key} is {value}, and that of {name!r} can't be changed",
                 where=f"backbone_settings: {key}",
                 expected=f"{fixed} for networks that are no torchvision ResNet",
-                mend=f"give --backbone-settings.{key.replace('_', '-')} {fixed}",
+                mend=f"give {setting(f'backbone_settings.{key}', fixed)}",
             )

@@ -9,7 +9,7 @@ import torch
 from timm.models._features import FeatureGetterNet
 from torch import Tensor, nn
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.vision.backbone import Backbone, BackboneSettings
 
 # Modules of timm whose networks are one stack of blocks over tokens, with a norm after the last.
@@ -190,5 +190,5 @@ def _fixed(name: str, key: str, value: int, usual: int) -> InputError:
         f"{key} is {value}, and that of timm:{name} can't be changed",
         where=f"backbone_settings: {key}",
         expected=str(usual),
-        mend=f"give --backbone-settings.{key.replace('_', '-')} {usual}",
+        mend=f"give {setting(f'backbone_settings.{key}', usual)}",
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError, listed, setting
 from wordsight.vision.backbones import Backbone, names_of_whole, published_pixels, show_as
 from wordsight.vision.preprocessing import MEAN, STD, Pixels
 from wordsight.vision.sobel import SobelConv2d
@@ -92,8 +92,8 @@ def load_weights(backbone: Backbone, file: Path | str, pixels: Pixels = "auto") 
         if (mean, std) != (MEAN, STD):
             backbone.warnings.append(
                 f"images are shown with ImageNet's mean and spread, and {backbone.source} is published for mean "
-                f"{_numbers(mean)} and spread {_numbers(std)}: if the file's weights were trained so, give "
-                "--pixels published; if not, --pixels imagenet"
+                f"{_numbers(mean)} and spread {_numbers(std)}: if the file's weights were trained so, set "
+                "pixels to published; if not, to imagenet"
             )
     return backbone.origin
 
@@ -233,7 +233,7 @@ def _other_shape(backbone: Backbone, file: Path, name: str, found: Tensor, wante
     mend = "name the backbone, and the backbone_settings, that the weights are of"
     if found.ndim == wanted.ndim == 4 and {found.shape[1], wanted.shape[1]} == {2, 3}:
         sees_edges = any(isinstance(part, SobelConv2d) for part in backbone.network.modules())
-        mend = f"give --backbone-settings.sobel {str(not sees_edges).lower()}"
+        mend = f"give {setting('backbone_settings.sobel', not sees_edges)}"
     shapes = ["x".join(map(str, tensor.shape)) for tensor in (found, wanted)]
     return InputError(f"{name} is {shapes[0]}", where=file, expected=f"{shapes[1]} as in the backbone", mend=mend)
 

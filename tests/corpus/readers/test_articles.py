@@ -86,9 +86,9 @@ def test_columns_are_those_that_are_named_or_plain(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "what"),
     [
-        (["image", "caption", "text2"], "no column is plainly the article; its columns: .*; name it: --article COLUMN"),
-        (["image", "article"], "no column is plainly the caption; its columns: .*; name it: --caption COLUMN"),
-        (["caption", "article"], "no column is plainly the image; its columns: .*; name it: --image COLUMN"),
+        (["image", "caption", "text2"], "no column is plainly the article; its columns: .*; name it with `article`"),
+        (["image", "article"], "no column is plainly the caption; its columns: .*; name it with `caption`"),
+        (["caption", "article"], "no column is plainly the image; its columns: .*; name it with `image`"),
         (["image", "caption", "body", "page"], "the columns body and page could each be the article; name one"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_missing_column_is_asked_for(columns: list[str], what: str, tmp_path: 
 
 def test_a_table_without_a_single_article_is_an_error(tmp_path: Path) -> None:
     rows = [{**row, "article": "  "} for row in ROWS]
-    with pytest.raises(InputError, match="no article in any of its 3 examples; name the right column with --article"):
+    with pytest.raises(InputError, match="no article in any of its 3 examples; name the right column with `article`"):
         list(Articles(written(tmp_path / "t.csv", rows)))
 
 

@@ -237,7 +237,7 @@ def test_a_further_file_of_other_images_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("also", ["captions_de.json", "=captions_de.json", "de=", "de"])
 def test_a_further_file_needs_its_language(also: str, tmp_path: Path) -> None:
     main = reader(tmp_path, ENGLISH)
-    with pytest.raises(InputError, match="--also: '.*' is no language and file; expected LANGUAGE=FILE, for example"):
+    with pytest.raises(InputError, match="also: '.*' is no language and file; expected LANGUAGE=FILE, for example"):
         list(Coco(main.captions, main.images, "en", (also,)))
 
 

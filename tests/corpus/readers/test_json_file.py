@@ -150,14 +150,14 @@ def test_fields_are_named_by_flags_nested_ones_with_dots(read: Read) -> None:
     with pytest.raises(InputError, match=r"x.json: unknown caption column 'words.say'; .*did you mean 'words.says'"):
         read(content, **how | {"caption": "words.say"})
     with pytest.raises(
-        InputError, match=r"x.json: has none at --records out.lists; its keys: out; expected records such"
+        InputError, match=r"x.json: has none at 'out.lists' .`records`.; its keys: out; expected records such"
     ):
         read(content, **how | {"records": "out.lists"})
 
 
 def test_fields_that_are_not_plain_are_asked_for(read: Read) -> None:
     with pytest.raises(
-        InputError, match=r"no column is plainly the image; its columns: pic, caption; name it: --image"
+        InputError, match=r"no column is plainly the image; its columns: pic, caption; name it with `image`"
     ):
         read([{"pic": "a.jpg", "caption": A}])
     with pytest.raises(InputError, match=r"no column is plainly the caption or the label; its columns: image, words"):

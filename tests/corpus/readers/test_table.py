@@ -73,13 +73,16 @@ def test_plain_column_names_are_guessed(columns: list[str], roles: dict[str, str
 @pytest.mark.parametrize(
     ("columns", "what"),
     [
-        (["a", "caption"], "no column is plainly the image; its columns: a, caption; name it: --image COLUMN"),
-        (["image", "b"], "no column is plainly the caption or the label; its columns: image, b; name it: --caption"),
+        (["a", "caption"], "no column is plainly the image; its columns: a, caption; name it with `image`"),
+        (
+            ["image", "b"],
+            "no column is plainly the caption or the label; its columns: image, b; name it with `caption`",
+        ),
         (
             ["image", "text", "title"],
-            "the columns text and title could each be the caption; name one: --caption COLUMN",
+            "the columns text and title could each be the caption; name one with `caption`",
         ),
-        (["path", "file", "text"], "the columns file and path could each be the image; name one: --image COLUMN"),
+        (["path", "file", "text"], "the columns file and path could each be the image; name one with `image`"),
     ],
 )
 def test_columns_that_cannot_be_told_are_asked_for(columns: list[str], what: str, tmp_path: Path) -> None:
@@ -128,7 +131,7 @@ def test_a_table_that_is_not_utf8_says_in_which_line(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes("image,caption\na.jpg,a dog runs\nb.jpg,un café chaud\n".encode("latin-1"))
     with pytest.raises(
-        InputError, match=r"t.csv: line 3: byte 0xe9 is not UTF-8; save it as UTF-8, or give its --encoding"
+        InputError, match=r"t.csv: line 3: byte 0xe9 is not UTF-8; save it as UTF-8, or give its `encoding`"
     ):
         list(Table(path))
     assert examples(Table(path, encoding="latin-1"))[1].captions == ("un café chaud",)

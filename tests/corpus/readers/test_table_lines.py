@@ -79,7 +79,7 @@ def test_results_with_pipes_are_read(tmp_path: Path) -> None:
     path.write_text("\n".join(line.replace("| ", "~") for line in lines))
     (example,) = examples(Table(path, separator="~"))
     assert len(example.captions) == 5
-    with pytest.raises(InputError, match=r"--separator: '::' can't be; expected one character, or tab"):
+    with pytest.raises(InputError, match=r"separator: '::' can't be; expected one character, or tab"):
         list(Table(path, separator="::"))
 
 

@@ -152,7 +152,7 @@ def test_the_validation_split_is_drawn_once_and_for_all(photo: Photo, tmp_path: 
     assert sorted(drawn(backwards, 0)) == drawn(reader.regions, 0)
     corpus = build_corpus(VisualGenome(reader.regions, tmp_path, val_images=5), tmp_path / "corpus")
     assert corpus.splits == {"train": 35, "val": 5}
-    with pytest.raises(InputError, match="--val-images is 40; expected 0 to 39"):
+    with pytest.raises(InputError, match="val_images is 40; expected 0 to 39"):
         drawn(reader.regions, 0, 40)
     with pytest.raises(InputError, match="val_images is -1; expected a number from 0"):
         drawn(reader.regions, 0, -1)

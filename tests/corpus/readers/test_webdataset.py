@@ -269,7 +269,7 @@ def test_lines_of_a_text_are_captions_by_a_flag_and_told_without(
     assert capsys.readouterr().err == ""
     assert [one.captions for one in read(path)[0]] == [("a dog runs.\n\na dog plays.",), ("a cat",)]
     said = " ".join(capsys.readouterr().err.split())
-    assert "1 of 2 text members hold several lines and were read as one caption each: with --txt lines" in said
+    assert "1 of 2 text members hold several lines and were read as one caption each: with txt='lines'" in said
 
 
 def test_a_class_is_a_label_wherever_it_stands(encoded: Encoded, tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ def test_folders_that_give_nothing_are_one_clear_line(make_run: MakeRun, tmp_pat
     with pytest.raises(InputError, match="wordsight compare: no folder with results"):
         compare_runs([])
     run = make_run("a", {("flowers", "logistic"): 50, ("birds", "ridge"): 50})
-    with pytest.raises(InputError, match="--task: unknown task in these results 'flower'.*did you mean 'flowers'"):
+    with pytest.raises(InputError, match="^task: unknown task in these results 'flower'.*did you mean 'flowers'"):
         compare_runs([run], tasks=["flower"])
     with pytest.raises(InputError, match="no run has a result of flowers and ridge"):
         compare_runs([run], tasks=["flowers"], protocols=["ridge"])

@@ -59,7 +59,7 @@ def test_test_images_without_class_folders_are_refused(tmp_path: Path, flat: str
     with pytest.raises(InputError, match=f"none of the 7 images of {flat} has a label") as caught:
         open_task(f"folder:{folder}")
     assert str(caught.value).endswith(
-        f"to test on a fifth of train instead, name that alone: --task folder:{folder}/train"
+        f"to test on a fifth of train instead, name that alone: task='folder:{folder}/train'"
     )
     assert len(open_task(f"folder:{folder}/train").test) == 4
     with pytest.raises(InputError, match=f"none of the 7 images of {flat} has a label"):

@@ -118,7 +118,7 @@ def test_a_few_images_of_several_labels_are_said(tmp_path: Path) -> None:
     [
         ("table", "image,label,label", None, "2 columns are called 'label'"),
         ("multilabel", "image,a,a", None, "2 columns are called 'a'; expected one column of each name"),
-        ("multilabel", "image,a,b", "a,a", "--label: names the column 'a' twice"),
+        ("multilabel", "image,a,b", "a,a", "label: names the column 'a' twice"),
     ],
 )
 def test_a_column_that_is_there_twice_is_refused(
@@ -228,7 +228,7 @@ def test_what_is_no_task_is_one_clear_line(tmp_path: Path, spec: str, message: s
 
 
 def test_flags_of_another_layout_are_refused(colour_folder: Path) -> None:
-    with pytest.raises(InputError, match="folder tasks have no --label"):
+    with pytest.raises(InputError, match="folder tasks have no `label`"):
         open_task(f"folder:{colour_folder}", label="name", image=None)
 
 

@@ -36,7 +36,7 @@ def test_a_column_for_each_class_is_a_task_of_several_labels(tmp_path: Path) -> 
 def test_a_cell_that_is_no_label_is_named(tmp_path: Path) -> None:
     _photos(tmp_path, 2)
     (tmp_path / "t.csv").write_text("image,sea,note\n0.png,1,fine\n1.png,0,\n", "utf-8")
-    with pytest.raises(InputError, match=r"row 2, column 'note' is 'fine'; expected 1, 0, or -1.*--label a,b,c"):
+    with pytest.raises(InputError, match=r"row 2, column 'note' is 'fine'; expected 1, 0, or -1.*label='a,b,c'"):
         open_task(f"multilabel:{tmp_path / 't.csv'}")
     with pytest.raises(InputError, match="unknown label column 'see'.*did you mean 'sea'"):
         open_task(f"multilabel:{tmp_path / 't.csv'}", label="see")
@@ -53,7 +53,7 @@ def test_labels_in_a_cell_may_have_another_separator(tmp_path: Path) -> None:
     task = open_task(f"table:{tmp_path / 't.csv'}", separator=";")
     assert (task.class_names, task.multilabel) == (["sea", "sky"], True)
     assert not open_task(f"table:{tmp_path / 't.csv'}").multilabel
-    with pytest.raises(InputError, match="--separator: is empty"):
+    with pytest.raises(InputError, match="separator: is empty"):
         open_task(f"table:{tmp_path / 't.csv'}", separator="")
 
 

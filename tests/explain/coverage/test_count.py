@@ -152,7 +152,7 @@ def test_what_can_t_be_counted_is_refused(corpus: Corpus, make_corpus: MakeCorpu
         api.coverage(corpus, tmp_path / "empty.txt")
     with pytest.raises(InputError, match="nowhere.txt: no such file"):
         api.coverage(corpus, tmp_path / "nowhere.txt")
-    with pytest.raises(InputError, match="--results: is drawn into a picture; name the picture"):
+    with pytest.raises(InputError, match="^results: is drawn into a picture; name the picture"):
         api.coverage(corpus, CLASSES, results=tmp_path / "x.json")
     with pytest.raises(InputError, match="the ending '.txt' is of no picture"):
         api.coverage(corpus, CLASSES, matchers=["exact"], out=tmp_path / "plot.txt")

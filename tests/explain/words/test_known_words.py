@@ -251,7 +251,7 @@ def test_words_may_stand_on_both_sides_of_a_flag(two: Run, capsys: pytest.Captur
 def test_photos_that_are_gone_are_not_needed_without_a_look_at_them(two: Run, spoken: Corpus, tmp_path: Path) -> None:
     (spoken.path / "corpus.json").rename(tmp_path / "corpus.json")
     try:
-        with pytest.raises(InputError, match="give --images 0 to compare the words without using photos"):
+        with pytest.raises(InputError, match="give images=0 to compare the words without using photos"):
             explain_words(two, ["dog"])
         assert explain_words(two, ["dog"], images=0).nearest[0].near["german"][0].word == "hund"
     finally:
@@ -294,7 +294,7 @@ def test_a_word_that_is_asked_for_twice_is_shown_once(two: Run) -> None:
 
 
 def test_a_single_photo_tells_nothing_of_what_differs(two: Run) -> None:
-    with pytest.raises(InputError, match="--images: 1 photos; expected 2 or more, or 0 for none"):
+    with pytest.raises(InputError, match="images: 1 photos; expected 2 or more, or 0 for none"):
         explain_words(two, ["dog"], images=1)
 
 

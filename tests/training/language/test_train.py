@@ -218,7 +218,7 @@ def test_what_is_resumed_must_be_the_same(text: Path, tmp_path: Path, monkeypatc
     ):
         with pytest.raises(InputError, match=said):
             wordsight.train_language_model(settings, out=out, text=[file], resume=True)
-    with pytest.raises(InputError, match="--resume true, or give another --out"):
+    with pytest.raises(InputError, match="resume=True, or give another `out`"):
         wordsight.train_language_model(SMALL, out=out, text=[text])
 
 

@@ -96,7 +96,7 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
             kinds = ", ".join(found.kind for found in concepts.values()) or "none given"
             raise InputError(
                 f"the objective {settings.objective!r} masks words, and the concepts ({kinds}) are none",
-                where="--concepts",
+                setting="concepts",
                 expected="a concept set of words, such as {kind: postag, size: 1000}",
             )
         masked = masked_captions(

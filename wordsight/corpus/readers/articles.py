@@ -16,7 +16,7 @@ from wordsight.corpus.lines import decoded, shown
 from wordsight.corpus.paths import inside
 from wordsight.corpus.readers.table import Table
 from wordsight.corpus.tabular import TableFile
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Articles:
             yield found
         if examples and not articles:
             what = f"no article in any of its {examples:,} examples"
-            mend = "name the right column with --article, or use the reader 'table'"
+            mend = f"name the right column with {setting('article')}, or use the reader 'table'"
             raise InputError(what, where=self.path, mend=mend)
 
     def __length_hint__(self) -> int:
@@ -93,7 +93,7 @@ class Articles:
         file = TableFile(self.path, self.encoding, self.quotes)
         article = named_column(file, "article", self.article) if self.article else told_column(file, "article")
         if article is None:
-            raise not_told(file, "the article", "--article")
+            raise not_told(file, "the article", setting("article"))
         table = Table(
             path=self.path,
             image=self.image,
@@ -108,7 +108,7 @@ class Articles:
             quotes=self.quotes,
         )
         if "caption" not in table.columns:
-            raise not_told(file, "the caption", "--caption")
+            raise not_told(file, "the caption", setting("caption"))
         return table
 
     def _with_text(self, example: Example) -> Example | Rejected:

@@ -91,7 +91,7 @@ class Coco:
             language, equals, file = (part.strip() for part in each.partition("="))
             if not (language and equals and file):
                 expected = "LANGUAGE=FILE, for example de=captions_de.json"
-                raise InputError(f"{each!r} is no language and file", where="--also", expected=expected)
+                raise InputError(f"{each!r} is no language and file", setting="also", expected=expected)
             found.append((language, Path(file)))
         return found
 

@@ -19,7 +19,7 @@ from wordsight.corpus.remaining import Remaining
 from wordsight.corpus.table_files import TablePath, table_paths
 from wordsight.corpus.table_parts import Named, Part, parts_of
 from wordsight.corpus.tabular import Row, TableFile, Tabular
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError, listed, setting
 from wordsight.progress import say
 
 
@@ -90,7 +90,7 @@ class Table:
             yield from self._named(image, rows)
         if several:
             found = f"{listed(self.sources())}: {counted(several, 'row')} with a cell that runs over a line's end"
-            say(f"{found} (the first is {first}); if that is wrong: --quotes false")
+            say(f"{found} (the first is {first}); if that is wrong, give {setting('quotes', False)}")
 
     def __length_hint__(self) -> int:
         return len(self._counted)

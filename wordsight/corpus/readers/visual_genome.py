@@ -23,7 +23,7 @@ from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import stored_size
 from wordsight.corpus.json_items import json_items
 from wordsight.corpus.keys import check_meeting, key_of
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.progress import track
 from wordsight.ranges import Count, Seed, check_ranges
 
@@ -113,7 +113,11 @@ class VisualGenome:
         """The images of the split "val": a hash of seed and image ranks them, so that any library draws the same."""
         ids = np.unique(self._ids).tolist()
         if not 0 <= self.val_images < max(len(ids), 1):
-            raise InputError(f"--val-images is {self.val_images}", expected=f"0 to {max(len(ids) - 1, 0):,}")
+            raise InputError(
+                f"{setting('val_images')} is {self.val_images}",
+                setting="val_images",
+                expected=f"0 to {max(len(ids) - 1, 0):,}",
+            )
         ranked = sorted(ids, key=lambda image_id: hashlib.blake2b(f"{self.seed} {image_id}".encode()).digest())
         return frozenset(ranked[: self.val_images])
 

@@ -20,8 +20,8 @@ from wordsight.corpus.lines import decoded, lines_of
 from wordsight.corpus.nested import numbered, value_at
 from wordsight.corpus.shard_files import ShardFile, shard_files
 from wordsight.corpus.shards import Member, Sample, samples
-from wordsight.errors import listed
-from wordsight.progress import console
+from wordsight.errors import listed, setting
+from wordsight.progress import say
 
 # How a field is decoded, by its last ending; webdataset's own names for text, JSON and classes.
 _DECODED = {
@@ -70,19 +70,19 @@ class WebDataset:
             for sample in samples(shard.path, _is_wanted):
                 yield from self._example(sample, prefix, shard.split, seen)
         for hint in self._hints(seen):
-            console.print(hint, markup=False, soft_wrap=True)
+            say(hint)
 
     def _hints(self, seen: Counter[str]) -> Iterator[str]:
         """What a person may have meant otherwise, of what was read."""
         if seen["several lines"]:
             yield (
                 f"{seen['several lines']:,} of {seen['texts']:,} text members hold several lines and were read as one "
-                "caption each: with --txt lines each line is a caption"
+                f"caption each: with {setting('txt', 'lines')} each line is a caption"
             )
         if seen["other images"]:
             yield (
                 f"{seen['other images']:,} images were not read, as their samples hold another one: a key ends at the "
-                "first dot of a name, and --image FIELD chooses the image of a sample"
+                f"first dot of a name, and {setting('image')} chooses the image of a sample"
             )
 
     def sources(self) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wordsight.errors import InputError, listed, unknown
+from wordsight.errors import InputError, listed, setting, unknown
 from wordsight.evaluation.comparison.baseline_rows import baselines
 from wordsight.evaluation.comparison.compared_run import ComparedRun, read_run, view_of
 from wordsight.evaluation.comparison.comparison_table import (
@@ -98,7 +98,7 @@ def _check_names(runs: Sequence[ComparedRun], tasks: Sequence[str], protocols: S
         known = sorted({str(getattr(result, kind)) for run in runs for result in run.results})
         for name in asked:
             if name not in known:
-                raise unknown(f"{kind} in these results", name, known, where=f"--{kind}")
+                raise unknown(f"{kind} in these results", name, known, setting=kind)
 
 
 def _groups(runs: Sequence[ComparedRun]) -> Iterator[tuple[str, list[ComparedRun]]]:
@@ -156,7 +156,10 @@ def _columns(runs: Sequence[ComparedRun]) -> list[Column]:
             if differs:
                 raise InputError(
                     f"{here.title} is {differs} in {other.path} and in {run.path}, and can't be one column",
-                    mend=f"evaluate both again, or choose others: --protocol, --task (all but {result.task})",
+                    mend=(
+                        "evaluate both again",
+                        f"choose others with {setting('protocol')} or {setting('task')} (all but {result.task})",
+                    ),
                 )
     found = []
     for key in sorted(columns, key=order.__getitem__):

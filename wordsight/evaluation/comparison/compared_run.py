@@ -6,12 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from wordsight.errors import InputError
 from wordsight.evaluation.results.result import Result, read_results
+from wordsight.settings import read_yaml
 
 # Settings of a run that change how it was computed and not what: the seed makes the rows that are averaged.
 _NOT_THE_RECIPES = ("seed", "workers", "checkpoint_minutes", "feature_cache_gb")
@@ -70,7 +68,8 @@ def read_run(folder: Path) -> ComparedRun | str:
         return "is not a run" if files == folder else "has no results yet"
     if not config.is_file():
         return ComparedRun(folder, results, files, f"alone {folder}", None, folder.name)
-    settings, info = _mapping(config), _mapping(folder / "run.json")
+    settings = read_yaml(config)[0]
+    info = read_yaml(known)[0] if (known := folder / "run.json").is_file() else {}
     data = [info.get("corpus_fingerprint"), info.get("split")]
     recipe = {name: value for name, value in settings.items() if name not in _NOT_THE_RECIPES}
     # Runs made before there was a choice are of the same recipe.
@@ -103,11 +102,3 @@ def _holds_a_result(folder: Path) -> bool:
             continue
         return True
     return False
-
-
-def _mapping(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"can't be read ({error})", where=file) from error
-    return content if isinstance(content, dict) else {}

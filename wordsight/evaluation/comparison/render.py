@@ -62,11 +62,12 @@ def check_out(out: Path) -> None:
     if out.suffix.lower() not in _FORMATS:
         raise InputError(
             f"can't tell the format from {out.suffix or 'no ending'}",
-            where=f"--out {out}",
+            where=out,
+            setting="out",
             expected=f"a name that ends in {', '.join(_FORMATS)}",
         )
     if out.is_dir():
-        raise InputError("is a folder", where=f"--out {out}", expected="a file")
+        raise InputError("is a folder", where=out, setting="out", expected="a file")
 
 
 def write_compared(compared: ComparisonReport, out: Path) -> None:

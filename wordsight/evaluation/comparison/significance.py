@@ -51,7 +51,7 @@ def column_tests(comparison: Comparison, rows: Sequence[str] = ()) -> tuple[list
     chosen = [_row_named(comparison, name) for name in rows]
     if rows and (len(chosen) != 2 or chosen[0] is chosen[1]):
         raise InputError(
-            f"names {len(set(map(id, chosen)))} of the rows", where="--test", expected="two, with a comma between"
+            f"names {len(set(map(id, chosen)))} of the rows", setting="test", expected="two, with a comma between"
         )
     found: list[ColumnTest] = []
     notes: list[str] = []
@@ -80,7 +80,7 @@ def _row_named(comparison: Comparison, name: str) -> ComparisonRow:
     for row in comparison.rows:
         if name == row.name or any(name in (run.name, str(run.path)) for run in row.runs):
             return row
-    raise unknown("run", name, [row.name for row in comparison.rows], where="--test")
+    raise unknown("run", name, [row.name for row in comparison.rows], setting="test")
 
 
 def _leaders(comparison: Comparison, k: int) -> list[ComparisonRow]:

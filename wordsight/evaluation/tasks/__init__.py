@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
-from wordsight.errors import InputError, listed, unknown
+from wordsight.errors import InputError, listed, setting, unknown
 from wordsight.evaluation.tasks.sources.coco import CocoLabelsTask
 from wordsight.evaluation.tasks.sources.corpus import CorpusTask
 from wordsight.evaluation.tasks.sources.folder import FolderTask
@@ -84,8 +84,8 @@ def _source(spec: str, flags: Mapping[str, str | Path | bool | None]) -> TaskSou
     known = {each.name for each in fields(source_type)} - {"path"}
     for flag in given:
         if flag not in known:
-            expected = f"one of: {listed('--' + each for each in sorted(known))}" if known else "no flags"
-            raise InputError(f"{kind} tasks have no --{flag}", where=f"--task {spec}", expected=expected)
+            expected = f"one of: {listed(setting(each) for each in sorted(known))}" if known else "none of its own"
+            raise InputError(f"{kind} tasks have no {setting(flag)}", where=setting("task", spec), expected=expected)
     hints = get_type_hints(source_type)
     read = {flag: Path(str(value)) if hints[flag] == Path | None else value for flag, value in given.items()}
     source: TaskSource = source_type(Path(place), **read)
@@ -94,10 +94,10 @@ def _source(spec: str, flags: Mapping[str, str | Path | bool | None]) -> TaskSou
 
 def _no_such_task(spec: str, kind: str, has_kind: bool) -> InputError:
     if has_kind and kind not in TASKS:
-        return unknown("kind of task", kind, TASKS, where=f"--task {spec}")
+        return unknown("kind of task", kind, TASKS, where=setting("task", spec))
     return InputError(
         "names no labelled images",
-        where=f"--task {spec}",
+        where=setting("task", spec),
         expected="folder:DIR, voc:DIR, table:FILE, multilabel:FILE, coco-labels:FILE, torchvision:NAME, "
         "corpus:FOLDER, or the folder of a corpus",
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus.splits import part_of
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError, listed, setting
 from wordsight.evaluation.tasks.holdout import held_out, strata_of
 
 TEST_SHARE = 0.2
@@ -81,7 +81,11 @@ def _check_splits(where: str, splits: NDArray[np.str_], parts: NDArray[np.str_],
         count, folder = int((splits == split).sum()), Path(where, named[0] if named else ".")
         have = "the one image" if count == 1 else f"none of the {count:,} images"
         layout = " (class folders)" if folder.is_dir() else ""
-        alone = f"name that alone: --task folder:{folder}" if named and folder.is_dir() else f"leave {split} out"
+        alone = (
+            f"name that alone: {setting('task', f'folder:{folder}')}"
+            if named and folder.is_dir()
+            else f"leave {split} out"
+        )
         raise InputError(
             f"{have} of {split} has {'no' if count == 1 else 'a'} label",
             where=where,

@@ -130,7 +130,7 @@ def coverage(
     """
     for name in matchers:
         if name not in MATCHERS:
-            raise unknown("matcher", name, MATCHERS, where="--matchers")
+            raise unknown("matcher", name, MATCHERS, setting="matchers")
     if not isinstance(class_names, Mapping):
         class_names = {name: (as_words(name),) for name in class_names}
     if not class_names or not matchers:

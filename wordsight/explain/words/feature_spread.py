@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.evaluation.features.feature_checks import check_features
 from wordsight.evaluation.predictions.tag_scores import hidden_features
 from wordsight.heads.tp import TagHead
@@ -33,7 +33,7 @@ IMAGES = 1000
 # With fewer, those that happen to be looked at decide which words are near.
 ENOUGH = 100
 _POWER = 0.25
-_WITHOUT = "give --images 0 to compare the words without using photos"
+_WITHOUT = f"give {setting('images', 0)} to compare the words without using photos"
 
 
 def photos(run: Run, images: int = IMAGES) -> ImageSubset:
@@ -49,9 +49,7 @@ def photos(run: Run, images: int = IMAGES) -> ImageSubset:
     try:
         corpus = run.corpus()
     except InputError as error:
-        raise InputError(
-            error.what, where=error.where, expected=error.expected, mend=f"{error.mend}; or {_WITHOUT}"
-        ) from error
+        raise error.but(mend=[*error.ways, _WITHOUT]) from error
     examples = corpus.indices(run.info.split)
     some = np.linspace(0, len(examples) - 1, min(images, len(examples))).astype(np.int64)
     return ImageSubset(CorpusImages(corpus), examples[some])
@@ -101,7 +99,7 @@ def _root_of(features_ND: NDArray[np.float32], what: str) -> NDArray[np.float32]
     try:
         check_features(features_ND, what)
     except InputError as error:
-        raise InputError(error.what, where=error.where, mend=f"{error.mend}; {_WITHOUT}") from error
+        raise error.but(mend=[*error.ways, _WITHOUT]) from error
     return fourth_root(np.cov(features_ND, rowvar=False))
 
 

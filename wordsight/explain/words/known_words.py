@@ -16,7 +16,7 @@ from rich.table import Table
 
 from wordsight.atomic import write_json
 from wordsight.concepts.splitters import normal
-from wordsight.errors import InputError, settled, unknown
+from wordsight.errors import InputError, said, setting, settled, unknown
 from wordsight.explain.words.feature_spread import ENOUGH, IMAGES, photos
 from wordsight.explain.words.translation import Translation, translate
 from wordsight.explain.words.word_lists import ScoredPair, read_dictionary, read_similarity
@@ -121,12 +121,12 @@ def explain_words(
         raise InputError(
             "nothing is asked for",
             where="wordsight explain words",
-            expected="words, --similarity FILE or --dictionary FILE",
+            expected=f"words, a list of pairs ({setting('similarity')}) or a dictionary ({setting('dictionary')})",
         )
     if most < 1:
-        raise InputError(f"{most} nearest words are asked for", where="--most", expected="at least 1")
+        raise InputError(f"{most} nearest words are asked for", setting="most", expected="at least 1")
     if images < 0 or images == 1:
-        raise InputError(f"{images} photos", where="--images", expected="2 or more, or 0 for none")
+        raise InputError(f"{images} photos", setting="images", expected="2 or more, or 0 for none")
     # Lists are read before the run: a slip in a file's name should not wait for it.
     scored = None if similarity is None else read_similarity(similarity)
     pairs = None if dictionary is None else read_dictionary(dictionary)
@@ -186,7 +186,7 @@ def nearest_of(spaces: Sequence[WordSpace], word: str, most: int, where: str = "
     return found
 
 
-def similarity_of(spaces: Sequence[WordSpace], pairs: Sequence[ScoredPair], where: str = "--similarity") -> Similarity:
+def similarity_of(spaces: Sequence[WordSpace], pairs: Sequence[ScoredPair], where: str = "similarity") -> Similarity:
     """Spearman's rank correlation of the cosines with people's scores, in the space that knows most of the pairs.
 
     Args:
@@ -245,7 +245,7 @@ def print_words(found: WordReport, console: Console | None = None, translated: i
         console.print(line, soft_wrap=True, markup=False)
     if 0 < found.images < ENOUGH:
         say = f"note: {found.images} photos say little about which directions count: use {ENOUGH} or more, or none"
-        console.print(f"{say} (--images 0)", soft_wrap=True, markup=False, style="dim")
+        console.print(said(f"{say} ({setting('images', 0)})"), soft_wrap=True, markup=False, style="dim")
 
 
 def _nearest_table(nearest: Nearest) -> Table:

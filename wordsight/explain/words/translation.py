@@ -69,7 +69,7 @@ def translate(
     spaces: Sequence[WordSpace],
     dictionary: Sequence[tuple[str, str]],
     most: int = 5,
-    where: str = "--dictionary",
+    where: str = "dictionary",
     *,
     csls: bool = True,
 ) -> list[Translation]:
@@ -135,7 +135,7 @@ def _sides(spaces: Sequence[WordSpace], dictionary: Sequence[tuple[str, str]]) -
     if not orders:
         raise InputError(
             f"the run knows words of one language alone: {spaces[0].name} ({spaces[0].language})",
-            where="--dictionary",
+            setting="dictionary",
             expected="a run that has learned the words of two languages",
         )
     return max(orders, key=known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.ranges import (
     AtLeastOne,
     ClipNorm,
@@ -80,10 +80,10 @@ class LanguageSettings:
     def __post_init__(self) -> None:
         check_ranges(self)
         if self.width % self.heads:
-            raise InputError(f"width {self.width} does not divide among {self.heads} heads", where="--heads")
+            raise InputError(f"width {self.width} does not divide among {self.heads} heads", setting="heads")
         if self.batch_tokens < self.max_tokens:
             raise InputError(
                 f"{self.batch_tokens} tokens of a step hold no sentence of {self.max_tokens}",
-                where="--batch-tokens",
-                mend="give more of them, or fewer --max-tokens",
+                setting="batch_tokens",
+                mend=f"give more of them, or fewer {setting('max_tokens')}",
             )

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wordsight.device import autocast, precision_on
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps
 from wordsight.optim import Schedule, decay_groups, set_rate
 from wordsight.progress import progress_bar
@@ -89,7 +89,7 @@ class LanguageLoop:
             raise InputError(
                 f"the loss is no longer a number at step {step + 1} (learning rate {lr:g})",
                 where=self.out,
-                mend="give a smaller --lr",
+                mend=f"give a smaller {setting('lr')}",
             )
         loss.backward()
         if settings.clip_norm > 0:

@@ -21,7 +21,7 @@ from typing import Any
 from wordsight.atomic import atomic_folder, write_json
 from wordsight.disk import unreadable
 from wordsight.environment import environment
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.model_folder import TRAINED, weights_checksums
 from wordsight.language.wordpiece import write_vocabulary
 from wordsight.settings import from_mapping
@@ -82,7 +82,7 @@ def begun(out: Path, settings: LanguageSettings, *, resume: bool) -> dict[str, A
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not out.is_dir():
-        raise InputError("is a file", where=out, expected="a folder to make", mend="give another --out")
+        raise InputError("is a file", where=out, expected="a folder to make", mend=f"give another {setting('out')}")
     try:
         info: dict[str, Any] = json.loads((out / INFO).read_text("utf-8"))
         before = from_mapping(LanguageSettings, info["settings"], str(out / INFO))
@@ -91,12 +91,18 @@ def begun(out: Path, settings: LanguageSettings, *, resume: bool) -> dict[str, A
         raise unreadable(error, out / INFO) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            "exists already and holds no language model that is being trained", where=out, mend="give another --out"
+            "exists already and holds no language model that is being trained",
+            where=out,
+            mend=f"give another {setting('out')}",
         ) from error
     if finished:
-        raise InputError("exists already, and is finished", where=out, mend="give another --out to train again")
+        raise InputError(
+            "exists already, and is finished", where=out, mend=f"give another {setting('out')} to train again"
+        )
     if not resume:
-        raise InputError("exists already", where=out, mend="go on with --resume true, or give another --out")
+        raise InputError(
+            "exists already", where=out, mend=f"go on with {setting('resume', True)}, or give another {setting('out')}"
+        )
     free = {name: getattr(settings, name) for name in _FREE_ON_RESUME}
     old, new = asdict(replace(before, **free)), asdict(settings)
     if changed := [f"{name} {old[name]!r} is now {new[name]!r}" for name in new if old[name] != new[name]]:

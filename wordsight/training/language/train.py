@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from wordsight.device import chosen_device
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps, MaskSettings, held_out_batches
 from wordsight.language.sentences import Sentences, held_below, lot, tokenised
 from wordsight.language.wordpiece import SPECIAL, bert_tokenizer, continues_word, read_vocabulary, train_wordpiece
@@ -121,7 +121,9 @@ def _vocabulary(texts: Iterable[str], settings: LanguageSettings) -> list[str]:
 
 
 def _all_held_out() -> InputError:
-    return InputError("all sentences are the same or held out", expected="a smaller --held-out-share, or more text")
+    return InputError(
+        "all sentences are the same or held out", expected=f"a smaller {setting('held_out_share')}, or more text"
+    )
 
 
 def _check_count(sentences: int) -> None:
@@ -129,7 +131,7 @@ def _check_count(sentences: int) -> None:
         raise InputError(
             f"the text holds {sentences or 'no'} sentence{'' if sentences == 1 else 's'}",
             expected=f"{_LEAST_SENTENCES} or more",
-            mend="give another --text, --corpus or --column",
+            mend=f"give another {setting('text')}, {setting('corpus')} or {setting('column')}",
         )
 
 

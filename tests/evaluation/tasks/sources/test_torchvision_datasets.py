@@ -127,7 +127,7 @@ def test_two_classes_of_one_name_are_told_apart() -> None:
 def test_what_is_not_there_is_one_clear_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=rf"torchvision can't open {name}: .*put it there") as caught:
         open_task(f"torchvision:{name}", root=tmp_path)
-    assert ("--download true" in str(caught.value)) == DATASETS[name].fetched
+    assert ("download=True" in str(caught.value)) == DATASETS[name].fetched
     assert "\n" not in str(caught.value)
 
 
@@ -150,6 +150,6 @@ def test_nothing_is_fetched_unless_it_is_asked_for(tmp_path: Path, monkeypatch: 
 def test_names_and_folders_that_are_missing_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown dataset of torchvision 'CIFAR11'.*did you mean 'CIFAR10'"):
         open_task("torchvision:CIFAR11", root=tmp_path)
-    with pytest.raises(InputError, match=r"where does it lie\?; expected --root FOLDER"):
+    with pytest.raises(InputError, match=r"where does it lie\?; expected its folder in `root`"):
         open_task("torchvision:CIFAR10")
     assert Splits().arguments == {"": {}}

@@ -11,7 +11,7 @@ from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.instances import Instances
 from wordsight.corpus.keys import Key, check_meeting, key_of
 from wordsight.corpus.paths import inside
-from wordsight.errors import InputError, listed
+from wordsight.errors import InputError, listed, setting
 from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
 
 
@@ -64,7 +64,7 @@ class CocoLabelsTask:
                     what,
                     where=self.path / "annotations",
                     expected="one file of train and one of val",
-                    mend="or name the files: coco-labels:TRAIN.json --test VAL.json",
+                    mend=f"or name the files: coco-labels:TRAIN.json with {setting('test', 'VAL.json')}",
                 )
             files.append((found[0], split))
         return files

@@ -13,7 +13,7 @@ from wordsight.corpus.columns import named_column, not_told, told_column
 from wordsight.corpus.example import Example, Rejected
 from wordsight.corpus.paths import inside
 from wordsight.corpus.tabular import Row, TableFile
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.evaluation.tasks.sources.image_folder import images_beside
 from wordsight.evaluation.tasks.sources.table_errors import check_once, own_words
 from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
@@ -79,7 +79,7 @@ class MultilabelTask:
                 f"{row.name}, column {label!r} is {str(cell)[:60]!r}",
                 where=self._table,
                 expected="1, 0, or -1 to be ignored",
-                mend="name the columns of the classes: --label a,b,c",
+                mend=f"name the columns of the classes: {setting('label', 'a,b,c')}",
             )
         return _HOLDS[written]
 
@@ -102,7 +102,7 @@ class MultilabelTask:
     def _image(self) -> str:
         found = named_column(self._file, "image", self.image) if self.image else told_column(self._file, "image")
         if found is None:
-            raise not_told(self._file, "the image", "--image")
+            raise not_told(self._file, "the image", setting("image"))
         return found
 
     @cached_property
@@ -115,7 +115,7 @@ class MultilabelTask:
             named = [named_column(self._file, "label", each.strip()) for each in self.label.split(",")]
             for each in named:
                 if named.count(each) > 1:
-                    raise InputError(f"names the column {each!r} twice", where="--label", expected="each class once")
+                    raise InputError(f"names the column {each!r} twice", setting="label", expected="each class once")
             return named
         others = (self._image, self._split, "id")
         found = [each for each in self._file.columns if each not in others]

@@ -9,7 +9,7 @@ from wordsight.corpus import cells
 from wordsight.corpus.example import Example
 from wordsight.corpus.readers.table import Table
 from wordsight.corpus.tabular import Row, TableFile
-from wordsight.errors import InputError
+from wordsight.errors import InputError, setting
 from wordsight.evaluation.tasks.sources.image_folder import images_beside
 from wordsight.evaluation.tasks.sources.label_values import as_classes
 from wordsight.evaluation.tasks.sources.table_errors import check_once, own_words
@@ -49,7 +49,7 @@ class TableTask:
     def _read(self) -> LabelledImages:
         reader = Table(self.path, image=self.image, label=self.label, images=self.images)
         if "label" not in reader.columns:
-            raise InputError("no column is plainly the label", where=self.path, mend="name it: --label COLUMN")
+            raise InputError("no column is plainly the label", where=self.path, mend=f"name it with {setting('label')}")
         self._check(reader)
         folder = self._folder_of(reader)
         if folder != self.path.parent:
@@ -61,7 +61,7 @@ class TableTask:
         if self.separator is None:
             return as_classes(found)
         if not self.separator:
-            raise InputError("is empty", where="--separator", expected="what stands between the labels in a cell")
+            raise InputError("is empty", setting="separator", expected="what stands between the labels in a cell")
         return as_classes(replace(found, labels=[_parted(labels, self.separator) for labels in found.labels]))
 
     def _check(self, reader: Table) -> None:

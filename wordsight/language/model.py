@@ -6,6 +6,7 @@ Any Hugging Face encoder of the BERT family (BERT, DistilBERT, RoBERTa, MiniLM) 
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from wordsight.disk import check_readable
 from wordsight.errors import InputError
 from wordsight.language.model_folder import check_weights, files_fingerprint, model_files, model_folder
 from wordsight.language.pretrained_head import read_token_classifier
+from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.parallel import ordered_map
 
 
@@ -85,6 +87,24 @@ class LanguageModel:
     def batch_tokens(self) -> int:
         """How many tokens are best computed at a time: what fits a processor's caches, or fills a GPU."""
         return 2048 if self.device.type == "cpu" else 65536
+
+    def trainable_copy(self) -> torch.nn.Module:
+        """A copy of the encoder whose weights take gradients; the model itself stays frozen."""
+        encoder: Any = copy.deepcopy(self._encoder).requires_grad_(True)
+        # A pooler that nobody reads would get no gradient, which processes that train together wait for.
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None
+        found: torch.nn.Module = encoder
+        return found
+
+    def text_tokenizer(self, max_tokens: int) -> TextTokenizer:
+        """Its tokenizer, for text towers.
+
+        Args:
+            max_tokens: Tokens that a text is cut to; no more than the model reads.
+        """
+        most = min(max_tokens, self.max_tokens)
+        return TextTokenizer(self.tokenizer, self.vocabulary_size, self.fingerprint, most)
 
     def vocabulary_matrix(self) -> Tensor:
         """The vocabulary matrix V (Eq. 6): the input word embeddings, ``[V, D]`` float32, a copy on the CPU."""

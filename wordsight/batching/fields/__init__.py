@@ -8,6 +8,7 @@ from typing import Any
 from wordsight.batching.fields.field import Field, FieldFacts, StepDraw, fields_concepts, fields_language
 from wordsight.batching.fields.masked import MaskedField
 from wordsight.batching.fields.tags import TagsField
+from wordsight.batching.fields.texts import TextsField
 from wordsight.batching.needs import Needs
 from wordsight.batching.sources import RunSources, Sources
 
@@ -26,6 +27,7 @@ __all__ = [
 FIELDS: dict[str, type[Field[Any, Any]]] = {
     "tags": TagsField,
     "masked": MaskedField,
+    "texts": TextsField,
 }
 
 

@@ -1,0 +1,84 @@
+"""The field `texts`: which captions a step has of its images, and what a run keeps of a vocabulary of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import MakeCorpus
+from wordsight.batching.fields import StepDraw
+from wordsight.batching.fields.texts import Texts, TextsField, TextsNeed
+from wordsight.batching.sampling import Drawn
+from wordsight.batching.sources import RunSources, Sources
+from wordsight.corpus import Corpus
+from wordsight.language.model import LanguageModel
+from wordsight.language.towers import TowerSettings
+from wordsight.training.pretrain_settings import PretrainSettings
+
+CAPTIONS = [["a dog runs", "a dog runs fast", "a red dog"], ["a cat sleeps"], ["a dog runs", "a cat sleeps here"], []]
+SPLITS = ["train", "train", "train", "test"]
+
+
+def opened(corpus: Corpus, need: TextsNeed) -> TextsField:
+    return TextsField.open(need, Sources(corpus, "train", PretrainSettings(objective="clip")))
+
+
+def draw(field: TextsField, step: int = 0, rank: int = 0, world: int = 1) -> Texts:
+    whole = Drawn(np.array([2, 0, 1]), np.zeros(3, np.int64))
+    return field.draw(StepDraw(step, 7, whole, whole.share(rank, world)))
+
+
+@pytest.fixture
+def corpus(make_corpus: MakeCorpus) -> Corpus:
+    return make_corpus(CAPTIONS, SPLITS, labels=[["x"]] * 4)
+
+
+def test_an_image_is_usable_that_has_a_caption(corpus: Corpus) -> None:
+    assert opened(corpus, TextsNeed()).usable(np.arange(4)).tolist() == [True, True, True, False]
+
+
+def test_captions_of_an_image_are_drawn_without_repeats(corpus: Corpus) -> None:
+    field = opened(corpus, TextsNeed(captions=2))
+    drawn = draw(field)
+    assert drawn.ids_BcT.shape[:2] == (3, 2) and drawn.weight_Bc.tolist() == [[1, 1], [1, 1], [1, 0]]
+    assert set(drawn.text_Bc[0].tolist()) == {0, 5} and len(set(drawn.text_Bc[1].tolist())) == 2
+    # The caption that two images share has one number, and what is no caption has none.
+    assert drawn.text_Bc[2].tolist() == [3, -1]
+    assert drawn.present_BcT.any(2).all(), "attention over no token would be no number"
+
+
+def test_draws_depend_on_seed_step_and_example_alone(corpus: Corpus) -> None:
+    field = opened(corpus, TextsNeed())
+    whole, halves = draw(field), [draw(field, rank=rank, world=2) for rank in range(2)]
+    assert halves[0].text_Bc.tolist() == whole.text_Bc[::2].tolist()
+    assert halves[1].text_Bc.tolist() == whole.text_Bc[1::2].tolist()
+    over_steps = {tuple(draw(field, step).text_Bc.flatten().tolist()) for step in range(30)}
+    # Two captions of one image, three of another.
+    assert len(over_steps) == 6
+
+
+def test_a_vocabulary_of_one_s_own_is_made_from_what_is_trained_on_and_kept(
+    make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
+    captions = [["a dog runs"], ["a dog runs"], ["zebra zebra zebra"]]
+    corpus = make_corpus(captions, ["train", "train", "test"])
+    field = opened(corpus, TextsNeed())
+    vocabulary = field.facts().tokenizer.vocabulary
+    assert "dog" in vocabulary and "zebra" not in vocabulary
+    field.keep(tmp_path, corpus)
+    facts = TextsField.facts_of_run(TextsNeed(), RunSources(tmp_path, {}, None))
+    assert facts.tokenizer.vocabulary == vocabulary and facts.language is None
+    assert facts.tokenizer.fingerprint == field.facts().tokenizer.fingerprint
+
+
+def test_towers_of_the_language_model_read_with_its_tokenizer(corpus: Corpus, minilm: LanguageModel) -> None:
+    need = TextsNeed.of_tower(TowerSettings(kind="frozen", max_tokens=8))
+    field = opened(corpus, need)
+    facts = field.facts()
+    assert facts.language is not None and facts.tokenizer.size == minilm.vocabulary_size
+    ids_BT, _ = facts.tokenizer.encode(["a cat sleeps"])
+    assert torch.equal(torch.from_numpy(ids_BT[0]), draw(field).ids_BcT[2, 0][: ids_BT.shape[1]])
+    assert TextsNeed.of_tower(TowerSettings()).tokenizer == "captions"

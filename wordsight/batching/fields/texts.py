@@ -1,0 +1,188 @@
+"""The field ``texts``: captions drawn for each image, as vocabulary ids, for objectives with a text tower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wordsight.batching.batch import Part
+from wordsight.batching.fields.field import Field, FieldFacts, StepDraw
+from wordsight.batching.fields.references import language_model
+from wordsight.batching.needs import FieldNeed
+from wordsight.batching.sampling import stream_of
+from wordsight.batching.sources import RunSources, Sources
+from wordsight.corpus.store import Corpus
+from wordsight.language.caption_tokens import CaptionTokens, caption_tokens, captions_of
+from wordsight.language.model import LanguageModel
+from wordsight.language.text_tokenizer import TextTokenizer
+from wordsight.language.towers import TowerSettings
+from wordsight.language.wordpiece import read_vocabulary, train_wordpiece, write_vocabulary
+
+_TEXTS = stream_of("texts")
+# What a run keeps of a tokenizer that was made from its captions.
+_VOCABULARY = "captions-vocabulary.txt"
+
+
+@dataclass(frozen=True)
+class Texts(Part):
+    """c captions of every image of the batch.
+
+    Args:
+        ids_BcT: Vocabulary ids of the tokens, [CLS] first, 0 where absent.
+        present_BcT: Where there is a token; one at least of every row.
+        weight_Bc: 1 for a caption, 0 where an image has fewer than c.
+        text_Bc: A number that captions of the same tokens share, also those of other images; -1 where there is none.
+    """
+
+    ids_BcT: Tensor
+    present_BcT: Tensor
+    weight_Bc: Tensor
+    text_Bc: Tensor
+
+
+@dataclass(frozen=True)
+class TextsNeed(FieldNeed):
+    """What an objective asks of captions.
+
+    Args:
+        captions: Captions of an image in a step, c; drawn without repeats.
+        tokenizer: ``captions``: a vocabulary made from the captions that are trained on; ``language``: the tokenizer of
+            the run's language model.
+        max_tokens: Tokens that a caption is cut to.
+        vocabulary: ``captions``: most tokens of the vocabulary.
+        lowercase: ``captions``: whether capitals are made small.
+        language: Captions in this language alone; "" for all.
+    """
+
+    captions: int = 1
+    tokenizer: Literal["captions", "language"] = "captions"
+    max_tokens: int = 48
+    vocabulary: int = 5000
+    lowercase: bool = True
+    language: str = ""
+
+    @classmethod
+    def of_tower(cls, tower: TowerSettings, captions: int = 1, language: str = "") -> TextsNeed:
+        """What a text tower reads.
+
+        Args:
+            tower: The tower's settings.
+            captions: Captions of an image in a step.
+            language: Captions in this language alone; "" for all.
+        """
+        own: Literal["captions", "language"] = "captions" if tower.kind == "scratch" else "language"
+        return cls(captions, own, tower.max_tokens, tower.vocabulary, tower.lowercase, language)
+
+
+@dataclass(frozen=True)
+class TextFacts(FieldFacts):
+    """What an objective has to know of captions.
+
+    Args:
+        tokenizer: What reads texts, in training and after it.
+        language: The run's language model; None where the vocabulary was made from the captions.
+    """
+
+    tokenizer: TextTokenizer
+    language: LanguageModel | None = None
+
+
+class TextsField(Field[TextsNeed, Texts]):
+    """Captions of each image; an image is usable that has one.
+
+    Args:
+        tokens: The corpus's captions, tokenised.
+        need: What the objective asks.
+        tokenizer: What reads texts.
+        language: The language model whose tokenizer that is.
+    """
+
+    none_usable = "no example of this split has a caption"
+
+    def __init__(
+        self, tokens: CaptionTokens, need: TextsNeed, tokenizer: TextTokenizer, language: LanguageModel | None = None
+    ) -> None:
+        self.tokens, self._need, self._tokenizer = tokens, need, tokenizer
+        self._language = None if language is None else language_model(language)
+
+    @classmethod
+    def open(cls, need: TextsNeed, sources: Sources) -> TextsField:
+        """The captions of the corpus, tokenised; a vocabulary of its own is made from those that are trained on.
+
+        Raises:
+            InputError: When the corpus has no captions in the language that is asked for.
+        """
+        language = sources.language if need.tokenizer == "language" else None
+        if language is not None:
+            tokenizer = language.text_tokenizer(need.max_tokens)
+        else:
+            texts = captions_of(sources.corpus, sources.indices.tolist(), need.language)
+            vocabulary = train_wordpiece(texts, need.vocabulary, lowercase=need.lowercase)
+            tokenizer = _own(vocabulary, need)
+        return cls(caption_tokens(sources.corpus, tokenizer, need.language), need, tokenizer, language)
+
+    @property
+    def language(self) -> LanguageModel | None:
+        """The language model; None where the vocabulary was made from the captions."""
+        return None if self._language is None else self._language.value
+
+    def usable(self, examples: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which examples have a caption."""
+        return np.asarray(np.diff(self.tokens.example_offsets)[examples] > 0)
+
+    def facts(self) -> TextFacts:
+        """What reads texts."""
+        return TextFacts(self._tokenizer, self.language)
+
+    @classmethod
+    def facts_of_run(cls, need: TextsNeed, kept: RunSources) -> TextFacts:
+        """The same of a run: its language model's tokenizer, or the vocabulary that it keeps.
+
+        Raises:
+            InputError: When the vocabulary is absent.
+        """
+        if need.tokenizer == "language" and kept.language is not None:
+            return TextFacts(kept.language.text_tokenizer(need.max_tokens), kept.language)
+        return TextFacts(_own(read_vocabulary(kept.folder / _VOCABULARY), need))
+
+    def draw(self, step: StepDraw) -> Texts:
+        """Some captions of each of this process's images, in random order, none of them twice."""
+        count = self._need.captions
+        chosen_Bc = np.full((len(step.mine.examples_B), count), -1, np.int64)
+        for place, (example, random) in enumerate(step.each(_TEXTS)):
+            drawn = random.permutation(self.tokens.captions_of(example))[:count]
+            chosen_Bc[place, : len(drawn)] = drawn
+        ids_nT, present_nT = self.tokens.padded(chosen_Bc.ravel())
+        text_Bc = np.where(chosen_Bc < 0, -1, self.tokens.text_S[np.maximum(chosen_Bc, 0)])
+        return Texts(
+            torch.from_numpy(ids_nT.reshape(*chosen_Bc.shape, -1)),
+            torch.from_numpy(present_nT.reshape(*chosen_Bc.shape, -1)),
+            torch.from_numpy((chosen_Bc >= 0).astype(np.float32)),
+            torch.from_numpy(text_Bc),
+        )
+
+    def record(self) -> dict[str, Any]:
+        """How many captions of an image are drawn, and how many tokens the tokenizer has."""
+        return {"captions": self._need.captions, "tokenizer": self._need.tokenizer, "tokens": self._tokenizer.size}
+
+    @classmethod
+    def summary(cls, record: Mapping[str, Any]) -> str:
+        """How many captions of an image are drawn in a step."""
+        many = "s" if record["captions"] != 1 else ""
+        return f"{record['captions']} caption{many} an image, {record['tokens']:,} tokens"
+
+    def keep(self, run: Path, corpus: Corpus) -> None:
+        """Write a vocabulary that was made from the captions into the run."""
+        if self._tokenizer.vocabulary:
+            write_vocabulary(run / _VOCABULARY, list(self._tokenizer.vocabulary))
+
+
+def _own(vocabulary: list[str], need: TextsNeed) -> TextTokenizer:
+    return TextTokenizer.of_vocabulary(vocabulary, max_tokens=need.max_tokens, lowercase=need.lowercase)

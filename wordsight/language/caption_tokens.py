@@ -1,0 +1,162 @@
+"""The captions of a corpus as vocabulary ids: tokenised once, kept beside the corpus, memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.arrays import mapped_array
+from wordsight.atomic import atomic_folder
+from wordsight.corpus.derived import kept_place
+from wordsight.corpus.store import Corpus
+from wordsight.disk import unreadable
+from wordsight.errors import InputError
+from wordsight.language.text_tokenizer import TextTokenizer
+from wordsight.progress import progress_bar
+
+VERSION = 1
+_INFO = "caption-tokens.json"
+_REMOVE = "remove the folder: it is made again"
+# Captions tokenised at a time: enough for the tokenizer to use its threads.
+_TOGETHER = 4096
+
+
+class CaptionTokens:
+    """The S captions of a corpus of N examples, tokenised; pickled by its path.
+
+    Args:
+        path: The folder that :func:`caption_tokens` wrote.
+
+    Raises:
+        InputError: When it holds none.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            self.info: dict[str, Any] = json.loads((self.path / _INFO).read_text("utf-8"))
+        except PermissionError as error:
+            raise unreadable(error, self.path / _INFO) from error
+        except (OSError, ValueError) as error:
+            raise InputError("holds no tokenised captions", where=self.path, mend=_REMOVE) from error
+
+    def __reduce__(self) -> tuple[type[CaptionTokens], tuple[Path]]:
+        return CaptionTokens, (self.path,)
+
+    @cached_property
+    def ids(self) -> NDArray[np.int32]:
+        """Vocabulary ids of all captions, one after another."""
+        return self._map("ids")
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """First token of each caption, and the number of all tokens last, ``[S + 1]``."""
+        return self._map("offsets")
+
+    @cached_property
+    def example_offsets(self) -> NDArray[np.int64]:
+        """First caption of each example, and the number of all captions last, ``[N + 1]``."""
+        return self._map("example_offsets")
+
+    @cached_property
+    def text_S(self) -> NDArray[np.int64]:
+        """The first caption that has the same tokens: captions of one number read the same."""
+        return self._map("text")
+
+    def captions_of(self, example: int) -> NDArray[np.int64]:
+        """The captions of an example, by their numbers among the S."""
+        return np.arange(self.example_offsets[example], self.example_offsets[example + 1])
+
+    def padded(self, captions_n: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Some captions as one padded array; a number below 0 is no caption, and one token of padding stands for it.
+
+        Args:
+            captions_n: Their numbers among the S.
+
+        Returns:
+            Vocabulary ids, 0 where absent, and where there is a token: ``[n, T]`` each.
+        """
+        first_n = self.offsets[np.maximum(captions_n, 0)]
+        lengths_n = np.where(captions_n < 0, 0, self.offsets[np.maximum(captions_n, 0) + 1] - first_n)
+        places_T = np.arange(max(int(lengths_n.max(initial=0)), 1))
+        present_nT = places_T < lengths_n[:, None]
+        ids_nT = np.zeros(present_nT.shape, np.int64)
+        ids_nT[present_nT] = self.ids[(first_n[:, None] + places_T)[present_nT]]
+        # Attention over no token at all would be no number.
+        present_nT[:, 0] = True
+        return ids_nT, present_nT
+
+    def _map(self, name: str) -> NDArray[Any]:
+        return np.asarray(mapped_array(self.path / f"{name}.npy", mend=_REMOVE))
+
+
+def caption_tokens(corpus: Corpus, tokenizer: TextTokenizer, language: str = "") -> CaptionTokens:
+    """All captions of a corpus, tokenised; what was computed once is opened again.
+
+    Args:
+        corpus: The captions.
+        tokenizer: What reads them.
+        language: Only captions in this language; "" for all.
+
+    Raises:
+        InputError: When the corpus has no captions in this language.
+    """
+    key = f"{VERSION} {corpus.fingerprint} {tokenizer.fingerprint} {language}"
+    name = f"tokens-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    folder = kept_place(corpus, "features", name)
+    if folder.is_dir():
+        return CaptionTokens(folder)
+    counts_N = np.zeros(len(corpus), np.int64)
+    ids, ends, texts = array("i"), array("q", [0]), array("q")
+    first_of: dict[bytes, int] = {}
+    captions = corpus.caption_iter(corpus.indices(None), language or None)
+    with progress_bar() as bar:
+        task = bar.add_task("tokenising captions", total=len(corpus), note="")
+        while some := list(islice(captions, _TOGETHER)):
+            for (example, _, _), found in zip(some, tokenizer.ids_of([text for *_, text in some]), strict=True):
+                text = hashlib.sha256(np.array(found, np.int32).data).digest()
+                texts.append(first_of.setdefault(text, len(texts)))
+                ids.extend(found)
+                ends.append(len(ids))
+                counts_N[example] += 1
+            bar.update(task, completed=some[-1][0] + 1)
+    arrays: dict[str, NDArray[Any]] = {
+        "ids": np.array(ids, np.int32),
+        "offsets": np.array(ends, np.int64),
+        "text": np.array(texts, np.int64),
+        "example_offsets": np.concatenate([[0], np.cumsum(counts_N)]),
+    }
+    info = {"version": VERSION, "corpus": corpus.fingerprint, "captions": len(texts), "tokens": len(ids)}
+    with atomic_folder(folder, overwrite=True) as beside:
+        for column, values in arrays.items():
+            np.save(beside / f"{column}.npy", values, allow_pickle=False)
+        (beside / _INFO).write_text(json.dumps(info, indent=2) + "\n", "utf-8")
+    return CaptionTokens(folder)
+
+
+def captions_of(corpus: Corpus, examples: Iterable[int], language: str = "") -> Iterable[str]:
+    """The texts of some examples' captions, to learn a vocabulary from: they can be gone through several times.
+
+    Args:
+        corpus: The captions.
+        examples: The examples.
+        language: Only captions in this language; "" for all.
+    """
+    return _Texts(corpus, list(examples), language)
+
+
+class _Texts:
+    def __init__(self, corpus: Corpus, examples: list[int], language: str) -> None:
+        self._corpus, self._examples, self._language = corpus, examples, language
+
+    def __iter__(self) -> Any:
+        return (text for *_, text in self._corpus.caption_iter(self._examples, self._language or None))

@@ -1,0 +1,53 @@
+"""What processes that train together have, in all of them, with gradients: losses over pairs need the whole step."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def gathered(mine: Tensor) -> Tensor:
+    """The rows of all processes, in the order of the step; of one process its own.
+
+    Processes take turns in a step's examples (the first process has examples 0, R, 2R, ...), and one may have a row
+    more than another. A gradient goes back to the process that the row came from. There it is added up over processes:
+    where each computes the whole step's loss and gradients are then averaged, they are those of one process.
+
+    Args:
+        mine: This process's rows, ``[B_r, ...]``; all but the first size are the same everywhere.
+
+    Returns:
+        ``[B, ...]``, the same in all processes.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return mine
+    found: Tensor = _Gather.apply(mine)
+    return found
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes, dealt in turns."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, mine: Tensor) -> Tensor:
+        world = dist.get_world_size()
+        counts = torch.zeros(world, dtype=torch.int64, device=mine.device)
+        counts[dist.get_rank()] = len(mine)
+        dist.all_reduce(counts)
+        most = int(counts.max())
+        padded = torch.cat([mine, mine.new_zeros(most - len(mine), *mine.shape[1:])])
+        parts = [torch.empty_like(padded) for _ in range(world)]
+        dist.all_gather(parts, padded.contiguous())
+        whole = mine.new_empty(int(counts.sum()), *mine.shape[1:])
+        for rank, part in enumerate(parts):
+            whole[rank::world] = part[: int(counts[rank])]
+        return whole
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: torch.autograd.function.FunctionCtx, whole: Tensor) -> Tensor:
+        summed = whole.contiguous().clone()
+        dist.all_reduce(summed)
+        return summed[dist.get_rank() :: dist.get_world_size()]

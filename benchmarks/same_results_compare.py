@@ -79,23 +79,24 @@ class Made:
         """A key with the name of after."""
         return self.text(renamed.KEYS.get(key, key) if self.names_before else key)
 
-    def plain(self, content: Any) -> Any:
-        """What was read, without what is not compared."""
+    def plain(self, content: Any, file: str) -> Any:
+        """What was read from a file of this name, without what is not compared."""
         if isinstance(content, dict):
             left_out = _NOT_COMPARED | (renamed.GONE_KEYS if self.names_before else renamed.NEW_KEYS)
-            return {self.key(str(key)): self.plain(value) for key, value in content.items() if key not in left_out}
+            compared = {str(key): value for key, value in content.items() if not left_out & {key, f"{file}:{key}"}}
+            return {self.key(key): self.plain(value, file) for key, value in compared.items()}
         if isinstance(content, list):
-            return [self.plain(value) for value in content]
+            return [self.plain(value, file) for value in content]
         return self.text(content) if isinstance(content, str) else content
 
     def read(self, file: Path) -> Any:
         """What a file holds: mappings, lists, texts, numbers, arrays; bytes where the kind of file is not known."""
         if file.suffix == ".json":
-            return self.plain(json.loads(file.read_text("utf-8")))
+            return self.plain(json.loads(file.read_text("utf-8")), file.name)
         if file.suffix == ".jsonl":
-            return [self.plain(json.loads(line)) for line in file.read_text("utf-8").splitlines()]
+            return [self.plain(json.loads(line), file.name) for line in file.read_text("utf-8").splitlines()]
         if file.suffix == ".yaml":
-            return self.plain(yaml.safe_load(file.read_text("utf-8")))
+            return self.plain(yaml.safe_load(file.read_text("utf-8")), file.name)
         if file.suffix == ".npy":
             return np.load(file, allow_pickle=False)
         if file.suffix == ".npz":
@@ -109,7 +110,7 @@ class Made:
 
     def _tensors(self, file: Path) -> dict[str, Any]:
         with safe_open(file, "pt") as tensors:
-            held: dict[str, Any] = {"(metadata)": self.plain(_unfolded(tensors.metadata() or {}))}
+            held: dict[str, Any] = {"(metadata)": self.plain(_unfolded(tensors.metadata() or {}), file.name)}
             for name in tensors.keys():  # noqa: SIM118  no mapping: it can't be gone through otherwise
                 tensor = tensors.get_tensor(name)
                 for old, new in renamed.TENSORS.items() if self.names_before else ():

@@ -25,9 +25,13 @@ TEXTS: dict[str, str] = {}
 TENSORS: dict[str, str] = {
     "facts.maskable": "facts.masked.maskable",
 }
-# Keys of JSON that the tree after writes besides, and that it writes no more.
-NEW_KEYS: set[str] = set()
-GONE_KEYS: set[str] = set()
+# Keys of JSON that the tree after writes besides, and that it writes no more: `key`, or `file.json:key`.
+NEW_KEYS: set[str] = {
+    "run.json:fields",  # what was kept of each field of a batch, where there was only
+}
+GONE_KEYS: set[str] = {
+    "run.json:masked",  # the folder of masked captions
+}
 # Files that it writes besides, and that it writes no more, by their last name.
 NEW_FILES: set[str] = set()
 GONE_FILES: set[str] = set()

@@ -80,6 +80,7 @@ def test_where_less_is_better_the_least_is_best(make_run: MakeRun) -> None:
         for name, value in zip("ab", (3, 9), strict=True)
     ]
     assert [row.cells[0].place for row in compare_runs(runs).rows if row.cells[0]] == [1, 2]
+    assert to_markdown(compare(runs)).splitlines()[0].endswith("median rank (lower is better) |")
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_row(make_run: MakeRun) -> None:

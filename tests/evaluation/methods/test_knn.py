@@ -159,8 +159,10 @@ def test_a_result_shows_every_number_of_neighbours_beside_random_weights(
     assert result.random_weights is not None
     assert result.random_weights < 100
     assert list(result.more) == ["mean per class accuracy", "k = 1", "k = 5", "k = 10", "k = 20"]
-    assert set(result.beside("k = 5")) == {"random weights"}
-    assert result.beside(result.metric) == {"chance": 50, "most frequent class": 50}
+    main, *more = result.measurements
+    assert main.baselines == {"random weights": result.random_weights, "chance": 50, "most frequent class": 50}
+    (five,) = (each for each in more if each.metric == "k = 5")
+    assert set(five.baselines) == {"random weights"}
     assert [point.penalty for point in result.sweep] == [1, 5, 10, 20]
     assert result.counts["neighbours"] == 20, "of equals the most"
     assert result.outcomes is not None

@@ -81,7 +81,7 @@ def test_a_median_rank_is_no_percentage() -> None:
     ranked = replace(_result(), metric="R@1", more={"median rank": 28.0}, baselines={"chance, median rank": 145.0})
     print_results([ranked], console)
     lines = [line.split() for line in console.export_text().splitlines()]
-    assert ["median", "rank", "28.0"] in lines
+    assert ["median", "rank", "(lower", "is", "better)", "28.0"] in lines
     assert ["chance", "145.0"] in lines
     assert ["random", "weights", "37.5", "%"] in lines
 

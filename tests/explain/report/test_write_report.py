@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.explain.browser import needs_browser, printed_pages
 from wordsight.concepts import ConceptSet
 from wordsight.corpus import Corpus
 from wordsight.evaluation.results.result import Result, ResultGroup, SweepPoint
+from wordsight.explain.formats import percent
 from wordsight.explain.report import gather, write_report
 from wordsight.explain.report.results import headlines, protocol_says, result_tables, warnings
 from wordsight.training.run import Run
@@ -171,6 +173,16 @@ def test_random_weights_of_a_further_metric_have_the_column_of_random_weights() 
     (table,) = result_tables([Result("x", "logistic", "top-1", 4.0, 2.0, baselines=baselines, more={"top-5": 20.0})])
     assert [row.random for row in table.rows] == ["2.0\u202f%", "12.5\u202f%"]
     assert table.rows[1].note == "CCA 7.5\u202f%"
+
+
+def test_only_guesses_at_random_are_called_chance() -> None:
+    words = Result("t", "masked-words", "top-1", 40.0, baselines={"text only": 30.0, "most frequent": 8.0})
+    (row,) = result_tables([words])[0].rows
+    assert (row.chance, row.note) == ("", f"most frequent {percent(8.0)}")
+    assert [bar.name for bar in row.bars] == ["this run", "text alone", "most frequent"]
+    (row,) = result_tables([replace(words, baselines={"chance": 1.0, "most frequent class": 8.0})])[0].rows
+    assert (row.chance, row.note) == (percent(1.0), f"most frequent class {percent(8.0)}")
+    assert [bar.name for bar in row.bars] == ["this run", "chance"]
 
 
 def test_of_ranks_the_report_says_that_lower_is_better(make_run: MakeRun) -> None:

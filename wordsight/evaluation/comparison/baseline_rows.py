@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wordsight.evaluation.comparison.compared_run import ComparedRun, view_of
 from wordsight.evaluation.comparison.comparison_table import Cell, Column, ComparisonRow, result_of
+from wordsight.evaluation.results.measurement import RANDOM_WEIGHTS
 from wordsight.evaluation.results.result import Result
 
 
@@ -20,28 +21,28 @@ def baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterato
             measured = [
                 one for run in runs if (one := result_of(run, column)) is not None and _is_of(network, run, one)
             ]
-            values = [value for one in measured if (value := _random_weights(one, column)) is not None]
+            values = [value for one in measured if (value := baselines_in(one, column).get(RANDOM_WEIGHTS)) is not None]
             # One network measured beside several runs is one measurement.
             distinct = tuple(dict.fromkeys(values))
             cells.append(Cell(distinct) if distinct else None)
         if any(cells):
             yield ComparisonRow(
-                "random weights" if len(networks) == 1 else f"random weights, {network.name}", (), tuple(cells)
+                RANDOM_WEIGHTS if len(networks) == 1 else f"{RANDOM_WEIGHTS}, {network.name}", (), tuple(cells)
             )
     names = dict.fromkeys(
         name
         for column in columns
         for run in runs
         if (one := result_of(run, column)) is not None
-        for name in one.beside(column.metric)
+        for name in baselines_in(one, column)
         # What was made with one run's own features is no baseline of another.
-        if name != "random weights" and name not in one.own_baselines
+        if name != RANDOM_WEIGHTS and name not in one.own_baselines
     )
     for name in names:
         cells = []
         for column in columns:
             found = [one for run in runs if (one := result_of(run, column)) is not None]
-            said = [one.beside(column.metric).get(name) for one in found]
+            said = [baselines_in(one, column).get(name) for one in found]
             same = [value for value in said if value is not None]
             agree = len(same) == len(said) and max(same, default=0) - min(same, default=0) < 1e-6
             cells.append(Cell((same[0],)) if same and agree else None)
@@ -49,8 +50,10 @@ def baselines(runs: Sequence[ComparedRun], columns: Sequence[Column]) -> Iterato
             yield ComparisonRow(name, (), tuple(cells))
 
 
-def _random_weights(result: Result, column: Column) -> float | None:
-    return result.beside(column.metric).get("random weights") if column.further else result.random_weights
+def baselines_in(result: Result, column: Column) -> Mapping[str, float]:
+    """The baselines of a column's metric in a result; none where it has not measured it."""
+    measured = result.measurement(column.metric)
+    return {} if measured is None else measured.baselines
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from wordsight.evaluation.comparison.comparison_table import (
 )
 from wordsight.evaluation.comparison.footnotes import held_out_notes, own_baseline_notes, view_notes
 from wordsight.evaluation.metrics.classification import PER_CLASS, TOP5
+from wordsight.evaluation.results.measurement import LESS_IS_BETTER
 
 # What of a result's settings is the network's or the machine's and not the protocol's.
 _NOT_THE_PROTOCOLS = (
@@ -35,7 +36,6 @@ _NOT_THE_PROTOCOLS = (
     "weights_from",
     "pixels",
 )
-_LESS_IS_BETTER = ("rank", "error", "perplexity")
 # Metrics that stand beside the main one, in columns of their own.
 FURTHER = (TOP5, PER_CLASS)
 
@@ -227,7 +227,7 @@ def _placed(rows: Sequence[ComparisonRow], columns: Sequence[Column]) -> tuple[C
     """The rows with the best and second-best of each column marked; equals share a place."""
     cells = [list(row.cells) for row in rows]
     for k, column in enumerate(columns):
-        less = any(word in column.metric.lower() for word in _LESS_IS_BETTER)
+        less = column.metric in LESS_IS_BETTER
         means = {round(cell.mean, 6) for row in cells if (cell := row[k]) is not None and not math.isnan(cell.mean)}
         order = sorted(means, reverse=not less)
         if len(order) < 2:

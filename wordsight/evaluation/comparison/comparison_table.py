@@ -37,7 +37,8 @@ class Column:
 
     def of(self, result: Result) -> float | None:
         """The number of a result of this protocol; None where it has not measured this metric."""
-        return result.more.get(self.metric) if self.further else result.value
+        measured = result.measurement(self.metric)
+        return None if measured is None else measured.value
 
 
 @dataclass(frozen=True)

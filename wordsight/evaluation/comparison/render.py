@@ -18,6 +18,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.comparison.comparison_table import Cell, Column, Comparison, ComparisonRow, view_of_row
 from wordsight.evaluation.comparison.significance import ColumnTest
 from wordsight.evaluation.metrics.bootstrap import PairedTest
+from wordsight.evaluation.results.measurement import with_direction
 from wordsight.spreadsheet import SpreadsheetWriter
 
 _MARKS = {0: "  ", 1: "● ", 2: "○ "}
@@ -204,6 +205,7 @@ def to_html(compared: ComparisonReport) -> str:
         number=number,
         said=said,
         settings=settings,
+        with_direction=with_direction,
         several=_several(table),
         intervals=any(cell is not None and cell.interval for row in table.rows for cell in row.cells),
     )
@@ -235,7 +237,7 @@ def _several(table: Comparison) -> bool:
 
 
 def _heads(column: Column) -> tuple[str, str, str]:
-    return column.task, column.protocol, column.metric
+    return column.task, column.protocol, with_direction(column.metric)
 
 
 def _cells(table: Comparison, k: int) -> Iterator[str]:

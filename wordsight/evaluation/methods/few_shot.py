@@ -20,12 +20,13 @@ from wordsight.evaluation.classifiers.few_shot_ridge import fit_shots
 from wordsight.evaluation.features.matrix import every_row
 from wordsight.evaluation.features.task_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task
-from wordsight.evaluation.methods.task_results import compare_with_random
+from wordsight.evaluation.methods.task_results import compare_with_random, random_baselines
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval, over_draws, within_percent
 from wordsight.evaluation.metrics.classification import check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, averaged, outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.measurement import RANDOM_WEIGHTS
 from wordsight.evaluation.results.result import DRAW, Result, ResultGroup
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.subsets import draw_shots, most_shots
@@ -193,14 +194,14 @@ def _beside_draws(result: Result, drawn: list[DrawScore], random: list[Outcomes]
     return replace(
         result,
         random_weights=beside.value,
-        baselines=result.baselines | {f"random weights, {name}": value for name, value in beside.more.items()},
+        baselines=result.baselines | random_baselines(beside.more),
         # What the number of test images alone makes uncertain is less than what the choice of training images adds.
         standard_error=None,
         spread=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         interval=None if interval is None else within_percent(over_draws(interval, result.value, values)),
         penalty=float(np.median([each.penalty for each in drawn])),
         groups=[
-            ResultGroup(DRAW, f"draw {number + 1}", each.images, each.value, baselines={"random weights": other})
+            ResultGroup(DRAW, f"draw {number + 1}", each.images, each.value, baselines={RANDOM_WEIGHTS: other})
             for number, (each, (_, other)) in enumerate(zip(drawn, both, strict=True))
         ],
         warnings=[*result.warnings, *compare_with_random(result.outcomes, beside, draws=both)],

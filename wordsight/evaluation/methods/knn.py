@@ -21,7 +21,7 @@ from wordsight.evaluation.classifiers.nearest_neighbours import among_first, ans
 from wordsight.evaluation.features.matrix import Features
 from wordsight.evaluation.features.task_features import FeatureSettings, TaskFeatures, task_features
 from wordsight.evaluation.methods.task_method import TaskScore, measure_task
-from wordsight.evaluation.methods.task_results import compare_with_random
+from wordsight.evaluation.methods.task_results import compare_with_random, random_baselines
 from wordsight.evaluation.metrics.classification import accuracies, accuracy, check_average_precision, measured
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified, outcomes_of
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
@@ -105,8 +105,7 @@ def _task_score(settings: KnnSettings, features: TaskFeatures, found: KnnScore) 
     def complete(result: Result, random: Mapping[str, Outcomes]) -> Result:
         # The randomly initialised copy has its own k; what training did is told at the same k.
         harm = compare_with_random(found.outcomes[chosen], random[_name(layer, chosen)], _named(chosen))
-        beside = {f"random weights, {_named(k)}": random[_name(layer, k)].value for k in found.values}
-        beside |= {f"random weights, {name}": value for name, value in random[layer].more.items()}
+        beside = random_baselines({_named(k): random[_name(layer, k)].value for k in found.values} | random[layer].more)
         return replace(
             result,
             random_weights=random[layer].value,

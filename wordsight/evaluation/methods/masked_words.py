@@ -32,6 +32,7 @@ from wordsight.evaluation.predictions.text_only import (
     training_overlap,
 )
 from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.measurement import baselines_for
 from wordsight.evaluation.results.result import Result, ResultGroup
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
 from wordsight.ranges import AtLeastOne, Fraction, check_ranges
@@ -199,7 +200,7 @@ def _group(
 def _baselines(beside: Mapping[str, TopKHits], inside: NDArray[np.bool_] | slice = slice(None)) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, each in beside.items():
-        found |= {name: each.top1(inside), f"{name}, {TOP5}": each.top5(inside)}
+        found |= {name: each.top1(inside), **baselines_for(TOP5, {name: each.top5(inside)})}
     return found
 
 

@@ -53,6 +53,7 @@ from wordsight.evaluation.metrics.outcomes import Outcomes
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.row_samples import sample_rows
 from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.measurement import RANDOM_WEIGHTS, baselines_for
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.ranges import AtLeastOne, AtLeastTwo, Fraction, Limit, check_ranges
@@ -167,7 +168,7 @@ def _of_side(
     beside: dict[str, RetrievalMetrics] = {"chance": chance(pairs, labels_NK)}
     if settings.random_init:
         with with_backbone(model, model.random_backbone()), asking(model):
-            beside["random weights"], _ = looked("images, random weights")
+            beside[RANDOM_WEIGHTS], _ = looked("images, random weights")
     beside_projections, notes = _projections(model, data, settings, side, queries, pairs, labels_NK)
     beside |= beside_projections
     unknown = int((~queries.known_T).sum())
@@ -250,13 +251,12 @@ def _in_direction(
     metrics = found.metrics(direction)
     main = MAP if settings.metric == "class-map" else f"R@{FIRST[0]}"
     others = {name: one.metrics(direction) for name, one in beside.items()}
-    random = others.pop("random weights", None)
+    random = others.pop(RANDOM_WEIGHTS, None)
     baselines = {name: values[main] for name, values in others.items()}
     if random is not None:
-        others = {**others, "random weights": random}
-    baselines |= {
-        f"{name}, {metric}": values[metric] for metric in metrics if metric != main for name, values in others.items()
-    }
+        others = {**others, RANDOM_WEIGHTS: random}
+    for metric in (each for each in metrics if each != main):
+        baselines |= baselines_for(metric, {name: values[metric] for name, values in others.items()})
     cluster = np.arange(len(pairs.examples)) if direction == DIRECTIONS[0] else pairs.image_of_T
     outcome = found.ranks[direction].within(FIRST[0])
     if main == MAP:
@@ -270,7 +270,7 @@ def _in_direction(
         value=metrics[main],
         random_weights=None if random is None else random[main],
         baselines=baselines,
-        own_baselines=[name for name in others if name not in ("chance", "random weights")],
+        own_baselines=[name for name in others if name not in ("chance", RANDOM_WEIGHTS)],
         more={name: value for name, value in metrics.items() if name != main},
         standard_error=clustered_error(outcome, cluster),
         interval=clustered_interval(outcome[known], cluster[known]),

@@ -43,6 +43,7 @@ from wordsight.evaluation.predictions.tag_scores import (
     tag_scores,
 )
 from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.measurement import baselines_for
 from wordsight.evaluation.results.result import Result, ResultGroup
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.objectives.tag_heads import TagHeads
@@ -217,9 +218,10 @@ def _of_probabilities(asked: TagPredictions, settings: TagsSettings, *, exclusiv
     correlation_K = near.correlation.value_K
     more, beside, further = _ranked(asked, {"precision": False, "recall": True})
     even = np.ones(asked.truth.shape[1])
-    beside[f"{CHANCE}, {DISTANCE}"] = total_variation_to(even, asked.truth)
+    far = {CHANCE: total_variation_to(even, asked.truth)}
     if asked.learned.train_K is not None:
-        beside[f"{FREQUENCY}, {DISTANCE}"] = total_variation_to(asked.learned.train_K, asked.truth)
+        far[FREQUENCY] = total_variation_to(asked.learned.train_K, asked.truth)
+    beside |= baselines_for(DISTANCE, far)
     return TagMetrics(
         metric="mean correlation of probabilities",
         value=mean_of_known(correlation_K),
@@ -243,9 +245,10 @@ def _ranked(
         beside[FREQUENCY] = precision_recall_of_order(order, asked.truth, RANKS)
     first = precision_recall_at_k(asked.scores, asked.truth, RANKS)
     more = _named(first, wanted)
-    named = {
-        f"{name}, {metric}": value for name, ranks in beside.items() for metric, value in _named(ranks, wanted).items()
-    }
+    named: dict[str, float] = {}
+    for name, ranks in beside.items():
+        for metric, value in _named(ranks, wanted).items():
+            named |= baselines_for(metric, {name: value})
     return more, named, {name: first.of_images[name] for name in more}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +12,12 @@ from wordsight.evaluation.metrics.bootstrap import paired_test
 from wordsight.evaluation.metrics.classification import (
     CHANCE,
     MOST_FREQUENT_CLASS,
+    TOP1,
     chance_mean_precision,
     chance_of_classes,
 )
 from wordsight.evaluation.metrics.outcomes import Outcomes
+from wordsight.evaluation.results.measurement import RANDOM_WEIGHTS, baselines_for
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 
@@ -27,7 +29,7 @@ def with_random_init(result: Result, random_init: Outcomes) -> Result:
         result: The result, with its outcomes.
         random_init: What became of the same images under the randomly initialised copy.
     """
-    beside = {f"random weights, {name}": value for name, value in random_init.more.items() if name in result.more}
+    beside = random_baselines({name: value for name, value in random_init.more.items() if name in result.more})
     said = [] if result.outcomes is None else compare_with_random(result.outcomes, random_init)
     return replace(
         result,
@@ -35,6 +37,18 @@ def with_random_init(result: Result, random_init: Outcomes) -> Result:
         baselines=result.baselines | beside,
         warnings=[*result.warnings, *said],
     )
+
+
+def random_baselines(more: Mapping[str, float]) -> dict[str, float]:
+    """What the randomly initialised copy reaches by further metrics, as baselines of these.
+
+    Args:
+        more: Its values by metric.
+    """
+    found: dict[str, float] = {}
+    for metric, value in more.items():
+        found |= baselines_for(metric, {RANDOM_WEIGHTS: value})
+    return found
 
 
 def baselines_of(task: Task, more: Collection[str]) -> dict[str, float]:
@@ -55,11 +69,22 @@ def baselines_of(task: Task, more: Collection[str]) -> dict[str, float]:
     classes = len(task.class_names)
     learned_K, tested_K = (np.bincount(part.targets, minlength=classes) for part in (task.train, task.test))
     frequent = 100 * float(tested_K[learned_K == learned_K.max()].mean()) / len(task.test)
-    by_lot = chance_of_classes(classes)
-    beside = {f"{CHANCE}, {metric}" for metric in more}
-    return {CHANCE: by_lot[CHANCE], MOST_FREQUENT_CLASS: frequent} | {
-        name: value for name, value in by_lot.items() if name in beside
-    }
+    main, further = chance_baselines(classes, more)
+    return {**main, MOST_FREQUENT_CLASS: frequent, **further}
+
+
+def chance_baselines(classes: int, more: Collection[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Chance of one label an image: for top-1, and for those of some further metrics that it is known of.
+
+    Args:
+        classes: How many there are.
+        more: The further metrics that are measured.
+    """
+    chance = chance_of_classes(classes)
+    further: dict[str, float] = {}
+    for metric in (each for each in chance if each in more):
+        further |= baselines_for(metric, {CHANCE: chance[metric]})
+    return {CHANCE: chance[TOP1]}, further
 
 
 def compare_with_random(

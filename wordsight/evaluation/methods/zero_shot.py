@@ -32,6 +32,7 @@ from wordsight.evaluation.image_text.text_sides import (
     with_backbone,
 )
 from wordsight.evaluation.methods.recorded_settings import recorded_settings
+from wordsight.evaluation.methods.task_results import chance_baselines
 from wordsight.evaluation.metrics.bootstrap import bootstrap_interval
 from wordsight.evaluation.metrics.classification import (
     CHANCE,
@@ -39,7 +40,6 @@ from wordsight.evaluation.metrics.classification import (
     accuracies_of,
     average_precisions,
     chance_mean_precision,
-    chance_of_classes,
     mean_of_known,
     standard_error,
     within,
@@ -47,6 +47,7 @@ from wordsight.evaluation.metrics.classification import (
 from wordsight.evaluation.metrics.outcomes import Outcomes, classified, first_five, outcomes_of, parts_of_ratio
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.protocol import EvalProtocol
+from wordsight.evaluation.results.measurement import baselines_for
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
 from wordsight.evaluation.tasks.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
@@ -300,18 +301,17 @@ def score(scores_NK: NDArray[np.float64], task: Task, known_K: NDArray[np.bool_]
         return ZeroShotScore("mAP", mean_of_known(precision_K), precision_K, baselines, outcomes)
     right_N = within(scores_NK, targets, 1)
     outcomes = classified(task.test.hashes, right_N, targets, first_five(scores_NK, targets))
-    baselines = chance_of_classes(len(known_K))
+    main, further = chance_baselines(len(known_K), outcomes.further)
     asked_about = known_K[targets]
     if not known_K.all() and asked_about.any():
         of_known = parts_of_ratio(right_N * asked_about, asked_about.astype(np.float64))
         outcomes = replace(outcomes, further={**outcomes.further, TOP1_KNOWN: of_known})
-        baselines[f"{CHANCE}, {TOP1_KNOWN}"] = 100 / int(known_K.sum())
-    beside = {CHANCE, *(f"{CHANCE}, {metric}" for metric in outcomes.further)}
+        further |= baselines_for(TOP1_KNOWN, {CHANCE: 100 / int(known_K.sum())})
     return ZeroShotScore(
         TOP1,
         100 * float(right_N.mean()),
         accuracies_of(right_N, targets, len(known_K)),
-        {name: value for name, value in baselines.items() if name in beside},
+        main | further,
         outcomes,
     )
 

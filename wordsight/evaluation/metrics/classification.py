@@ -215,7 +215,7 @@ def chance_mean_precision(targets_nK: NDArray[np.integer], learned_K: NDArray[np
 
 
 def chance_of_classes(classes: int) -> dict[str, float]:
-    """What a class drawn at random reaches, whatever the images are of: for top-1, top-5 and the mean per class.
+    """What a class drawn at random reaches, whatever the images are of, by the metric: top-1, top-5, mean per class.
 
     Args:
         classes: Number K of classes.
@@ -224,11 +224,7 @@ def chance_of_classes(classes: int) -> dict[str, float]:
         >>> chance_of_classes(4)
         {'chance': 25.0, 'chance, top-5 accuracy': 100.0, 'chance, mean per class accuracy': 25.0}
     """
-    return {
-        CHANCE: 100 / classes,
-        f"{CHANCE}, {TOP5}": 100 * min(5, classes) / classes,
-        f"{CHANCE}, {PER_CLASS}": 100 / classes,
-    }
+    return {TOP1: 100 / classes, TOP5: 100 * min(5, classes) / classes, PER_CLASS: 100 / classes}
 
 
 def check_average_precision(name: str) -> None:

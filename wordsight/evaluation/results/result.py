@@ -16,14 +16,11 @@ from wordsight.disk import unreadable
 from wordsight.environment import installed_versions
 from wordsight.errors import InputError
 from wordsight.evaluation.metrics.outcomes import Outcomes, write_outcomes
+from wordsight.evaluation.results.measurement import RANDOM_WEIGHTS, Measurement, measurements
 from wordsight.settings import from_mapping
 
 # Groups that are told by the value's ± already.
 DRAW = "draw"
-# Metrics that are numbers of their own, not percentages.
-NO_PERCENT = frozenset({"median rank"})
-# Metrics that are better the smaller they are.
-LESS_IS_BETTER = frozenset({"median rank"})
 # Names that result files and protocols of earlier versions have for what is called otherwise now.
 _OLD_NAMES = {"subject": "model"}
 OLD_SETTINGS = {"random_twin": "random_init"}
@@ -59,6 +56,14 @@ class ResultGroup:
     more: dict[str, float] = field(default_factory=dict)
     baselines: dict[str, float] = field(default_factory=dict)
     standard_error: float | None = None
+
+    def measurements(self, metric: str) -> list[Measurement]:
+        """All metrics of the group with their values and baselines.
+
+        Args:
+            metric: The result's own metric.
+        """
+        return measurements(metric, self.value, self.more, self.baselines)
 
 
 @dataclass(frozen=True)
@@ -137,17 +142,20 @@ class Result:
     own_baselines: list[str] = field(default_factory=list)
     outcomes: Outcomes | None = field(default=None, compare=False, repr=False)
 
-    def beside(self, metric: str) -> dict[str, float]:
-        """The baselines of one metric by name: those of the main one have plain names, others end in ``, METRIC``.
+    @property
+    def measurements(self) -> list[Measurement]:
+        """All metrics with their values and baselines, the main one first; random weights before other baselines."""
+        main, *more = measurements(self.metric, self.value, self.more, self.baselines)
+        random = {} if self.random_weights is None else {RANDOM_WEIGHTS: self.random_weights}
+        return [replace(main, baselines=random | {**main.baselines}), *more]
+
+    def measurement(self, metric: str) -> Measurement | None:
+        """One of the metrics with its value and baselines; None where it was not measured.
 
         Args:
-            metric: The result's own metric, or one of ``more``.
+            metric: The main metric's name, or one of ``more``.
         """
-        if metric != self.metric:
-            ending = f", {metric}"
-            return {name.removesuffix(ending): value for name, value in self.baselines.items() if name.endswith(ending)}
-        endings = tuple(f", {other}" for other in self.more)
-        return {name: value for name, value in self.baselines.items() if not (endings and name.endswith(endings))}
+        return next((each for each in self.measurements if each.metric == metric), None)
 
     @property
     def title(self) -> str:

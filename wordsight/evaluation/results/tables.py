@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wordsight.evaluation.results.result import DRAW, NO_PERCENT, Result, ResultGroup
+from wordsight.evaluation.results.measurement import NO_PERCENT, Measurement
+from wordsight.evaluation.results.result import DRAW, Result, ResultGroup
 
 
 def results_table(results: Sequence[Result]) -> Table:
@@ -21,25 +21,28 @@ def results_table(results: Sequence[Result]) -> Table:
     table.add_column("", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
+        main, *more = result.measurements
         error = "" if result.standard_error is None else f"± {result.standard_error:.1f}"
         if result.spread is not None:
             error = f"{result.spread:.1f} spread over draws"
         table.add_row(
             escape(result.task),
             escape(result.title),
-            f"[bold]{escape(result.metric)}[/]",
-            f"[bold]{_with_unit(result.value, result.metric)}[/]",
+            f"[bold]{escape(main.title)}[/]",
+            f"[bold]{_with_unit(main.value, main.metric)}[/]",
             error,
             f"{result.seconds:.1f}",
         )
-        beside = {} if result.random_weights is None else {"random weights": result.random_weights}
-        for name, value in (beside | result.beside(result.metric)).items():
-            table.add_row("", "", f"  {escape(name)}", _with_unit(value, result.metric))
-        for metric, value in result.more.items():
-            table.add_row("", "", escape(metric), _with_unit(value, metric))
-            for name, other in result.beside(metric).items():
-                table.add_row("", "", f"  {escape(name)}", _with_unit(other, metric))
+        _add_baselines(table, main)
+        for measured in more:
+            table.add_row("", "", escape(measured.title), _with_unit(measured.value, measured.metric))
+            _add_baselines(table, measured)
     return table
+
+
+def _add_baselines(table: Table, measured: Measurement) -> None:
+    for name, value in measured.baselines.items():
+        table.add_row("", "", f"  {escape(name)}", _with_unit(value, measured.metric))
 
 
 def _with_unit(value: float, metric: str) -> str:
@@ -47,52 +50,48 @@ def _with_unit(value: float, metric: str) -> str:
     return f"{value:.1f}  " if metric in NO_PERCENT else f"{value:.1f} %"
 
 
-@dataclass(frozen=True)
-class GroupColumn:
-    """A column of a table of groups.
+def group_columns(result: Result, groups: Sequence[ResultGroup]) -> list[tuple[str, str]]:
+    """The columns of a table of groups: for each metric the value (``""``), and beside it each of the baselines.
 
     Args:
-        metric: The metric; "" for the result's own.
-        baseline: A baseline of it; "" for the value itself.
+        result: Whose groups they are.
+        groups: Some of its groups.
     """
-
-    metric: str
-    baseline: str
-
-    def of(self, group: ResultGroup) -> float | None:
-        """What stands in it, in percent; None where the group has none."""
-        if self.baseline:
-            return group.baselines.get(f"{self.baseline}, {self.metric}" if self.metric else self.baseline)
-        return group.more.get(self.metric) if self.metric else group.value
+    measured = [group.measurements(result.metric) for group in groups]
+    metrics = dict.fromkeys(each.metric for one in measured for each in one)
+    baselines = dict.fromkeys(name for main, *_ in measured for name in main.baselines)
+    return [(metric, baseline) for metric in metrics for baseline in ("", *baselines)]
 
 
-def group_columns(groups: Sequence[ResultGroup]) -> list[GroupColumn]:
-    """For each metric of some groups the value, and beside it what the baselines reach."""
-    more = list(dict.fromkeys(name for group in groups for name in group.more))
-    endings = tuple(f", {name}" for name in more)
-    known = dict.fromkeys(name for group in groups for name in group.baselines)
-    beside = [name for name in known if not (endings and name.endswith(endings))]
-    return [GroupColumn(metric, name) for metric in ("", *more) for name in ("", *beside)]
+def group_numbers(result: Result, group: ResultGroup, columns: Sequence[tuple[str, str]]) -> list[float | None]:
+    """What a group has in some columns, in percent; None where it has nothing.
+
+    Args:
+        result: Whose group it is.
+        group: The group.
+        columns: As :func:`group_columns` gives them.
+    """
+    by_metric = {each.metric: {"": each.value, **each.baselines} for each in group.measurements(result.metric)}
+    return [by_metric.get(metric, {}).get(baseline) for metric, baseline in columns]
 
 
 def groups_table(result: Result) -> Table:
     """The groups of a result as a table: for each metric the value, and beside it what the baselines reach."""
-    columns = group_columns(result.groups)
+    columns = group_columns(result, result.groups)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
-    for column in columns:
-        table.add_column(escape(column.baseline or column.metric or result.metric), justify="right")
+    for metric, baseline in columns:
+        table.add_column(escape(baseline or metric), justify="right")
     by = ""
     for group in result.groups:
         if group.by != by:
             by = group.by
             table.add_row(f"[bold]{escape(by)}[/]")
         cells = [escape(f"  {group.name}"), f"{group.count:,}"]
-        for column in columns:
-            value = column.of(group)
+        for (_, baseline), value in zip(columns, group_numbers(result, group, columns), strict=True):
             written = "" if value is None else f"{value:.1f}"
-            cells.append(written if column.baseline else f"[bold]{written}[/]")
+            cells.append(written if baseline else f"[bold]{written}[/]")
         table.add_row(*cells)
     return table
 

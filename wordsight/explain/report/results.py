@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wordsight.evaluation import open_protocol, protocol_names
-from wordsight.evaluation.results.result import DRAW, LESS_IS_BETTER, NO_PERCENT, Result
-from wordsight.evaluation.results.tables import GroupColumn, group_columns
+from wordsight.evaluation.results.measurement import NO_PERCENT, RANDOM_WEIGHTS, Measurement
+from wordsight.evaluation.results.result import DRAW, Result
+from wordsight.evaluation.results.tables import group_columns, group_numbers
 from wordsight.explain.formats import MINUS, count, percent, plain
 from wordsight.explain.report.contents import Bar, GroupsTable, Headline, ProtocolSummary, ResultRow, ResultTable
 
 TEXT = "text only"
-RANDOM = "random weights"
-# Guessing without looking is called by either name.
-BLIND = ("chance", "most frequent")
+# Guessing without looking: at random, or always what is most frequent. A bar shows one, under its own name.
+CHANCE = "chance"
+BLIND = (CHANCE, "most frequent")
 # What a person looks for first; other protocols follow.
 _FIRST = ("masked-words", "pointing", "logistic", "zero-shot", "retrieval")
 
@@ -24,38 +25,36 @@ def result_tables(results: Sequence[Result]) -> list[ResultTable]:
         ResultTable(
             result.task,
             result.title,
-            [
-                _row(result, result.metric, result.value, result.random_weights),
-                *(_row(result, metric, value, None) for metric, value in result.more.items()),
-            ],
+            [_row(result, measured) for measured in result.measurements],
         )
         for result in results
     ]
 
 
-def _row(result: Result, metric: str, value: float, random: float | None) -> ResultRow:
+def _row(result: Result, measured: Measurement) -> ResultRow:
+    metric, value, beside = measured.metric, measured.value, dict(measured.baselines)
     main = metric == result.metric
-    beside = result.beside(metric)
-    random = beside.pop(RANDOM, random)
-    text, blind = beside.pop(TEXT, None), next((beside.pop(name) for name in BLIND if name in beside), None)
+    random = beside.pop(RANDOM_WEIGHTS, None)
+    text, chance = beside.pop(TEXT, None), beside.get(CHANCE)
+    blind = next((name for name in BLIND if name in beside), CHANCE)
     compared = [
         ("this run", value, "trained"),
-        (RANDOM, random, "random"),
+        (RANDOM_WEIGHTS, random, "random"),
         ("text alone", text, "text"),
-        ("chance", blind, "chance"),
+        (blind, beside.get(blind), "chance"),
     ]
     known = [(name, number, kind) for name, number, kind in compared if number is not None]
     written = plain if metric in NO_PERCENT else percent
     # A bar shows a share of a hundred.
     barred = [] if metric in NO_PERCENT else known
-    others = [f"{name} {written(number)}" for name, number in beside.items()]
+    others = [f"{name} {written(number)}" for name, number in beside.items() if name != CHANCE]
     return ResultRow(
-        metric=f"{metric} (lower is better)" if metric in LESS_IS_BETTER else metric,
+        metric=measured.title,
         value=written(value),
         error=_error(result) if main else "",
         random="" if random is None else written(random),
         text="" if text is None else written(text),
-        chance="" if blind is None else written(blind),
+        chance="" if chance is None else written(chance),
         note="; ".join([*others, *(_penalty(result) if main else [])]),
         bars=[Bar(name, written(number), max(0.0, min(100.0, number)), kind) for name, number, kind in barred],
         alt="; ".join(f"{name} {written(number)}" for name, number, _ in known),
@@ -81,20 +80,20 @@ def groups_tables(results: Sequence[Result]) -> list[GroupsTable]:
     for result in results:
         for by in dict.fromkeys(group.by for group in result.groups if group.by != DRAW):
             groups = [group for group in result.groups if group.by == by]
-            columns = group_columns(groups)
+            columns = group_columns(result, groups)
             rows = [
-                (group.name, count(group.count), [_percent_or_none(column.of(group)) for column in columns])
+                (group.name, count(group.count), list(map(_percent_or_none, group_numbers(result, group, columns))))
                 for group in groups
             ]
-            names = [_column_name(column, result) for column in columns]
+            names = [_column_name(metric, baseline, result) for metric, baseline in columns]
             found.append(GroupsTable(f"{result.task}, {result.title}", by, names, rows))
     return found
 
 
-def _column_name(column: GroupColumn, result: Result) -> str:
-    if not column.baseline:
-        return column.metric or result.metric
-    return f"{column.baseline}, {column.metric}" if column.metric else column.baseline
+def _column_name(metric: str, baseline: str, result: Result) -> str:
+    if not baseline:
+        return metric
+    return baseline if metric == result.metric else f"{baseline}, {metric}"
 
 
 def _percent_or_none(value: float | None) -> str:
@@ -111,7 +110,7 @@ def headlines(results: Sequence[Result]) -> list[Headline]:
 
     found = []
     for result in sorted(results, key=place):
-        row = _row(result, result.metric, result.value, result.random_weights)
+        row = _row(result, result.measurements[0])
         found.append(
             Headline(
                 result.task, result.title, row.metric, row.value, _interval(result), row.random, row.text, row.chance

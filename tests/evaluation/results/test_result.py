@@ -115,7 +115,7 @@ def test_what_holds_of_several_parts_is_said_once() -> None:
         ({"value": "abc"}, "it: value: found 'abc'"),
         ({"value": None}, "it: value: found None"),
         ({"baselines": [1]}, "it: baselines: found .1.; expected names with values"),
-        ({"baselines": {"chance": "x"}}, "it: baselines: chance: found 'x'"),
+        ({"baselines": {"chance": "x"}}, "it: baselines.chance: found 'x'"),
         ({"settings": None}, "it: settings: found None"),
         ({"task": None}, "it: task: found None"),
         ({"per_class": "dog"}, "it: per_class: found 'dog'"),

@@ -59,7 +59,7 @@ def random_batch(images: int, masks: int, size: int) -> Batch:
         torch.zeros(images, dtype=torch.int64),
     )
     pixels = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8)
-    return Batch(pixels, torch.arange(images), fields={"tags": {"postag": tags}, "masked": words})
+    return Batch.of_images(pixels, torch.arange(images), fields={"tags": {"postag": tags}, "masked": words})
 
 
 def step_of(objective: str | None, masks: int, options: argparse.Namespace) -> Callable[[], None]:

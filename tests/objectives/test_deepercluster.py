@@ -73,7 +73,7 @@ def test_groups_are_found_and_the_same_seed_finds_them_again(faiss: bool, monkey
 def test_classes_are_the_product_of_clusters_and_rotations() -> None:
     objective = build(balance=False).eval()
     objective.before_epoch(0, look)
-    batch = Batch(torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8), torch.tensor([9, 0, 177, 63]))
+    batch = Batch.of_images(torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8), torch.tensor([9, 0, 177, 63]))
     with torch.no_grad():
         found = objective(batch)
         shown, turns = rotated(batch, 4)

@@ -36,7 +36,7 @@ def batch(seed: int = 0) -> Batch:
     )
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     pairs = Tags(torch.tensor([0, 1, 1]), torch.tensor([2, 0, 8]), torch.ones(3), torch.tensor([2, 0]))
-    return Batch(images_BCHW=images, examples_B=torch.arange(2), fields={"tags": {"postag": pairs}, "masked": words})
+    return Batch.of_images(images, torch.arange(2), fields={"tags": {"postag": pairs}, "masked": words})
 
 
 def build(name: str, **values: float | str) -> MaskedWordObjective:

@@ -15,12 +15,12 @@ from wordsight.vision.backbones import build_backbone
 def batch(count: int = 3, side: int = 2) -> Batch:
     torch.manual_seed(0)
     images = torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
-    return Batch(images, torch.arange(count) + 10, colours_B3=torch.rand(count, 3) + 0.5)
+    return Batch.of_images(images, torch.arange(count) + 10, colours_B3=torch.rand(count, 3) + 0.5)
 
 
 def test_a_quarter_turn_is_counter_clockwise_by_hand() -> None:
     image = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).expand(1, 3, 2, 2)
-    shown, turns = rotated(Batch(image, torch.tensor([0])), 4)
+    shown, turns = rotated(Batch.of_images(image, torch.tensor([0])), 4)
     assert turns.tolist() == [0, 1, 2, 3]
     by_hand = [[[1, 2], [3, 4]], [[2, 4], [1, 3]], [[4, 3], [2, 1]], [[3, 1], [4, 2]]]
     assert [rotation[0].tolist() for rotation in shown.images_BCHW] == by_hand

@@ -227,7 +227,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_one_line(data: TrainingData
     with safe_open(kept, framework="pt") as file:
         note = json.loads(file.metadata()["wordsight"])
         examples = file.get_tensor("examples_B").tolist()
-        assert file.get_tensor("images_BCHW").shape[0] == len(examples) == settings.batch_size
+        assert file.get_tensor("views.0.images_BCHW").shape[0] == len(examples) == settings.batch_size
     assert note["step"] == 2 and note["images"] == [data.corpus.id(example) for example in examples]
 
 

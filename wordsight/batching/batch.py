@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import torch
 from torch import Tensor
 
+from wordsight.vision.crops import WHOLE
+
 # A field's file imports this one for its part; the types of the two oldest parts are named here all the same.
 if TYPE_CHECKING:
     from wordsight.batching.fields.tags import Tags
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A dataclass of tensors that is moved as one; its values are tensors, other parts, or mappings of these."""
+    """A dataclass of tensors that is moved as one; values are tensors, other parts, or mappings or tuples of these."""
 
     def to(self, device: torch.device) -> Self:
         """The same on a device."""
@@ -32,6 +34,8 @@ def _moved(value: Any, device: torch.device) -> Any:
         return value.to(device)
     if isinstance(value, Mapping):
         return {name: _moved(one, device) for name, one in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_moved(one, device) for one in value)
     return value
 
 
@@ -39,20 +43,76 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True)
+class Views(Part):
+    """One view of each image of the batch, and what it shows.
+
+    Args:
+        images_BCHW: Pixels, uint8 [B, 3, H, W].
+        crop_B4: What of each image is in its view: left, top, right and bottom as fractions of the image's width and
+            height, before it is mirrored. Pixels that an objective has turned have the crop of those it turned.
+        flipped_B: Whether the view is mirrored: what was left in the image is right in it, bool [B].
+        colours_B3: Factors of the colour jitter, where there is one.
+    """
+
+    images_BCHW: Tensor
+    crop_B4: Tensor
+    flipped_B: Tensor
+    colours_B3: Tensor | None = None
+
+    @classmethod
+    def whole(cls, images_BCHW: Tensor, colours_B3: Tensor | None = None) -> Views:
+        """Pixels that show all of their images as they are.
+
+        Args:
+            images_BCHW: The pixels.
+            colours_B3: Factors of the colour jitter.
+        """
+        count, device = len(images_BCHW), images_BCHW.device
+        crop_B4 = torch.tensor(WHOLE, device=device).expand(count, 4)
+        return cls(images_BCHW, crop_B4, torch.zeros(count, dtype=torch.bool, device=device), colours_B3)
+
+
+@dataclass(frozen=True)
 class Batch(Part):
     """One step's images and what an objective needs besides.
 
     Args:
-        images_BCHW: Views, uint8 [B, 3, H, W].
+        views: The views of each image, as many as the objective needs; one for most.
         examples_B: Each image's index in its corpus.
-        colours_B3: Factors of the colour jitter, where there is one.
         fields: What each field has drawn, by the field's name: see `wordsight.batching.fields.FIELDS`.
     """
 
-    images_BCHW: Tensor
+    views: tuple[Views, ...]
     examples_B: Tensor
-    colours_B3: Tensor | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_images(
+        cls,
+        images_BCHW: Tensor,
+        examples_B: Tensor,
+        colours_B3: Tensor | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Batch:
+        """A batch of one view, which shows all of each image.
+
+        Args:
+            images_BCHW: Pixels, uint8 [B, 3, H, W].
+            examples_B: Each image's index in its corpus.
+            colours_B3: Factors of the colour jitter.
+            fields: What each field has drawn.
+        """
+        return cls((Views.whole(images_BCHW, colours_B3),), examples_B, dict(fields or {}))
+
+    @property
+    def images_BCHW(self) -> Tensor:
+        """The pixels of the first view."""
+        return self.views[0].images_BCHW
+
+    @property
+    def colours_B3(self) -> Tensor | None:
+        """The factors of the first view's colour jitter."""
+        return self.views[0].colours_B3
 
     @property
     def tags(self) -> Mapping[str, Tags] | None:

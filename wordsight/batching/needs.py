@@ -8,6 +8,7 @@ from functools import reduce
 from typing import Literal, Self
 
 from wordsight.errors import InputError
+from wordsight.vision.views import ViewSettings
 
 
 @dataclass(frozen=True)
@@ -33,27 +34,50 @@ class FieldNeed:
 
 
 @dataclass(frozen=True)
+class ViewNeed:
+    """A view of each image that an objective asks for.
+
+    Args:
+        size: Its side in pixels; None for the run's ``image_size``.
+        view: How it is cut and coloured; None for the run's ``view``.
+    """
+
+    size: int | None = None
+    view: ViewSettings | None = None
+
+
+@dataclass(frozen=True)
 class Needs:
     """What an objective with its settings needs of every image.
 
     Args:
         fields: The fields of the batch that it reads, by their names in `wordsight.batching.fields.FIELDS`.
         usable: Whether an image is learned from when ``all`` of these fields have something of it, or ``any``.
+        views: The views of it, each drawn by itself.
     """
 
     fields: Mapping[str, FieldNeed] = field(default_factory=dict)
     usable: Literal["all", "any"] = "all"
+    views: tuple[ViewNeed, ...] = (ViewNeed(),)
 
     def joined(self, other: Needs) -> Needs:
-        """What serves two objectives of a sum: the fields of both; ``all`` where one of the two asks for that.
+        """What serves two objectives of a sum: the fields and views of both; ``all`` where one of them asks for that.
 
         Raises:
-            InputError: When they ask for different values of one field.
+            InputError: When they ask for different values of one field, or for different views of one number.
         """
         both = dict(self.fields)
         for name, need in other.fields.items():
             both[name] = both[name].joined(need) if name in both else need
-        return Needs(both, "any" if self.usable == other.usable == "any" else "all")
+        for number, (mine, others) in enumerate(zip(self.views, other.views, strict=False)):
+            if mine != others:
+                raise InputError(
+                    f"two objectives of a sum ask for different views {number}, counted from 0: {mine} and {others}",
+                    where="objectives",
+                    expected="the same values in both",
+                )
+        views = max(self.views, other.views, key=len)
+        return Needs(both, "any" if self.usable == other.usable == "any" else "all", views)
 
 
 def joined(needs: list[Needs]) -> Needs:

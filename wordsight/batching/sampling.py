@@ -17,15 +17,15 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 # Streams of chance that must not overlap: the same seed and step feed several draws. Runs resume by these numbers; a
-# new field has a stream by its name.
+# new field or view has a stream by its name.
 ORDER, VIEW, MASKS, COLOUR, TAG, CONCEPT, NEGATIVES = range(7)
 
 
 def stream_of(name: str) -> int:
-    """The stream of a field.
+    """The stream of a field, or of a view after the first.
 
     Args:
-        name: The field's name.
+        name: A name that no other draw has, such as the field's.
     """
     number = zlib.crc32(name.encode())
     assert number > NEGATIVES, "a name whose stream is another's"

@@ -16,9 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from wordsight.batching.batch import Batch
+from wordsight.batching.batch import Batch, Views
 from wordsight.batching.fields import Field, StepDraw
-from wordsight.batching.sampling import COLOUR, VIEW, ConceptSampler, ImageSampler, Sampler, random_of, stream
+from wordsight.batching.needs import ViewNeed
+from wordsight.batching.sampling import (
+    COLOUR,
+    VIEW,
+    ConceptSampler,
+    Drawn,
+    ImageSampler,
+    Sampler,
+    random_of,
+    stream,
+    stream_of,
+)
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, setting
 from wordsight.vision.views import ViewSettings, draw_colours, stack, train_view
@@ -37,6 +48,7 @@ class StepSettings:
         epochs: Passes over the images.
         seed: The run's seed.
         sampling: ``images``, each once an epoch, or ``concepts``, uniform over those of the first concept set.
+        views: The views of each image; sides and augmentation are those above where they do not say it themselves.
     """
 
     image_size: int
@@ -45,6 +57,7 @@ class StepSettings:
     epochs: int
     seed: int
     sampling: Sampling = "images"
+    views: tuple[ViewNeed, ...] = (ViewNeed(),)
 
 
 class Steps(Dataset[Batch]):
@@ -93,24 +106,36 @@ class Steps(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         whole = self.sampler.draw(step)
         mine = whole.share(self.rank, self.world)
+        views = tuple(self._views(number, step, mine) for number in range(len(self.settings.views)))
+        drawn = StepDraw(step, self.settings.seed, whole, mine, views)
+        return Batch(
+            views=views,
+            examples_B=torch.from_numpy(mine.examples_B),
+            fields={name: field.draw(drawn) for name, field in self.fields.items()},
+        )
+
+    def _views(self, number: int, step: int, mine: Drawn) -> Views:
+        """One view of each of this process's images."""
+        need, settings = self.settings.views[number], self.settings
+        size, how = need.size or settings.image_size, need.view or settings.view
+        # The first has the streams that runs of one view have always had; the others' are their own.
+        cuts, tints = (VIEW, COLOUR) if number == 0 else (stream_of(f"view {number}"), stream_of(f"colour {number}"))
         views = [
             train_view(
                 self.corpus.image_bytes(int(example)),
-                self.settings.image_size,
-                self.settings.view,
-                random_of(self.settings.seed, VIEW, step, int(example), int(copy)),
+                size,
+                how,
+                random_of(settings.seed, cuts, step, int(example), int(copy)),
             )
             for example, copy in zip(mine.examples_B, mine.copies_B, strict=True)
         ]
         # Colours are drawn for the global batch and shared out, so that the number of processes changes nothing.
-        random = stream(self.settings.seed, COLOUR, step)
-        colours = draw_colours(self.settings.batch_size, self.settings.view.jitter, random)
-        drawn = StepDraw(step, self.settings.seed, whole, mine)
-        return Batch(
-            images_BCHW=stack(views),
-            examples_B=torch.from_numpy(mine.examples_B),
+        colours = draw_colours(settings.batch_size, how.jitter, stream(settings.seed, tints, step))
+        return Views(
+            images_BCHW=stack([view.pixels for view in views]),
+            crop_B4=torch.tensor([view.crop for view in views], dtype=torch.float32),
+            flipped_B=torch.tensor([view.flipped for view in views], dtype=torch.bool),
             colours_B3=None if colours is None else colours[self.rank :: self.world],
-            fields={name: field.draw(drawn) for name, field in self.fields.items()},
         )
 
     def _sampler(self, concepts: scipy.sparse.csr_matrix | None) -> Sampler:

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.batching.batch import Batch
+from wordsight.batching.batch import Batch, Views
 from wordsight.errors import InputError
 from wordsight.heads.tp import TagHead, TagHeadKind
 from wordsight.objectives.objective import Facts, Objective
@@ -72,22 +72,23 @@ def rotated(batch: Batch, copies: int) -> tuple[Batch, Tensor]:
     epoch, so that turns are random, as many of one as of another, and the same however many processes share the batch.
 
     Args:
-        batch: The batch; its images are square.
+        batch: The batch; the first view of its images is rotated.
         copies: 4 for all rotations of each image, 1 for one.
     """
-    images_BCHW, device = batch.images_BCHW, batch.images_BCHW.device
+    view = batch.views[0]
+    images_BCHW, device = view.images_BCHW, view.images_BCHW.device
     count = len(images_BCHW)
     if copies == TURNS:
         turned = torch.cat([images_BCHW.rot90(turns, (2, 3)) for turns in range(TURNS)])
         turns_B = torch.arange(TURNS, device=device).repeat_interleave(count)
-        colours = None if batch.colours_B3 is None else batch.colours_B3.repeat(TURNS, 1)
-        examples_B = batch.examples_B.repeat(TURNS)
-        return replace(batch, images_BCHW=turned, examples_B=examples_B, colours_B3=colours), turns_B
+        colours = None if view.colours_B3 is None else view.colours_B3.repeat(TURNS, 1)
+        shown = Views(turned, view.crop_B4.repeat(TURNS, 1), view.flipped_B.repeat(TURNS), colours)
+        return replace(batch, views=(shown,), examples_B=batch.examples_B.repeat(TURNS)), turns_B
     turns_B = _turns_of_places(count).to(device)
     turned = torch.empty_like(images_BCHW)
     for turns in range(TURNS):
         turned[turns_B == turns] = images_BCHW[turns_B == turns].rot90(turns, (2, 3))
-    return replace(batch, images_BCHW=turned), turns_B
+    return replace(batch, views=(replace(view, images_BCHW=turned),)), turns_B
 
 
 def _turns_of_places(count: int) -> Tensor:

@@ -156,6 +156,7 @@ def steps_of(
             epochs=settings.epochs,
             seed=settings.seed,
             sampling=settings.sampling,
+            views=needs.views,
         ),
         fields={name: data.fields[name] for name in needs.fields},
         concepts=None if first is None else scipy.sparse.csr_matrix(first.matrix),

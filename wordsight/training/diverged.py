@@ -21,9 +21,9 @@ def keep_batch(path: Path, batch: Batch, corpus: Corpus, *, step: int, lr: float
     """Write a batch with what is known of it.
 
     Args:
-        path: The file: tensors of the batch by the names of its fields (``images_BCHW``, ``tags.words.concept_P``,
-            ...), and in its metadata, under ``wordsight``, JSON with the step, the learning rate, the losses and the
-            names of the images.
+        path: The file: tensors of the batch by the names of its fields (``views.0.images_BCHW``,
+            ``fields.tags.words.concept_P``, ...), and in its metadata, under ``wordsight``, JSON with the step, the
+            learning rate, the losses and the names of the images.
         batch: The batch.
         corpus: Whose examples it holds.
         step: Number of the step, from 1.
@@ -64,6 +64,8 @@ def _tensors(name: str, value: Any) -> dict[str, Tensor]:
         parts: dict[str, Any] = {field.name: getattr(value, field.name) for field in fields(value)}
     elif isinstance(value, Mapping):
         parts = dict(value)
+    elif isinstance(value, tuple):
+        parts = {str(number): each for number, each in enumerate(value)}
     else:
         return {}
     found: dict[str, Tensor] = {}

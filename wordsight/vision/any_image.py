@@ -12,8 +12,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from wordsight.errors import InputError
+from wordsight.vision.crops import Crop
 from wordsight.vision.preprocessing import Preprocessing
-from wordsight.vision.views import BORDER, Crop, cut, frame
+from wordsight.vision.views import BORDER, cut, frame
 
 AnyImage = Image.Image | Tensor
 

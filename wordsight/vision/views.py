@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from wordsight.ranges import AspectRatio, Fraction, Probability, UnitFromZero, check_ranges
+from wordsight.vision.crops import Crop
 from wordsight.vision.preprocessing import MEAN, STD, Framing
 
 # What stands around an image that is padded to a square: ImageNet's mean colour, which most networks see as zero.
@@ -45,13 +46,18 @@ class ViewSettings:
         check_ranges(self, "view")
 
 
-class Crop(NamedTuple):
-    """A rectangle of an image, in its pixels: left, top, right, bottom. What lies outside the image is border."""
+class View(NamedTuple):
+    """A view of an image, and what it shows.
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    Args:
+        pixels: uint8 [size, size, 3].
+        crop: What of the image is in it, as fractions of the image's width and height, before it is mirrored.
+        flipped: Whether it is mirrored: what was left in the image is right in the view.
+    """
+
+    pixels: NDArray[np.uint8]
+    crop: Crop
+    flipped: bool
 
 
 class SelfDecoding(Protocol):
@@ -153,7 +159,7 @@ def cut(image: Image.Image, crop: Crop, size: int, border: int | tuple[int, int,
     return np.asarray(view)
 
 
-def train_view(encoded: Encoded, size: int, settings: ViewSettings, random: np.random.Generator) -> NDArray[np.uint8]:
+def train_view(encoded: Encoded, size: int, settings: ViewSettings, random: np.random.Generator) -> View:
     """A random view of an image.
 
     Args:
@@ -161,14 +167,13 @@ def train_view(encoded: Encoded, size: int, settings: ViewSettings, random: np.r
         size: Side of the view in pixels.
         settings: How it is cut.
         random: Where chance comes from; the same generator state gives the same view.
-
-    Returns:
-        Pixels, uint8 [size, size, 3].
     """
     # The smallest crop still has to cover the view without being magnified.
     image = decode(encoded, least_side=math.ceil(size / math.sqrt(settings.crop_scale)))
-    pixels = cut(image, random_crop(*image.size, settings, random), size)
-    return pixels[:, ::-1] if random.random() < settings.flip else pixels
+    crop = random_crop(*image.size, settings, random)
+    pixels = cut(image, crop, size)
+    flipped = bool(random.random() < settings.flip)
+    return View(pixels[:, ::-1] if flipped else pixels, crop.fractions(*image.size), flipped)
 
 
 def eval_view(encoded: Encoded, size: int, crop_share: float = 1.0, framing: Framing = "crop") -> NDArray[np.uint8]:
@@ -190,8 +195,7 @@ def eval_view(encoded: Encoded, size: int, crop_share: float = 1.0, framing: Fra
 
 def eval_view_crop(width: int, height: int, crop_share: float = 1.0, framing: Framing = "crop") -> Crop:
     """Where :func:`eval_view` looks, as fractions of the image's width and height; below 0 and above 1 is border."""
-    crop = frame(width, height, crop_share, framing)
-    return Crop(crop.left / width, crop.top / height, crop.right / width, crop.bottom / height)
+    return frame(width, height, crop_share, framing).fractions(width, height)
 
 
 def stack(views: Sequence[NDArray[np.uint8]]) -> Tensor:

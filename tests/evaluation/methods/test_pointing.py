@@ -12,7 +12,7 @@ from tests.evaluation.conftest import GRID, LooksAtRed, MakeSplit, picture
 from wordsight.corpus import Box
 from wordsight.errors import InputError
 from wordsight.evaluation import EvaluatedModel, evaluate
-from wordsight.evaluation.methods.pointing import boxes_in_view, named_boxes, points_inside, share_inside
+from wordsight.evaluation.methods.pointing import boxes_seen, named_boxes, points_inside, share_inside
 from wordsight.vision.preprocessing import Framing
 
 VOCABULARY = 10
@@ -88,17 +88,17 @@ def test_an_image_that_is_shown_whole_has_all_its_objects(model: EvaluatedModel,
 
 def test_boxes_are_mapped_through_the_view_of_each_framing() -> None:
     box = [Box("ball", 0.5, 0.25, 0.25, 0.5)]
-    np.testing.assert_allclose(boxes_in_view(box, 90, 30, framing="squash"), [[0.5, 0.25, 0.75, 0.75]])
-    np.testing.assert_allclose(boxes_in_view(box, 90, 30, framing="pad"), [[0.5, 5 / 12, 0.75, 7 / 12]])
+    np.testing.assert_allclose(boxes_seen(box, 90, 30, framing="squash"), [[0.5, 0.25, 0.75, 0.75]])
+    np.testing.assert_allclose(boxes_seen(box, 90, 30, framing="pad"), [[0.5, 5 / 12, 0.75, 7 / 12]])
 
 
 def test_boxes_are_mapped_through_the_centre_crop() -> None:
     box = Box("ball", 0.25, 0.5, 0.25, 0.5)
-    np.testing.assert_allclose(boxes_in_view([box], 64, 32), [[0.0, 0.5, 0.5, 1.0]])
+    np.testing.assert_allclose(boxes_seen([box], 64, 32), [[0.0, 0.5, 0.5, 1.0]])
     # Half of the shorter side: 16 pixels, from (24, 8); the box from (16, 16) to (32, 32) is clipped.
-    np.testing.assert_allclose(boxes_in_view([box], 64, 32, crop_share=0.5), [[0.0, 0.5, 0.5, 1.0]])
-    assert boxes_in_view([Box("ball", 0.0, 0.0, 0.2, 0.2)], 64, 32).shape == (0, 4)
-    assert boxes_in_view([], 64, 32).shape == (0, 4)
+    np.testing.assert_allclose(boxes_seen([box], 64, 32, crop_share=0.5), [[0.0, 0.5, 0.5, 1.0]])
+    assert boxes_seen([Box("ball", 0.0, 0.0, 0.2, 0.2)], 64, 32).shape == (0, 4)
+    assert boxes_seen([], 64, 32).shape == (0, 4)
 
 
 def test_a_point_is_inside_when_any_box_holds_it() -> None:

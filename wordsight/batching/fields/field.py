@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wordsight.batching.batch import Views
 from wordsight.batching.needs import FieldNeed
 from wordsight.batching.sampling import Drawn, Sampler, random_of
 from wordsight.batching.sources import RunSources, Sources
@@ -42,12 +43,15 @@ class StepDraw:
         seed: The run's seed.
         whole: The examples of the step, over all processes.
         mine: Those of this process.
+        views: The views of these, with what each shows of its image and whether it is mirrored: what a field says of
+            places in the image (boxes, left and right) has to follow them.
     """
 
     step: int
     seed: int
     whole: Drawn
     mine: Drawn
+    views: tuple[Views, ...] = ()
 
     def each(self, stream: int) -> Iterator[tuple[int, np.random.Generator]]:
         """This process's examples, each with chance of its own: the same however many processes share the step.

@@ -13,8 +13,9 @@ from torch import Tensor
 from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.evaluation.features.extract import as_encoded
 from wordsight.parallel import cores, ordered_map
+from wordsight.vision.crops import Crop
 from wordsight.vision.preprocessing import Framing
-from wordsight.vision.views import Crop, Encoded, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
+from wordsight.vision.views import Encoded, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
 
 # Batches of views that wait for the network.
 _AHEAD = 3
@@ -61,7 +62,7 @@ class TrainingImages:
             for row in rows.tolist():
                 random = np.random.default_rng((self._seed, number, row))
                 encoded = as_encoded(self._images[row], f"image {row}")
-                views.append(train_view(encoded, self._size, self._views, random))
+                views.append(train_view(encoded, self._size, self._views, random).pixels)
                 colours.append(draw_colours(1, self._views.jitter, random))
             drawn = [each for each in colours if each is not None]
             return stack(views), torch.cat(drawn) if drawn else None, rows

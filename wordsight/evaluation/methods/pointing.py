@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from wordsight.corpus.captions import names_in
@@ -26,6 +27,7 @@ from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
 from wordsight.ranges import AtLeastOne, Fraction, check_ranges
+from wordsight.vision.crops import boxes_in_view
 from wordsight.vision.inference import weights_fingerprint
 from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import eval_view_crop
@@ -96,7 +98,7 @@ def named_boxes(
         framing: How an image that is not square becomes one.
 
     Returns:
-        Rows of the masked captions, ascending, and for each the boxes ``[boxes, 4]`` of :func:`boxes_in_view`.
+        Rows of the masked captions, ascending, and for each the boxes ``[boxes, 4]`` of :func:`boxes_seen`.
 
     Raises:
         InputError: When there is no such word.
@@ -111,7 +113,7 @@ def named_boxes(
         for row in masked.of_example(int(example)):
             name = data.concepts[int(masked.concept_M[row])].lower()
             named = [box for box, names in zip(boxes, told, strict=True) if name in names]
-            seen = boxes_in_view(named, *size, crop_share, framing)
+            seen = boxes_seen(named, *size, crop_share, framing)
             if len(seen):
                 edges[int(row)] = seen
     if not edges:
@@ -123,7 +125,7 @@ def named_boxes(
     return np.array(sorted(edges), dtype=np.int64), edges
 
 
-def boxes_in_view(
+def boxes_seen(
     boxes: Sequence[Box], width: int, height: int, crop_share: float = 1.0, framing: Framing = "crop"
 ) -> NDArray[np.float64]:
     """Boxes of an image as the view of evaluation shows them; what is cut away is left out.
@@ -138,12 +140,10 @@ def boxes_in_view(
     Returns:
         Left, top, right and bottom in fractions of the view ``[boxes, 4]``.
     """
-    crop = eval_view_crop(width, height, crop_share, framing)
-    across, down = crop.right - crop.left, crop.bottom - crop.top
-    corners = np.array([(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes]).reshape(-1, 4)
-    offset, scale = (crop.left, crop.top) * 2, (across, down) * 2
-    seen = ((corners - offset) / scale).clip(0, 1)
-    return seen[(seen[:, 2] > seen[:, 0]) & (seen[:, 3] > seen[:, 1])]
+    crop = torch.tensor(eval_view_crop(width, height, crop_share, framing), dtype=torch.float64)
+    edges = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes]
+    seen_N4, share_N = boxes_in_view(torch.tensor(edges, dtype=torch.float64).view(-1, 4), crop)
+    return np.asarray(seen_N4[share_N > 0].numpy())
 
 
 def points_inside(points_n2: NDArray[np.float64], edges: Sequence[NDArray[np.float64]]) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from wordsight.concepts.apply import places_of
@@ -20,6 +21,7 @@ from wordsight.explain.photo.heat import common_top, data_uri, overlay, scale_co
 from wordsight.explain.photo.sameness import sameness
 from wordsight.explain.report.contents import AttentionMap, AttentionPart, Bar, DrawnBox
 from wordsight.progress import track
+from wordsight.vision.crops import boxes_in_view
 from wordsight.vision.views import eval_view_crop
 
 if TYPE_CHECKING:
@@ -132,12 +134,12 @@ def _guesses(word: WordAttention) -> list[Bar]:
 
 def _in_view(box: Box, seen: PhotoAttention) -> DrawnBox | None:
     """A box in percent of the view; None when the view has cut it away."""
-    crop = eval_view_crop(*seen.photo_size, framing=seen.framing)
-    across, down = crop.right - crop.left, crop.bottom - crop.top
-    left, top = max(0.0, (box.x - crop.left) / across), max(0.0, (box.y - crop.top) / down)
-    right, bottom = min(1.0, (box.x + box.width - crop.left) / across), min(1.0, (box.y + box.height - crop.top) / down)
-    if right <= left or bottom <= top:
+    crop = torch.tensor(eval_view_crop(*seen.photo_size, framing=seen.framing), dtype=torch.float64)
+    edges = torch.tensor([[box.x, box.y, box.x + box.width, box.y + box.height]], dtype=torch.float64)
+    (shown,), (share,) = boxes_in_view(edges, crop)
+    if share == 0:
         return None
+    left, top, right, bottom = shown.tolist()
     return DrawnBox(*(round(100 * value, 2) for value in (left, top, right - left, bottom - top)))
 
 

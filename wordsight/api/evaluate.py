@@ -188,8 +188,10 @@ def results_folder(subject: Any, out: Path | str | None = None) -> Path:
         return Path(out)
     if _is_run(subject):
         return Path(getattr(subject, "path", subject)) / "results"
+    from wordsight.evaluation.results.result import folder_name
+
     name = subject if isinstance(subject, str) else type(subject).__name__
-    return EVALUATED / "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    return EVALUATED / folder_name(name)
 
 
 def _spec(subject: Any) -> str | None:

@@ -217,6 +217,11 @@ def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
+def folder_name(name: str) -> str:
+    """A name as one folder's name on any system: letters, digits and ``-_.`` stay, the rest becomes ``-``."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-")
+
+
 def result_file(results_folder: Path, task: str, protocol: str, part: str = "") -> Path:
     """Where the result of a protocol on a task lies."""
     return results_folder / task / f"{'-'.join(filter(None, (protocol, part)))}.json"

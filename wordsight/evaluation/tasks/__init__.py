@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
 from wordsight.errors import InputError, listed, setting, unknown
+from wordsight.evaluation.results.result import folder_name
 from wordsight.evaluation.tasks.sources.coco import CocoLabelsTask
 from wordsight.evaluation.tasks.sources.corpus import CorpusTask
 from wordsight.evaluation.tasks.sources.folder import FolderTask
@@ -57,7 +58,7 @@ def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path 
     """
     spec = str(spec)
     source = _source(spec, flags)
-    return build_task(_as_folder_name(name or source.name), spec, source.read())
+    return build_task(_name_of(source, name), spec, source.read())
 
 
 def task_names(specs: Sequence[str], **flags: str | Path | bool | None) -> dict[str, str]:
@@ -70,7 +71,7 @@ def task_names(specs: Sequence[str], **flags: str | Path | bool | None) -> dict[
     Raises:
         InputError: When there is no such layout, or it has no such flag.
     """
-    return {spec: _as_folder_name(_source(spec, flags).name) for spec in specs}
+    return {spec: _name_of(_source(spec, flags)) for spec in specs}
 
 
 def _source(spec: str, flags: Mapping[str, str | Path | bool | None]) -> TaskSource:
@@ -103,7 +104,6 @@ def _no_such_task(spec: str, kind: str, has_kind: bool) -> InputError:
     )
 
 
-def _as_folder_name(name: str) -> str:
-    """A name that is one folder's name on any system."""
-    allowed = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-")
-    return allowed or "task"
+def _name_of(source: TaskSource, given: str | None = None) -> str:
+    """What results are filed under."""
+    return folder_name(given or source.name) or "task"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.errors import InputError
-from wordsight.language.texts import Texts, texts_of_file
+from wordsight.language.texts import SentenceReader, texts_of_file
 
 COCO = {"annotations": [{"image_id": 1, "caption": "ein Hund"}, {"image_id": 1, "caption": "zwei Hunde"}]}
 KARPATHY = {"images": [{"filename": "a.jpg", "sentences": [{"raw": "ein Hund"}, {"raw": "zwei Hunde"}]}]}
@@ -46,13 +46,13 @@ def test_every_layout_gives_its_sentences(
 ) -> None:
     path = tmp_path / (f"{name}.gz" if packed else name)
     path.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
-    assert list(Texts(files=(path,), column=column)) == ["ein Hund", "zwei Hunde"]
+    assert list(SentenceReader(files=(path,), column=column)) == ["ein Hund", "zwei Hunde"]
 
 
 def test_empty_lines_are_left_out_and_blanks_are_single(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("\n  ein   Hund \n\n\t\n zwei\u00a0Hunde\n\n")
-    texts = Texts(files=(path,))
+    texts = SentenceReader(files=(path,))
     assert list(texts) == ["ein Hund", "zwei Hunde"]
     assert list(texts) == ["ein Hund", "zwei Hunde"]  # read again, not used up
 
@@ -66,14 +66,14 @@ def test_a_quotation_mark_in_a_tsv_is_one(tmp_path: Path) -> None:
 def test_a_pattern_names_several_files(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt", "c.md"):
         (tmp_path / name).write_text(f"{name}\n")
-    assert list(Texts(files=(tmp_path / "*.txt", tmp_path / "c.md"))) == ["a.txt", "b.txt", "c.md"]
+    assert list(SentenceReader(files=(tmp_path / "*.txt", tmp_path / "c.md"))) == ["a.txt", "b.txt", "c.md"]
 
 
 def test_captions_of_a_split_come_before_files(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = make_corpus([["ein Hund läuft"], ["eine Katze schläft"]], ["train", "test"])
     path = tmp_path / "a.txt"
     path.write_text("ein Satz\n")
-    texts = Texts(corpus, "train", files=(path,))
+    texts = SentenceReader(corpus, "train", files=(path,))
     assert list(texts) == ["ein Hund läuft", "ein Satz"]
     assert corpus.fingerprint in texts.sources[0]
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_is_one_line(
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError) as error:
-        list(Texts(files=(path,), column=column))
+        list(SentenceReader(files=(path,), column=column))
     assert said in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -113,13 +113,13 @@ def test_what_cannot_be_read_is_one_line(
 
 def test_no_text_and_no_such_file_are_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no text is given"):
-        Texts()
+        SentenceReader()
     with pytest.raises(InputError, match="absent.txt: no such file"):
-        Texts(files=(tmp_path / "absent.txt",))
+        SentenceReader(files=(tmp_path / "absent.txt",))
     with pytest.raises(InputError, match="no file has such a name"):
-        Texts(files=(tmp_path / "*.tsv",))
+        SentenceReader(files=(tmp_path / "*.tsv",))
     with pytest.raises(InputError, match="^split: chooses among the captions of a corpus"):
-        Texts(split="train", files=(tmp_path,))
+        SentenceReader(split="train", files=(tmp_path,))
 
 
 @dataclass(frozen=True)
@@ -141,16 +141,16 @@ class TwoLanguages:
 
 def test_captions_of_one_language_are_chosen(tmp_path: Path) -> None:
     corpus = build_corpus(TwoLanguages(tmp_path / "a.png"), tmp_path / "corpus")
-    assert list(Texts(corpus, language="de")) == ["ein Hund läuft"]
-    assert list(Texts(corpus)) == ["a dog runs", "ein Hund läuft"]
+    assert list(SentenceReader(corpus, language="de")) == ["ein Hund läuft"]
+    assert list(SentenceReader(corpus)) == ["a dog runs", "ein Hund läuft"]
     with pytest.raises(InputError, match="unknown language 'fr'"):
-        list(Texts(corpus, language="fr"))
+        list(SentenceReader(corpus, language="fr"))
 
 
 def test_a_few_broken_rows_are_left_out_and_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "results.csv"
     path.write_text("image| comment\n" + "a.jpg| ein Hund\n" * 40 + "b.jpg  zwei\n")
-    texts = Texts(files=(path,), column="comment")
+    texts = SentenceReader(files=(path,), column="comment")
     assert len(list(texts)) == len(list(texts)) == 40
     said = " ".join(capsys.readouterr().err.split())
     assert said.endswith("1 of 41 rows hold no text and are left out (such as row 42: 1 cells, the first line has 2)")

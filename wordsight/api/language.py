@@ -51,7 +51,7 @@ def train_language_model(
         >>> small = {"layers": 2, "epochs": 4}
         >>> model = wordsight.train_language_model(small, text=["english.txt"], out="language/en")  # doctest: +SKIP
     """
-    from wordsight.language.texts import Texts
+    from wordsight.language.texts import SentenceReader
     from wordsight.training.language.language_settings import LanguageSettings
     from wordsight.training.language.train import train_language_model as train
 
@@ -60,7 +60,7 @@ def train_language_model(
     if corpus is not None:
         corpus = open_corpus(corpus)
         split = split or corpus.default_split("train")
-    texts = Texts(corpus, split, language, tuple(Path(file) for file in text), column)
+    texts = SentenceReader(corpus, split, language, tuple(Path(file) for file in text), column)
     out = Path(out)
     with sole_writer(out):
         sweep(out)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.corpus.example import Example, Rejected
-from wordsight.corpus.splits import Part, part_of
+from wordsight.corpus.splits import SplitKind, part_of
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ def _is_one_split(one: str, other: str) -> bool:
 
 def _rank(split: str) -> int:
     """How much it matters that a picture stays in this split: test over validation over unnamed ones over train."""
-    named: dict[str, Part] = {"test": "test", "val": "val", "dev": "val", "train": "train"}
+    named: dict[str, SplitKind] = {"test": "test", "val": "val", "dev": "val", "train": "train"}
     # Names of one's own begin so: "testA", "train-standard".
     part = part_of(split) or next((named[start] for start in named if split.lower().startswith(start)), "")
     return {"test": 3, "val": 2, "": 1, "train": 0}[part]

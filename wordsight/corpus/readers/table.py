@@ -17,7 +17,7 @@ from wordsight.corpus.image_files import ImageFiles
 from wordsight.corpus.left_out import counted
 from wordsight.corpus.remaining import Remaining
 from wordsight.corpus.table_files import TablePath, table_paths
-from wordsight.corpus.table_parts import Named, Part, parts_of
+from wordsight.corpus.table_parts import Named, TablePart, parts_of
 from wordsight.corpus.tabular import Row, TableFile, Tabular
 from wordsight.errors import InputError, listed, setting
 from wordsight.progress import say
@@ -117,7 +117,7 @@ class Table:
         return (self.path,) if isinstance(self.path, Path) else tuple(self.path)
 
     @cached_property
-    def _parts(self) -> list[Part]:
+    def _parts(self) -> list[TablePart]:
         named: Named = {
             "image": self.image,
             "folder": self.folder,
@@ -154,7 +154,7 @@ class Table:
                 if isinstance(row, Row) and isinstance(image := self._image(part, row), str):
                     yield image
 
-    def _image(self, part: Part, row: Row) -> str | bytes | None:
+    def _image(self, part: TablePart, row: Row) -> str | bytes | None:
         """An image's bytes, or a name that no other image has, also where files of one name lie beside each table."""
         found = part.image_of(row)
         if not isinstance(found, str) or self.images is not None or Path(found).is_absolute() or "://" in found[:12]:
@@ -185,7 +185,7 @@ class Table:
 class _RowOfFile:
     """A row, and the file that it is from."""
 
-    part: Part
+    part: TablePart
     row: Row
 
     def cells(self, role: Role) -> Iterator[Any]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 def chosen_device(device: Device) -> torch.device:
@@ -50,6 +51,20 @@ def precision_on(device: torch.device) -> torch.dtype:
     else:
         native = False
     return torch.bfloat16 if native else torch.float32
+
+
+def chosen_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """The precision that settings ask for.
+
+    Args:
+        precision: ``auto`` is that of :func:`precision_on`.
+        device: Where the network runs.
+    """
+    import torch
+
+    if precision == "auto":
+        return precision_on(device)
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def autocast(device: torch.device, precision: torch.dtype | None = None) -> torch.autocast:

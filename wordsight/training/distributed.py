@@ -9,7 +9,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from wordsight.device import chosen_device, precision_on
+from wordsight.device import chosen_device, chosen_precision
 from wordsight.parallel import cores
 from wordsight.training.pretrain_settings import PretrainSettings
 
@@ -24,6 +24,7 @@ def build_fabric(settings: PretrainSettings) -> Fabric:
         InputError: When there is no such device.
     """
     device = chosen_device(settings.device)
+    precision = chosen_precision(settings.precision, device)
     # It announces its precision on standard error, which the recipe says already.
     for room in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(room).setLevel(logging.WARNING)
@@ -33,14 +34,8 @@ def build_fabric(settings: PretrainSettings) -> Fabric:
         accelerator=device.type,
         devices=settings.devices,
         strategy=several if settings.devices > 1 else "auto",
-        precision="bf16-mixed" if _bf16(settings, device) else "32-true",
+        precision="bf16-mixed" if precision == torch.bfloat16 else "32-true",
     )
-
-
-def _bf16(settings: PretrainSettings, device: torch.device) -> bool:
-    if settings.precision != "auto":
-        return settings.precision == "bf16"
-    return precision_on(device) == torch.bfloat16
 
 
 def loader_processes(settings: PretrainSettings, fabric: Fabric) -> int:

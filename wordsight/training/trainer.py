@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from wordsight.errors import InputError
 from wordsight.objectives import Look
 from wordsight.progress import progress_bar
 from wordsight.training.checkpoint import Position, save_checkpoint
+from wordsight.training.clock import Clock
 from wordsight.training.data import TrainingData
 from wordsight.training.diagnostics import Watch
 from wordsight.training.distributed import agree, loader_processes, mean_over_processes
@@ -59,8 +59,7 @@ class Trainer:
             KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
         """
         log = MetricsLog(self.out, position.step, position.window) if self.fabric.is_global_zero else None
-        began = time.monotonic() - position.seconds
-        saved = time.monotonic()
+        clock = Clock(position.seconds, self.settings.checkpoint_minutes)
         self.learner.train()
         with Interrupt(says=self.fabric.is_global_zero) as interrupt, progress_bar() as bar:
             task = bar.add_task("training", total=len(self.steps), completed=position.step, note="")
@@ -73,18 +72,17 @@ class Trainer:
                 if not math.isfinite(float(losses["loss"].detach())):
                     raise self._diverged(number, batch, own)
                 if log is not None:
-                    self._record(log, number, losses, began)
+                    self._record(log, number, losses, clock.seconds)
                     bar.update(task, advance=1, note=_note(log.means()))
-                late = time.monotonic() - saved > 60 * self.settings.checkpoint_minutes
-                stop, due = agree(self.fabric, interrupt.asked, late)
+                stop, due = agree(self.fabric, interrupt.asked, clock.due)
                 if stop or due or (number + 1) % self.steps.steps_per_epoch == 0:
-                    self._checkpoint(number + 1, time.monotonic() - began, log)
-                    saved = time.monotonic()
+                    self._checkpoint(number + 1, clock.seconds, log)
+                    clock.saved()
                 if stop:
                     raise interrupt.stopped(f"{self.out}: stopped at step {number + 1} of {len(self.steps)}")
         if log is not None:
             log.close()
-        return time.monotonic() - began
+        return clock.seconds
 
     def _before_epoch(self, epoch: int, interrupt: Interrupt, bar: Progress) -> None:
         """Let the objective do what is due before an epoch; a stop while it looks at the images loses nothing."""
@@ -125,12 +123,11 @@ class Trainer:
         fields, device = self.steps.fields, self.fabric.device
         return replace(batch, fields={n: fields[n].complete(part, device) for n, part in batch.fields.items()})
 
-    def _record(self, log: MetricsLog, number: int, losses: dict[str, Tensor], began: float) -> None:
+    def _record(self, log: MetricsLog, number: int, losses: dict[str, Tensor], seconds: float) -> None:
         log.add(losses)
         last_of_epoch = (number + 1) % self.steps.steps_per_epoch == 0
         if (number + 1) % self.every and not last_of_epoch:
             return
-        seconds = time.monotonic() - began
         line = log.write(
             step=number + 1,
             epoch=round((number + 1) / self.steps.steps_per_epoch, 4),

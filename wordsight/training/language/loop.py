@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.device import autocast, precision_on
+from wordsight.device import autocast, chosen_precision
 from wordsight.errors import InputError, setting
 from wordsight.language.masked_steps import MaskedBatch, MaskedSteps
 from wordsight.optim import Schedule, decay_groups, set_rate
 from wordsight.progress import progress_bar
 from wordsight.training.checkpoint import Position, State, save_checkpoint
+from wordsight.training.clock import Clock
 from wordsight.training.interrupt import Interrupt
 from wordsight.training.language.language_settings import LanguageSettings
 from wordsight.training.metrics import MetricsLog
@@ -41,7 +41,7 @@ class LanguageLoop:
     ) -> None:
         self.model, self.steps, self.scored, self.settings, self.out = model, steps, scored, settings, out
         self.device = torch.device(model.device)
-        self.precision = _precision(settings, self.device)
+        self.precision = chosen_precision(settings.precision, self.device)
         groups = decay_groups(model.parameters(), settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)
         self.every = max(1, len(steps) // _SCORES)
@@ -56,7 +56,7 @@ class LanguageLoop:
             KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
         """
         log = MetricsLog(self.out, position.step, position.window)
-        began, saved = time.monotonic() - position.seconds, time.monotonic()
+        clock = Clock(position.seconds, self.settings.checkpoint_minutes)
         self.model.train()
         with Interrupt() as interrupt, progress_bar() as bar:
             task = bar.add_task("training", total=len(self.steps), completed=position.step, note="")
@@ -64,17 +64,16 @@ class LanguageLoop:
                 log.add(self._step(step))
                 done = step + 1
                 if done % self.every == 0 or done == len(self.steps):
-                    self._record(log, done, began)
+                    self._record(log, done, clock.seconds)
                 bar.update(task, advance=1, note=f"loss {log.means().get('loss', float('nan')):.3f}{self._seen}")
-                late = time.monotonic() - saved > 60 * self.settings.checkpoint_minutes
-                if interrupt.asked or late or done == len(self.steps):
-                    at = Position(done, time.monotonic() - began, log.window)
+                if interrupt.asked or clock.due or done == len(self.steps):
+                    at = Position(done, clock.seconds, log.window)
                     save_checkpoint(checkpoint, State.of(self.model, self.optimizer), at)
-                    saved = time.monotonic()
+                    clock.saved()
                 if interrupt.asked:
                     raise interrupt.stopped(f"{self.out}: stopped at step {done} of {len(self.steps)}")
         log.close()
-        return time.monotonic() - began
+        return clock.seconds
 
     def _step(self, step: int) -> dict[str, Tensor]:
         settings = self.settings
@@ -99,7 +98,7 @@ class LanguageLoop:
         hits = logits_MV.argmax(1) == batch.targets_M
         return {"loss": loss, "accuracy": 100 * hits.double().mean()}
 
-    def _record(self, log: MetricsLog, done: int, began: float) -> None:
+    def _record(self, log: MetricsLog, done: int, seconds: float) -> None:
         accuracy, loss = score(self.model, self.scored, self.precision)
         self.model.train()
         self._seen = f" held-out {accuracy:.1f} %"
@@ -109,7 +108,7 @@ class LanguageLoop:
             lr=self.optimizer.param_groups[0]["lr"],
             held_out_accuracy=round(accuracy, 4),
             held_out_loss=round(loss, 6),
-            seconds=round(time.monotonic() - began, 2),
+            seconds=round(seconds, 2),
         )
 
 
@@ -134,9 +133,3 @@ def score(model: Any, batches: Sequence[MaskedBatch], precision: torch.dtype) ->
         loss += float(functional.cross_entropy(logits_MV, batch.targets_M, reduction="sum"))
         asked += len(batch.targets_M)
     return 100 * hits / asked, loss / asked
-
-
-def _precision(settings: LanguageSettings, device: torch.device) -> torch.dtype:
-    if settings.precision == "auto":
-        return precision_on(device)
-    return torch.bfloat16 if settings.precision == "bf16" else torch.float32

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.training.tiny_runs import SMALL
 from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
@@ -22,13 +23,9 @@ from wordsight.training import concept_means as module
 from wordsight.training.concept_means import means_file, means_of_run, read_means
 from wordsight.training.data import TrainingData
 from wordsight.training.pretrain import train
-from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
 from wordsight.vision.views import prepare
 
-SMALL = PretrainSettings(
-    objective="tag-prediction", image_size=32, epochs=1, batch_size=16, workers=0, precision="fp32", lr=1e-4
-)
 CPU = torch.device("cpu")
 
 
@@ -38,7 +35,7 @@ def tagged(data: TrainingData) -> TrainingData:
 
 
 def trained(tagged: TrainingData, out: Path, **values: Any) -> Run:
-    return train(replace(SMALL, objective_settings=values), tagged, out)
+    return train(replace(SMALL, epochs=1, objective_settings=values), tagged, out)
 
 
 def said_of(run: Run, corpus: Corpus) -> np.ndarray:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
+from tests.training.tiny_runs import WITHOUT_NORM, same_weights, signal_within, weights
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields.tags import TagsField, TagsNeed
 from wordsight.errors import InputError
@@ -19,21 +17,11 @@ from wordsight.objectives import objective_needs
 from wordsight.training.data import TrainingData, examples_of, steps_of
 from wordsight.training.pretrain import train
 from wordsight.training.pretrain_settings import PretrainSettings
-from wordsight.training.run import Run
-from wordsight.training.steps import Step
 
-SMALL = PretrainSettings(
-    objective="tag-prediction",
-    backbone="alexnet",
-    image_size=64,
-    epochs=2,
-    batch_size=8,
-    workers=0,
-    precision="fp32",
-    lr=1e-4,
-)
 SAMPLED = replace(
-    SMALL, sampling="concepts", objective_settings={"loss": "sampled-softmax", "negatives": 5, "tag_head": "linear"}
+    WITHOUT_NORM,
+    sampling="concepts",
+    objective_settings={"loss": "sampled-softmax", "negatives": 5, "tag_head": "linear"},
 )
 NEEDS = objective_needs(SAMPLED.objective, SAMPLED.objective_settings)
 
@@ -41,10 +29,6 @@ NEEDS = objective_needs(SAMPLED.objective, SAMPLED.objective_settings)
 @pytest.fixture
 def tagged(data: TrainingData) -> TrainingData:
     return replace(data, fields={"tags": TagsField(data.concepts, TagsNeed(negatives=5))})
-
-
-def weights(run: Run) -> dict[str, torch.Tensor]:
-    return {**load_file(run.path / "backbone.safetensors"), **load_file(run.path / "objective.safetensors")}
 
 
 def batches(settings: PretrainSettings, data: TrainingData, rank: int = 0, world: int = 1) -> list[Batch]:
@@ -101,38 +85,26 @@ def test_an_image_that_is_drawn_twice_in_a_step_is_seen_in_two_views(tagged: Tra
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_table_resumes_to_the_same_bits(
-    tagged: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: Any
-) -> None:
+def test_a_table_resumes_to_the_same_bits(tagged: TrainingData, tmp_path: Path, optimizer: Any) -> None:
     settings = replace(SAMPLED, optimizer=replace(SAMPLED.optimizer, name=optimizer))
     whole = train(settings, tagged, tmp_path / "whole")
-    update = Step.update
-
-    def stop_within(step: Step, number: int, batch: Batch) -> dict[str, torch.Tensor]:
-        if number == 7:
-            os.kill(os.getpid(), signal.SIGINT)
-        return update(step, number, batch)
-
-    monkeypatch.setattr(Step, "update", stop_within)
-    with pytest.raises(KeyboardInterrupt):
+    with signal_within(7), pytest.raises(KeyboardInterrupt):
         train(settings, tagged, tmp_path / "stopped")
-    monkeypatch.undo()
     resumed = train(settings, tagged, tmp_path / "stopped", resume=True)
-    before, after = weights(whole), weights(resumed)
-    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    assert same_weights(whole.path, resumed.path)
 
 
 def test_two_processes_with_a_table_train_as_one(tagged: TrainingData, tmp_path: Path) -> None:
     settings = replace(SAMPLED, epochs=1)
-    one = weights(train(settings, tagged, tmp_path / "one"))
-    two = weights(train(replace(settings, devices=2), tagged, tmp_path / "two"))
+    one = weights(train(settings, tagged, tmp_path / "one").path)
+    two = weights(train(replace(settings, devices=2), tagged, tmp_path / "two").path)
     for name in one:
         assert torch.allclose(one[name], two[name], atol=2e-5), name
 
 
 def test_images_can_not_be_drawn_by_probabilities_or_by_nothing(tagged: TrainingData, tmp_path: Path) -> None:
     topics = replace(tagged.concepts["postag"], target="probabilities")
-    settings = replace(SMALL, sampling="concepts")
+    settings = replace(WITHOUT_NORM, sampling="concepts")
     with pytest.raises(InputError, match="the concept set 'topics', the first, holds probabilities"):
         train(settings, replace(tagged, fields={"tags": TagsField({"topics": topics})}), tmp_path / "run")
     with pytest.raises(InputError, match="no concepts to draw images by"):

@@ -21,9 +21,10 @@ import torch.distributed as dist
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
+from tests.training.tiny_runs import SMALL
 from wordsight.training.data import TrainingData
 from wordsight.training.pretrain import train
-from wordsight.training.pretrain_settings import OptimizerSettings, PretrainSettings
+from wordsight.training.pretrain_settings import OptimizerSettings
 from wordsight.training.synced_batch_norm import synced
 
 CPU = torch.device("cpu")
@@ -89,23 +90,14 @@ def test_a_converted_layer_keeps_its_activation() -> None:
     assert (layer(-_images("with activation")) >= 0).all()
 
 
-SMALL = PretrainSettings(
-    objective="tag-prediction",
-    image_size=32,
-    epochs=2,
-    batch_size=8,
-    workers=0,
-    precision="fp32",
-    # Rounding differs from one process to two, and grows with every update: these are small.
-    lr=1e-5,
-    optimizer=OptimizerSettings(name="sgd", clip_norm=0.0),
-)
+# Rounding differs from one process to two, and grows with every update: these are small.
+GENTLE = dataclasses.replace(SMALL, lr=1e-5, optimizer=OptimizerSettings(name="sgd", clip_norm=0.0))
 
 
 def test_a_network_with_batch_norm_trains_on_two_processes_as_on_one(data: TrainingData, tmp_path: Path) -> None:
     only_tags = dataclasses.replace(data, fields={"tags": data.fields["tags"]})
-    one = train(SMALL, only_tags, tmp_path / "one")
-    two = train(dataclasses.replace(SMALL, devices=2), only_tags, tmp_path / "two")
+    one = train(GENTLE, only_tags, tmp_path / "one")
+    two = train(dataclasses.replace(GENTLE, devices=2), only_tags, tmp_path / "two")
     losses = [[line["loss"] for line in run.metrics()] for run in (one, two)]
     np.testing.assert_allclose(losses[0], losses[1], atol=2e-4)
     first, second = one.backbone().state_dict(), two.backbone().state_dict()

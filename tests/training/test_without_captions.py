@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.training.tiny_runs import SMALL, same_weights, signal_within
 from wordsight.api import evaluate
-from wordsight.batching.batch import Batch
 from wordsight.concepts import kmeans
 from wordsight.corpus.build import BuildSettings, build_corpus
 from wordsight.corpus.readers.folder import Folder
@@ -22,27 +22,19 @@ from wordsight.errors import InputError
 from wordsight.training import epoch_features
 from wordsight.training.data import TrainingData, training_data
 from wordsight.training.pretrain import train
-from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
-from wordsight.training.steps import Step
 from wordsight.vision.backbones import BackboneSettings
 from wordsight.vision.views import ViewSettings
 
-CLUSTERS = PretrainSettings(
+CLUSTERS = dataclasses.replace(
+    SMALL,
     objective="deepercluster",
     objective_settings={"clusters": 4, "every_epochs": 2, "copies": 1},
     concepts={},
     backbone_settings=BackboneSettings(stages=2),
-    image_size=32,
     epochs=3,
-    batch_size=8,
-    workers=0,
-    precision="fp32",
-    lr=1e-3,
 )
-UNTOUCHED = PretrainSettings(
-    objective="random", concepts={}, backbone_settings=BackboneSettings(stages=2), image_size=32, epochs=0
-)
+UNTOUCHED = dataclasses.replace(CLUSTERS, objective="random", objective_settings={}, epochs=0)
 STEPS = 3 * 6
 
 
@@ -63,14 +55,6 @@ def photos(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Train
 def whole(photos: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that was never stopped: clustered before epochs 1 and 3."""
     return train(CLUSTERS, photos, tmp_path_factory.mktemp("runs") / "whole")
-
-
-def same_weights(first: Run, second: Run) -> bool:
-    for name in ("backbone.safetensors", "objective.safetensors"):
-        one, other = load_file(first.path / name), load_file(second.path / name)
-        if one.keys() != other.keys() or not all(torch.equal(one[key], other[key]) for key in one):
-            return False
-    return True
 
 
 def test_rotation_learns_from_photos_without_captions(photos: TrainingData, tmp_path: Path) -> None:
@@ -96,21 +80,11 @@ def test_the_clusters_of_a_run_are_kept_with_its_heads(whole: Run, photos: Train
 
 # Within an epoch that had no clustering before it, and within one that had.
 @pytest.mark.parametrize("stop_at", [8, 14])
-def test_a_stopped_run_resumes_to_the_same_bits(
-    whole: Run, photos: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
-) -> None:
-    update = Step.update
-
-    def stop_within(step: Step, number: int, batch: Batch) -> dict[str, torch.Tensor]:
-        if number == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return update(step, number, batch)
-
-    monkeypatch.setattr(Step, "update", stop_within)
-    with pytest.raises(KeyboardInterrupt, match=f"stopped at step {stop_at + 1} of {STEPS}"):
+def test_a_stopped_run_resumes_to_the_same_bits(whole: Run, photos: TrainingData, tmp_path: Path, stop_at: int) -> None:
+    stopped = f"stopped at step {stop_at + 1} of {STEPS}"
+    with signal_within(stop_at), pytest.raises(KeyboardInterrupt, match=stopped):
         train(CLUSTERS, photos, tmp_path / "stopped")
-    monkeypatch.undo()
-    assert same_weights(whole, train(CLUSTERS, photos, tmp_path / "stopped", resume=True))
+    assert same_weights(whole.path, train(CLUSTERS, photos, tmp_path / "stopped", resume=True).path)
 
 
 def test_ctrl_c_while_images_are_looked_at_loses_nothing(
@@ -128,7 +102,7 @@ def test_ctrl_c_while_images_are_looked_at_loses_nothing(
     with pytest.raises(KeyboardInterrupt, match="stopped before epoch 3"):
         train(CLUSTERS, photos, tmp_path / "stopped")
     monkeypatch.undo()
-    assert same_weights(whole, train(CLUSTERS, photos, tmp_path / "stopped", resume=True))
+    assert same_weights(whole.path, train(CLUSTERS, photos, tmp_path / "stopped", resume=True).path)
 
 
 @pytest.mark.parametrize("library", ["faiss", "scikit-learn"])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import wordsight
+from tests.training.tiny_runs import signal_within
 from wordsight.cli import main
 from wordsight.concepts.concept_set import Occurrences
 from wordsight.corpus.readers.folder import Folder
@@ -29,10 +28,9 @@ from wordsight.language.features import masked_captions
 from wordsight.language.model import load_language_model
 from wordsight.language.sentences import lot
 from wordsight.language.wordpiece import read_vocabulary
-from wordsight.training.language.loop import LanguageLoop
 from wordsight.training.language.saved_folder import TrainedLanguageModel
 
-SMALL: dict[str, Any] = {
+TINY_MODEL: dict[str, Any] = {
     "layers": 1,
     "width": 32,
     "heads": 2,
@@ -80,7 +78,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(text: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedLanguageModel:
-    return wordsight.train_language_model(SMALL, out=tmp_path_factory.mktemp("model") / "de", text=[text])
+    return wordsight.train_language_model(TINY_MODEL, out=tmp_path_factory.mktemp("model") / "de", text=[text])
 
 
 def test_it_learns_more_than_which_token_is_frequent(trained: TrainedLanguageModel) -> None:
@@ -97,11 +95,11 @@ def test_the_vocabulary_knows_nothing_of_held_out_sentences(text: Path, tmp_path
     for number in range(200):
         # A word that comes twice in a held-out sentence, and nowhere else.
         sentence = f"Qwxz{number} bellt Qwxz{number} hier"
-        if lot(sentence) < SMALL["held_out_share"]:
+        if lot(sentence) < TINY_MODEL["held_out_share"]:
             held.append(sentence)
     assert len(held) > 5
     (tmp_path / "more.txt").write_text("\n".join([lines, *held]))
-    settings = {**SMALL, "epochs": 1}
+    settings = {**TINY_MODEL, "epochs": 1}
     made = wordsight.train_language_model(settings, out=tmp_path / "de", text=[tmp_path / "more.txt"])
     tokens = read_vocabulary(made.path / "vocab.txt")
     assert "hund" in tokens
@@ -169,29 +167,15 @@ def test_words_that_are_one_token_can_be_masked(trained: TrainedLanguageModel, t
     assert masked.width == 32
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Press Ctrl-C in the middle of a step."""
-    step = LanguageLoop._step
-
-    def pressed(self: LanguageLoop, number: int) -> Any:
-        if number == at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self, number)
-
-    monkeypatch.setattr(LanguageLoop, "_step", pressed)
-
-
 def test_a_resumed_training_equals_the_uninterrupted_one(
-    trained: TrainedLanguageModel, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedLanguageModel, text: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "again"
-    with monkeypatch.context() as patch:
-        interrupted(patch, at=10)
-        with pytest.raises(KeyboardInterrupt, match="stopped at step 11"):
-            wordsight.train_language_model(SMALL, out=out, text=[text])
+    with signal_within(10), pytest.raises(KeyboardInterrupt, match="stopped at step 11"):
+        wordsight.train_language_model(TINY_MODEL, out=out, text=[text])
     with pytest.raises(InputError, match="holds no config.json"):
         load_language_model(str(out))
-    resumed = wordsight.train_language_model(SMALL, out=out, text=[text], resume=True)
+    resumed = wordsight.train_language_model(TINY_MODEL, out=out, text=[text], resume=True)
     assert (resumed.accuracy, resumed.loss) == (trained.accuracy, trained.loss)
     once, twice = load_file(trained.path / "model.safetensors"), load_file(out / "model.safetensors")
     assert once.keys() == twice.keys()
@@ -205,31 +189,29 @@ def test_a_resumed_training_equals_the_uninterrupted_one(
     assert curve(out) == curve(trained.path)
 
 
-def test_what_is_resumed_must_be_the_same(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_resumed_must_be_the_same(text: Path, tmp_path: Path) -> None:
     out, other = tmp_path / "again", tmp_path / "other.txt"
     other.write_text("\n".join(SENTENCES[:120]))
-    with monkeypatch.context() as patch:
-        interrupted(patch, at=1)
-        with pytest.raises(KeyboardInterrupt):
-            wordsight.train_language_model(SMALL, out=out, text=[text])
+    with signal_within(1), pytest.raises(KeyboardInterrupt):
+        wordsight.train_language_model(TINY_MODEL, out=out, text=[text])
     for settings, file, said in (
-        ({**SMALL, "lr": 0.5}, text, "lr 0.01 is now 0.5"),
-        (SMALL, other, "was begun with other text"),
+        ({**TINY_MODEL, "lr": 0.5}, text, "lr 0.01 is now 0.5"),
+        (TINY_MODEL, other, "was begun with other text"),
     ):
         with pytest.raises(InputError, match=said):
             wordsight.train_language_model(settings, out=out, text=[file], resume=True)
     with pytest.raises(InputError, match="resume=True, or give another `out`"):
-        wordsight.train_language_model(SMALL, out=out, text=[text])
+        wordsight.train_language_model(TINY_MODEL, out=out, text=[text])
 
 
 def test_a_folder_that_exists_is_left_alone(trained: TrainedLanguageModel, text: Path, tmp_path: Path) -> None:
     for resume in (False, True):
         with pytest.raises(InputError, match="exists already, and is finished"):
-            wordsight.train_language_model(SMALL, out=trained.path, text=[text], resume=resume)
+            wordsight.train_language_model(TINY_MODEL, out=trained.path, text=[text], resume=resume)
     with pytest.raises(InputError, match="holds no language model that is being trained"):
-        wordsight.train_language_model(SMALL, out=text.parent, text=[text], resume=True)
+        wordsight.train_language_model(TINY_MODEL, out=text.parent, text=[text], resume=True)
     with pytest.raises(InputError, match="is a file"):
-        wordsight.train_language_model(SMALL, out=text, text=[text])
+        wordsight.train_language_model(TINY_MODEL, out=text, text=[text])
 
 
 @pytest.mark.parametrize(
@@ -245,7 +227,7 @@ def test_too_little_text_is_refused(content: str, said: str, tmp_path: Path) -> 
     path = tmp_path / "a.txt"
     path.write_text(content)
     with pytest.raises(InputError, match=said):
-        wordsight.train_language_model(SMALL, out=tmp_path / "out", text=[path])
+        wordsight.train_language_model(TINY_MODEL, out=tmp_path / "out", text=[path])
     assert not (tmp_path / "out").exists()
 
 
@@ -261,7 +243,7 @@ def test_too_little_text_is_refused(content: str, said: str, tmp_path: Path) -> 
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], said: str, text: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
-        wordsight.train_language_model({**SMALL, **settings}, out=tmp_path / "out", text=[text])
+        wordsight.train_language_model({**TINY_MODEL, **settings}, out=tmp_path / "out", text=[text])
 
 
 def test_the_command_says_what_it_made_and_what_comes_next(
@@ -279,11 +261,9 @@ def test_the_command_says_what_it_made_and_what_comes_next(
     assert "not 5,000" in " ".join(said.err.split())
 
 
-def test_ctrl_c_says_how_to_go_on(
-    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_says_how_to_go_on(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = "--layers 1 --width 16 --heads 2 --epochs 2 --max-tokens 16 --batch-tokens 256"
-    interrupted(monkeypatch, at=2)
-    assert main(["language", "train", "--text", str(text), "--out", str(tmp_path / "de"), *flags.split()]) == 130
+    with signal_within(2):
+        assert main(["language", "train", "--text", str(text), "--out", str(tmp_path / "de"), *flags.split()]) == 130
     error = capsys.readouterr().err
     assert "the last checkpoint is kept" in error and "--resume true" in error

@@ -33,20 +33,24 @@ def each_step(
         before: Called with the number of the update, from 0, and the optimiser, whose parameters have their gradients.
         after: The same once they are updated.
     """
-    counts = {"before": 0, "after": 0}
+    updates, depth = 0, 0
 
-    def hook(name: str, told: Callable[[int, torch.optim.Optimizer], None] | None) -> Callable[..., None]:
-        def called(optimizer: torch.optim.Optimizer, *_: object) -> None:
-            if told is not None:
-                told(counts[name], optimizer)
-            counts[name] += 1
+    def entered(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        nonlocal depth
+        if depth == 0 and before is not None:
+            before(updates, optimizer)
+        depth += 1
 
-        return called
+    def left(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        nonlocal updates, depth
+        depth -= 1
+        # A subclass's update calls that of its base, which has hooks too as soon as the base has been used anywhere.
+        if depth == 0:
+            if after is not None:
+                after(updates, optimizer)
+            updates += 1
 
-    hooks = [
-        register_optimizer_step_pre_hook(hook("before", before)),
-        register_optimizer_step_post_hook(hook("after", after)),
-    ]
+    hooks = [register_optimizer_step_pre_hook(entered), register_optimizer_step_post_hook(left)]
     try:
         yield
     finally:

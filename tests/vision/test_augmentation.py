@@ -145,5 +145,6 @@ def test_views_are_flipped_as_often_as_asked(share: float) -> None:
     random = np.random.default_rng(5)
     settings = ViewSettings(crop_scale=1.0, flip=share)
     views = [train_view(file.getvalue(), 16, settings, random) for _ in range(1000)]
-    flipped = np.mean([int(view[0, 0, 0]) > int(view[0, -1, 0]) for view in views])
-    assert abs(flipped - share) < 0.05
+    flipped = [int(view.pixels[0, 0, 0]) > int(view.pixels[0, -1, 0]) for view in views]
+    assert flipped == [view.flipped for view in views]
+    assert abs(np.mean(flipped) - share) < 0.05

@@ -37,7 +37,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from wordsight.batching.fields.tags import Tags, tags_of
 from wordsight.batching.sampling import CandidateSampler, ImageSampler
-from wordsight.heads.tp import TagHead
+from wordsight.heads.tag_head import TagHead
 from wordsight.objectives.tag_losses import tag_loss
 from wordsight.training.sparse_optimizers import RowAdamW, clip_gradients
 

@@ -179,7 +179,7 @@ def test_objectives_show_their_images_as_the_backbone_wants_them() -> None:
     pixels = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     backbone = build_backbone("resnet18", image_size=32)
     backbone.preprocessing = replace(backbone.preprocessing, mean=HALF, std=HALF)
-    objective = build_objective("random", {}, backbone, Facts()).eval()
+    objective = build_objective("none", {}, backbone, Facts()).eval()
     batch = Batch.of_images(pixels, torch.arange(4))
     with torch.no_grad():
         torch.testing.assert_close(objective.grid(batch), backbone(pixels / 127.5 - 1), rtol=1e-3, atol=1e-4)

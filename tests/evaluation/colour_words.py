@@ -18,8 +18,8 @@ from wordsight.concepts import ConceptSet
 from wordsight.concepts.frequent_words import WordsSettings, build_words
 from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.evaluation import EvaluatedModel, LearnedConcepts, Task, open_task
-from wordsight.heads.tp import TagHead
-from wordsight.objectives import ConceptFacts, Facts, Objective, TagFacts
+from wordsight.heads.tag_head import TagHead
+from wordsight.objectives import ConceptFacts, Facts, ImageTextObjective, Losses, Seen, TagFacts
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -84,7 +84,7 @@ def tag_model(
     """
     facts = Facts({"tags": TagFacts({name: ConceptFacts(len(one), one.target) for name, one in sets.items()})})
     objective = TagPrediction(shrinking_backbone(), facts, TagPredictionSettings(loss=loss))
-    for name, head in objective.tp.heads.items():
+    for name, head in objective.tag_heads.heads.items():
         assert isinstance(head, TagHead)
         with torch.no_grad():
             head.last.bias.zero_()
@@ -107,7 +107,7 @@ def topic_set(corpus: Corpus, rows: Any, target: Literal["labels", "probabilitie
     return ConceptSet("words", names, matrix, target, corpus.fingerprint, {"splitter": "unicode"})
 
 
-class TinyClip(Objective):
+class TinyClip(ImageTextObjective):
     """Two towers with random weights: colours through a layer, the mean of words' random vectors through another."""
 
     def __init__(self, width: int = 12, seed: int = 0) -> None:
@@ -117,8 +117,8 @@ class TinyClip(Objective):
             self.visual, self.words = nn.Linear(3, width), nn.Embedding(997, width)
             self.textual = nn.Linear(width, width)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": self.visual.weight.sum()}
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        return Losses(self.visual.weight.sum())
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         pooled: Tensor = self.visual(self.backbone(images_BCHW).mean((2, 3)))

@@ -22,7 +22,7 @@ from wordsight.corpus import Box, Corpus, Example, build_corpus
 from wordsight.evaluation import CaptionedSplit, EvaluatedModel, Task, open_protocol
 from wordsight.evaluation.tasks import TaskSplit
 from wordsight.language.features import MaskedCaptions
-from wordsight.objectives.objective import MaskedPrediction, MaskedWordObjective
+from wordsight.objectives import Losses, MaskedPrediction, MaskedWordObjective, Seen
 from wordsight.vision.backbones import Backbone
 
 GRID = 4
@@ -58,8 +58,8 @@ class LooksAtRed(MaskedWordObjective):
     def candidates(self) -> Tensor:
         return torch.arange(len(self.scores))
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": self.scores.sum()}
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        return Losses(self.scores.sum())
 
     def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
         redness_BL = (grid_BCHW[:, 0] - grid_BCHW[:, 2]).flatten(1) * self.sign

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from wordsight.heads.concept_table import ConceptTable
-from wordsight.heads.tp import TagHead
+from wordsight.heads.tag_head import TagHead
 
 
 def test_some_scores_are_those_of_the_whole_table() -> None:

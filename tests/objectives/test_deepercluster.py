@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from wordsight.batching.batch import Batch
 from wordsight.errors import InputError
-from wordsight.objectives import Facts, Look, build_objective
+from wordsight.objectives import EpochFeatures, Facts, build_objective
 from wordsight.objectives.clustering import cluster, whitened
 from wordsight.objectives.deepercluster import DeeperCluster
 from wordsight.objectives.rotation import rotated
@@ -35,12 +35,12 @@ def build(**values: int | bool) -> DeeperCluster:
     return built
 
 
-def look() -> Look:
+def look() -> EpochFeatures:
     # Examples of a corpus of which not all are trained on.
-    return Look(torch.arange(60) * 3, torch.from_numpy(groups()[0]))
+    return EpochFeatures(torch.arange(60) * 3, torch.from_numpy(groups()[0]))
 
 
-def never() -> Look:
+def never() -> EpochFeatures:
     raise AssertionError("nobody should look")
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.training.tiny_runs import SMALL
 from wordsight.api.run_model import evaluated_run
+from wordsight.batching.fields.tags import TagsField, TagsNeed
 from wordsight.corpus import Corpus
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.errors import InputError
@@ -31,7 +32,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def tagged(data: TrainingData) -> TrainingData:
-    return replace(data, fields={"tags": data.fields["tags"]})
+    return replace(data, fields={"tags": TagsField(data.concepts, TagsNeed(negatives=0))})
 
 
 def trained(tagged: TrainingData, out: Path, **values: Any) -> Run:
@@ -45,7 +46,7 @@ def said_of(run: Run, corpus: Corpus) -> np.ndarray:
     images = ImageSubset(CorpusImages(corpus), corpus.indices("train"))
     with torch.no_grad():
         views = torch.cat(list(view_batches(images, run.settings.image_size)))
-        logits_NK = objective.tp(objective.backbone(prepare(views)))["postag"].double()
+        logits_NK = objective.tag_heads(objective.backbone(prepare(views)))["postag"].double()
     return np.asarray(logits_NK.numpy())
 
 

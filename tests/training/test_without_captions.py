@@ -34,7 +34,7 @@ CLUSTERS = dataclasses.replace(
     backbone_settings=BackboneSettings(stages=2),
     epochs=3,
 )
-UNTOUCHED = dataclasses.replace(CLUSTERS, objective="random", objective_settings={}, epochs=0)
+UNTOUCHED = dataclasses.replace(CLUSTERS, objective="none", objective_settings={}, epochs=0)
 STEPS = 3 * 6
 
 
@@ -165,7 +165,7 @@ def test_training_may_begin_with_a_file_s_weights(whole: Run, photos: TrainingDa
 def test_only_what_learns_nothing_has_no_epochs() -> None:
     with pytest.raises(InputError, match="epochs is 0; expected 1 or more"):
         dataclasses.replace(CLUSTERS, epochs=0)
-    with pytest.raises(InputError, match="'random' learns nothing, and epochs is 3; expected epochs: 0"):
+    with pytest.raises(InputError, match="'none' learns nothing, and epochs is 3; expected epochs: 0"):
         dataclasses.replace(UNTOUCHED, epochs=3)
 
 

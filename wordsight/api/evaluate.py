@@ -61,7 +61,7 @@ def evaluate(
         split: The split of the corpus, or several, each with results of its own; ``test`` where there are splits, else
             all.
         protocol: Name of a protocol, or your own YAML file, or several; by default ``logistic`` for a task, and for a
-            corpus ``masked-words``, or ``tags`` for a run that masks no words.
+            corpus the one that the objective answers: ``masked-words``, ``retrieval``, ``tags``.
         protocols: The same: another name of ``protocol``.
         device: Where to compute.
         image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
@@ -217,7 +217,12 @@ def _opened_run(subject: Any, corpus: Corpus | None) -> Run | None:
 def _usual(run: Run | None, labelled: bool) -> str:
     if labelled:
         return "logistic"
-    return "tags" if run is None or run.info.language is None else "masked-words"
+    from wordsight.objectives import objective_kind, objective_settings
+
+    if run is None:
+        return "tags"
+    name, values = run.settings.objective, run.settings.objective_settings
+    return objective_kind(name).build.default_protocol(objective_settings(name, values))
 
 
 class _View(NamedTuple):

@@ -11,53 +11,105 @@ from wordsight.batching.fields.tags import TagFacts
 from wordsight.batching.needs import Needs
 from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import unknown
-from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
-from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings
-from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings
-from wordsight.objectives.no_training import Untouched, UntouchedSettings
-from wordsight.objectives.objective import (
-    Facts,
-    Look,
+from wordsight.objectives.capabilities import (
+    ImageTextObjective,
     MaskedPrediction,
     MaskedWordObjective,
+    TagObjective,
+    tag_heads_of,
+)
+from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
+from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
+from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
+from wordsight.objectives.no_training import NoTraining, NoTrainingSettings
+from wordsight.objectives.objective import (
+    EpochFeatures,
+    Facts,
+    Losses,
     Objective,
+    Plot,
+    parts_of,
 )
 from wordsight.objectives.rotation import Rotation, RotationSettings
+from wordsight.objectives.seen import Seen
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
+from wordsight.objectives.weighted_sum import NamedSum, SumSettings
 from wordsight.settings import from_mapping
 from wordsight.vision.backbones import Backbone
 
 __all__ = [
     "OBJECTIVES",
+    "SUM",
     "ConceptFacts",
+    "EpochFeatures",
     "Facts",
-    "Look",
+    "ImageTextObjective",
+    "Losses",
     "MaskedFacts",
     "MaskedPrediction",
     "MaskedWordObjective",
     "Objective",
+    "Plot",
+    "Seen",
     "TagFacts",
+    "TagObjective",
     "build_objective",
     "objective_needs",
+    "parts_of",
+    "tag_heads_of",
 ]
 
 
 @dataclass(frozen=True)
 class ObjectiveKind:
-    """An objective, and the dataclass of its settings. It is built as ``build(backbone, facts, settings)``."""
+    """An objective, and the dataclass of its settings. It is built as ``build(backbone, facts, settings)``.
+
+    Args:
+        settings: The dataclass.
+        build: The objective.
+        in_sum: What stands for it in a sum that a recipe names, where on its own it is a sum already.
+    """
 
     settings: type[Any]
     build: type[Objective]
+    in_sum: ObjectiveKind | None = None
 
+    def built(self, backbone: Backbone, facts: Facts, settings: Any) -> Objective:
+        """Build it.
+
+        Args:
+            backbone: The backbone to train.
+            facts: What is known of the data.
+            settings: Its settings.
+        """
+        objective: Objective = self.build(backbone, facts, settings)  # type: ignore[call-arg]
+        return objective
+
+
+# What a recipe's `objectives` make.
+SUM = "weighted-sum"
 
 OBJECTIVES: dict[str, ObjectiveKind] = {
     "tag-prediction": ObjectiveKind(TagPredictionSettings, TagPrediction),
-    "icmlm-tfm": ObjectiveKind(TfmSettings, Tfm),
-    "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc),
+    "icmlm-tfm": ObjectiveKind(TfmSettings, Tfm, ObjectiveKind(TfmWordSettings, TfmWords)),
+    "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc, ObjectiveKind(AttFcWordSettings, AttFcWords)),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
-    "random": ObjectiveKind(UntouchedSettings, Untouched),
+    SUM: ObjectiveKind(SumSettings, NamedSum),
+    "none": ObjectiveKind(NoTrainingSettings, NoTraining),
 }
+
+# Names of earlier versions, which their runs and recipes hold.
+_FORMER = {"random": "none"}
+
+
+def current_name(name: str) -> str:
+    """The name that an objective has now.
+
+    Args:
+        name: Its name, or what an earlier version called it.
+    """
+    return _FORMER.get(name, name)
 
 
 def objective_kind(name: str) -> ObjectiveKind:
@@ -66,6 +118,7 @@ def objective_kind(name: str) -> ObjectiveKind:
     Raises:
         InputError: When there is none, with the nearest name.
     """
+    name = current_name(name)
     if name not in OBJECTIVES:
         raise unknown("objective", name, OBJECTIVES)
     return OBJECTIVES[name]
@@ -101,5 +154,4 @@ def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, fa
         backbone: The backbone to train.
         facts: What is known of the data.
     """
-    built: Objective = objective_kind(name).build(backbone, facts, objective_settings(name, values))  # type: ignore[call-arg]
-    return built
+    return objective_kind(name).built(backbone, facts, objective_settings(name, values))

@@ -9,7 +9,7 @@ https://arxiv.org/abs/1905.01278
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from wordsight.batching.batch import Batch
 from wordsight.errors import InputError
-from wordsight.heads.tp import TagHead
+from wordsight.heads.tag_head import TagHead
 from wordsight.objectives.clustering import cluster
-from wordsight.objectives.objective import Facts, Look, Objective
+from wordsight.objectives.objective import EpochFeatures, Facts, Losses, Objective, Plot
 from wordsight.objectives.rotation import TURNS, RotationSettings, rotated
+from wordsight.objectives.seen import Seen
 from wordsight.ranges import AtLeastOne, AtLeastTwo, Width
 from wordsight.vision.backbones import Backbone
 
@@ -78,14 +79,14 @@ class DeeperCluster(Objective):
         self.register_buffer("cluster_n", torch.zeros(facts.images, dtype=torch.int64))
         self.register_buffer("weight_K", torch.ones(settings.clusters))
 
-    def before_epoch(self, epoch: int, look: Callable[[], Look]) -> Sequence[nn.Parameter]:
+    def before_epoch(self, epoch: int, look: Callable[[], EpochFeatures]) -> Sequence[nn.Parameter]:
         """Cluster the images anew where it is due; the last layer, whose classes then are others, starts again."""
         if epoch % self.settings.every_epochs:
             return ()
-        seen = look()
+        found = look()
         seed = int(torch.randint(2**31 - 1, ()))
-        self.example_n.copy_(seen.examples_n)
-        self.cluster_n.copy_(self._clusters(seen, seed))
+        self.example_n.copy_(found.examples_n)
+        self.cluster_n.copy_(self._clusters(found, seed))
         sizes_K = torch.bincount(self.cluster_n, minlength=self.settings.clusters)
         # Weights are 1 in the mean over images.
         even_K = len(self.cluster_n) / ((sizes_K > 0).sum() * sizes_K.clamp_min(1))
@@ -93,27 +94,36 @@ class DeeperCluster(Objective):
         self.head.last.reset_parameters()
         return list(self.head.last.parameters())
 
-    def _clusters(self, seen: Look, seed: int) -> Tensor:
+    def _clusters(self, found: EpochFeatures, seed: int) -> Tensor:
         """The cluster of each image, computed by the first process and told to the others."""
         found_n = torch.empty_like(self.cluster_n)
         several = dist.is_initialized()
         if not several or dist.get_rank() == 0:
-            of_images = cluster(seen.features_nC.numpy(), self.settings.clusters, self.settings.components, seed)
+            of_images = cluster(found.features_nC.numpy(), self.settings.clusters, self.settings.components, seed)
             found_n.copy_(torch.from_numpy(of_images))
         if several:
             dist.broadcast(found_n, 0)
         return found_n
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Gives ``loss``, ``accuracy`` (cluster and rotation both told) and ``rotation_accuracy``."""
+    @classmethod
+    def plots(cls, settings: DeeperClusterSettings) -> Mapping[str, Plot]:
+        """Two accuracies."""
+        says = "share of pictures whose {} is predicted right, in percent"
+        return {
+            "accuracy": Plot("accuracy", "share", says.format("cluster and rotation")),
+            "rotation_accuracy": Plot("rotation accuracy", "share", says.format("rotation")),
+        }
+
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        """The weighted cross-entropy, ``accuracy`` (cluster and rotation both right) and ``rotation_accuracy``."""
         shown, turns_B = rotated(batch, self.settings.copies)
-        logits_BR = self.head(self.grid(shown)).float()
+        logits_BR = self.head(seen.grid_of(shown.views[0])).float()
         cluster_B = self.cluster_n[torch.searchsorted(self.example_n, shown.examples_B)]
         class_B = turns_B * self.settings.clusters + cluster_B
         loss_B = functional.cross_entropy(logits_BR, class_B, reduction="none")
-        said_B = logits_BR.detach().argmax(1)
-        return {
-            "loss": (self.weight_K[cluster_B] * loss_B).mean(),
-            "accuracy": (said_B == class_B).float().mean(),
-            "rotation_accuracy": (said_B // self.settings.clusters == turns_B).float().mean(),
+        predicted_B = logits_BR.detach().argmax(1)
+        accuracies = {
+            "accuracy": (predicted_B == class_B).float().mean(),
+            "rotation_accuracy": (predicted_B // self.settings.clusters == turns_B).float().mean(),
         }
+        return Losses((self.weight_K[cluster_B] * loss_B).mean(), accuracies)

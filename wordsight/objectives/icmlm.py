@@ -9,32 +9,37 @@ https://arxiv.org/abs/2008.01392
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields.masked import MaskedFacts, MaskedNeed
-from wordsight.batching.fields.tags import TagFacts
 from wordsight.batching.masks import MaskedWords
-from wordsight.batching.needs import FieldNeed, Needs
+from wordsight.batching.needs import Needs
 from wordsight.errors import InputError
 from wordsight.heads.token_classifier import TokenClassifier
 from wordsight.heads.vocabulary import Vocabulary
-from wordsight.objectives.objective import Facts, MaskedPrediction, MaskedWordObjective, share_of_mean
-from wordsight.objectives.tag_heads import TagHeads, TagSettings
-from wordsight.ranges import LossWeight
+from wordsight.objectives.capabilities import MaskedPrediction, MaskedWordObjective
+from wordsight.objectives.objective import Facts, Losses, Objective, Plot
+from wordsight.objectives.processes import global_mean_scale
+from wordsight.objectives.seen import Seen
+from wordsight.objectives.tag_heads import TagSettings
+from wordsight.objectives.tag_prediction import TagPrediction
+from wordsight.objectives.weighted_sum import WeightedSum
+from wordsight.ranges import LossWeight, check_ranges
 from wordsight.vision.backbones import Backbone
+
+_WORDS, _TAGS = "words", "tags"
 
 
 @dataclass(frozen=True)
-class ICMLMSettings(TagSettings):
-    """Values that both flavours of ICMLM have.
+class MaskedWordSettings:
+    """Values of masked words, in both flavours.
 
     Args:
-        tag_weight: lambda of Eq. 8: weight of tag prediction beside the masked words (the paper: 1 with VGG16, 0.1 with
-            ResNet50); 0 leaves tag prediction out.
         candidates: What a masked word may turn out to be: ``vocabulary``, all of the language model's (Eq. 6), or
             ``maskable``, the words of the concept set.
         text_prior: Whether the image predicts what the caption alone leaves open. A token classifier trained on the
@@ -43,18 +48,33 @@ class ICMLMSettings(TagSettings):
             Not in the paper; needs ``candidates: maskable``.
     """
 
-    tag_weight: LossWeight = 1.0
     candidates: Literal["vocabulary", "maskable"] = "vocabulary"
     text_prior: bool = False
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        check_ranges(self, "objective_settings")
         if self.text_prior and self.candidates != "maskable":
             raise InputError(
                 "text_prior knows the words of the concept set alone",
                 where="objective_settings",
                 expected="candidates: maskable beside it",
             )
+
+
+@dataclass(frozen=True)
+class ICMLMSettings(TagSettings, MaskedWordSettings):
+    """Values of ICMLM, besides its flavour's: those of masked words, those of tags, and the weight between them.
+
+    Args:
+        tag_weight: lambda of Eq. 8: weight of tag prediction beside the masked words (the paper: 1 with VGG16, 0.1 with
+            ResNet50); 0 leaves tag prediction out.
+    """
+
+    tag_weight: LossWeight = 1.0
+
+    def __post_init__(self) -> None:
+        TagSettings.__post_init__(self)
+        MaskedWordSettings.__post_init__(self)
 
 
 @dataclass(frozen=True)
@@ -70,36 +90,37 @@ class Located:
     attention_BmL: Tensor
 
 
-class ICMLM(MaskedWordObjective):
-    """The loss of Eq. 8 over what a flavour predicts.
+class MaskedWordPrediction(MaskedWordObjective):
+    """The loss of Eq. 7 over what a flavour predicts.
 
     Args:
         backbone: The backbone.
-        facts: Concept sets, vocabulary matrix, maskable words.
+        facts: Vocabulary matrix, maskable words.
         settings: Its values.
     """
 
     asks = "to predict a word hidden in a caption by looking for it in the picture"
 
-    def __init__(self, backbone: Backbone, facts: Facts, settings: ICMLMSettings) -> None:
+    def __init__(self, backbone: Backbone, facts: Facts, settings: MaskedWordSettings) -> None:
         super().__init__(backbone)
         words = facts.of(MaskedFacts)
-        self.tag_weight = settings.tag_weight
         self.vocabulary = Vocabulary(words.vectors_VD, words.maskable if settings.candidates == "maskable" else None)
         self.prior: TokenClassifier | None = None
         if settings.text_prior:
             self.prior = TokenClassifier(self.vocabulary).requires_grad_(False)
             if words.text_head is not None:
                 self.prior.load_state_dict(dict(words.text_head))
-        self.tp: TagHeads | None = None
-        if settings.tag_weight > 0:
-            self.tp = TagHeads(backbone.out_channels, facts.of(TagFacts).concepts, settings)
 
     @classmethod
-    def needs(cls, settings: ICMLMSettings) -> Needs:
-        """Masked words, and tags where these have a weight."""
-        needs: dict[str, FieldNeed] = {"masked": MaskedNeed(text_prior=settings.text_prior)}
-        return Needs({"tags": settings.tags_need, **needs} if settings.tag_weight > 0 else needs)
+    def needs(cls, settings: MaskedWordSettings) -> Needs:
+        """Masked words."""
+        return Needs({"masked": MaskedNeed(text_prior=settings.text_prior)})
+
+    @classmethod
+    def plots(cls, settings: MaskedWordSettings) -> Mapping[str, Plot]:
+        """The loss, and how many words are predicted right."""
+        says = "share of hidden words whose top prediction is right, in percent"
+        return {"masked": Plot("hidden words", "loss"), "accuracy": Plot("accuracy", "share", says)}
 
     @abstractmethod
     def locate(self, grid_BCHW: Tensor, words: MaskedWords) -> Located:
@@ -125,19 +146,11 @@ class ICMLM(MaskedWordObjective):
         rows, columns = grid_BCHW.shape[-2:]
         return MaskedPrediction(logits_BmV, located.attention_BmL, (rows, columns))
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Gives ``loss`` (Eq. 8), ``masked`` (Eq. 7), ``tag`` (Eq. 2) and ``accuracy``, the share of words guessed."""
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        """Gives ``masked`` (Eq. 7) and ``accuracy``, the share of words predicted right."""
         words = batch.of(MaskedWords)
-        grid_BCHW = self.grid(batch)
-        masked, accuracy = self._masked_loss(self.locate(grid_BCHW, words).features_BmD, words)
-        parts = {"masked": masked.detach(), "accuracy": accuracy}
-        loss = masked
-        if self.tp is not None:
-            assert batch.tags is not None, "batching fills what `needs` names"
-            tag, tag_parts = self.tp.loss(grid_BCHW, batch.tags)
-            loss = masked + self.tag_weight * tag
-            parts |= tag_parts
-        return {"loss": loss, **parts}
+        masked, accuracy = self._masked_loss(self.locate(seen.grid(), words).features_BmD, words)
+        return Losses(masked, {"masked": masked.detach(), "accuracy": accuracy})
 
     def _with_prior(self, features_BmD: Tensor, words: MaskedWords) -> tuple[Tensor, Tensor | None]:
         """Features and bias whose scores are those of the flavour plus those of the caption alone.
@@ -160,7 +173,51 @@ class ICMLM(MaskedWordObjective):
         features_MD = features_BmD.flatten(0, 1)[real_M]
         loss, accuracy = self.vocabulary.loss(features_MD, target_M, bias_V)
         # Processes that train together hold different numbers of masked words: each word counts the same.
-        return loss * share_of_mean(len(target_M), loss.device), accuracy
+        return loss * global_mean_scale(len(target_M), loss.device), accuracy
+
+
+class ICMLM(WeightedSum):
+    """The loss of Eq. 8: masked words and tags, a weighted sum with settings in one list.
+
+    Args:
+        backbone: The backbone.
+        facts: Concept sets, vocabulary matrix, maskable words.
+        settings: Its values.
+    """
+
+    asks = MaskedWordPrediction.asks
+    protocol = MaskedWordPrediction.protocol
+    words: ClassVar[type[MaskedWordPrediction]]
+    """The flavour."""
+
+    def __init__(self, backbone: Backbone, facts: Facts, settings: Any) -> None:
+        parts: dict[str, Objective] = {}
+        if settings.tag_weight > 0:
+            parts[_TAGS] = TagPrediction(backbone, facts, settings)
+        parts[_WORDS] = self.words(backbone, facts, settings)
+        super().__init__(backbone, parts, {_WORDS: 1.0, _TAGS: settings.tag_weight})
+
+    @classmethod
+    def needs(cls, settings: Any) -> Needs:
+        """Masked words, and tags where these have a weight."""
+        words = cls.words.needs(settings)
+        return TagPrediction.needs(settings).joined(words) if settings.tag_weight > 0 else words
+
+    @classmethod
+    def kinds(cls, settings: Any) -> Sequence[type[Objective]]:
+        """Its own class and those of its parts."""
+        return (cls, cls.words, *([TagPrediction] if settings.tag_weight > 0 else []))
+
+    @classmethod
+    def plots(cls, settings: Any) -> Mapping[str, Plot]:
+        """Those of its parts."""
+        return {**cls.words.plots(settings), **TagPrediction.plots(settings)}
+
+    def current_name(self, name: str) -> str:
+        """Earlier versions had all heads side by side."""
+        if name.startswith(("backbone.", "parts.")):
+            return name
+        return f"parts.{_TAGS}.{name}" if name.startswith("tp.") else f"parts.{_WORDS}.{name}"
 
 
 def words_present(words: MaskedWords) -> Tensor:

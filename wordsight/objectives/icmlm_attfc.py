@@ -12,14 +12,21 @@ from torch import Tensor
 from wordsight.batching.masks import MaskedWords
 from wordsight.heads.att import Attention, pool_attended
 from wordsight.heads.fc import WordProjection
-from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
+from wordsight.objectives.icmlm import (
+    ICMLM,
+    ICMLMSettings,
+    Located,
+    MaskedWordPrediction,
+    MaskedWordSettings,
+    words_present,
+)
 from wordsight.objectives.objective import Facts, cells_of
 from wordsight.ranges import Heads, HiddenLayers, HiddenWidth, Width
 from wordsight.vision.backbones import Backbone
 
 
 @dataclass(frozen=True)
-class AttFcSettings(ICMLMSettings):
+class AttFcWordSettings(MaskedWordSettings):
     """Values of ICMLM att-fc, besides those of both flavours.
 
     Args:
@@ -35,7 +42,12 @@ class AttFcSettings(ICMLMSettings):
     hidden_width: HiddenWidth = 0
 
 
-class AttFc(ICMLM):
+@dataclass(frozen=True)
+class AttFcSettings(ICMLMSettings, AttFcWordSettings):
+    """Values of the flavour with tags beside it."""
+
+
+class AttFcWords(MaskedWordPrediction):
     """att and fc over the backbone: Eqs. 3 to 6.
 
     Args:
@@ -44,7 +56,7 @@ class AttFc(ICMLM):
         settings: Its values.
     """
 
-    def __init__(self, backbone: Backbone, facts: Facts, settings: AttFcSettings) -> None:
+    def __init__(self, backbone: Backbone, facts: Facts, settings: AttFcWordSettings) -> None:
         super().__init__(backbone, facts, settings)
         channels, width = backbone.out_channels, self.vocabulary.width
         self.att = Attention(channels, width, settings.joint_width, settings.heads)
@@ -56,3 +68,9 @@ class AttFc(ICMLM):
         tokens_BmTD = words_present(words).to(cells_BLC.dtype)
         attention_BmL = self.att(cells_BLC, tokens_BmTD, words.present_BmT)
         return Located(self.fc(pool_attended(cells_BLC, attention_BmL)), attention_BmL)
+
+
+class AttFc(ICMLM):
+    """The flavour and tag prediction (Eq. 8)."""
+
+    words = AttFcWords

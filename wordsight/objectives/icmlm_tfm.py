@@ -13,14 +13,21 @@ from wordsight.batching.fields.masked import MaskedFacts
 from wordsight.batching.masks import MaskedWords
 from wordsight.heads.tfm import FusionTransformer
 from wordsight.heads.token_classifier import TokenClassifier
-from wordsight.objectives.icmlm import ICMLM, ICMLMSettings, Located, words_present
+from wordsight.objectives.icmlm import (
+    ICMLM,
+    ICMLMSettings,
+    Located,
+    MaskedWordPrediction,
+    MaskedWordSettings,
+    words_present,
+)
 from wordsight.objectives.objective import Facts, cells_of
 from wordsight.ranges import Heads, Layers, UnitFromZero
 from wordsight.vision.backbones import Backbone
 
 
 @dataclass(frozen=True)
-class TfmSettings(ICMLMSettings):
+class TfmWordSettings(MaskedWordSettings):
     """Values of ICMLM tfm, besides those of both flavours.
 
     Args:
@@ -34,7 +41,12 @@ class TfmSettings(ICMLMSettings):
     dropout: UnitFromZero = 0.1
 
 
-class Tfm(ICMLM):
+@dataclass(frozen=True)
+class TfmSettings(ICMLMSettings, TfmWordSettings):
+    """Values of the flavour with tags beside it."""
+
+
+class TfmWords(MaskedWordPrediction):
     """tfm over the backbone, then the language model's token classifier.
 
     A language model without a masked-token classifier of its own gets a new one, trained along.
@@ -45,7 +57,7 @@ class Tfm(ICMLM):
         settings: Its values.
     """
 
-    def __init__(self, backbone: Backbone, facts: Facts, settings: TfmSettings) -> None:
+    def __init__(self, backbone: Backbone, facts: Facts, settings: TfmWordSettings) -> None:
         super().__init__(backbone, facts, settings)
         width = self.vocabulary.width
         self.tfm = FusionTransformer(backbone.out_channels, width, settings.heads, settings.layers, settings.dropout)
@@ -60,3 +72,9 @@ class Tfm(ICMLM):
         """Fuse grid and caption, and transform the masked token as the token classifier does before its vocabulary."""
         out = self.tfm(cells_of(grid_BCHW), words_present(words), words.present_BmT, words.position_Bm)
         return Located(self.classifier.transform(out.features_BmD), out.attention_BmL)
+
+
+class Tfm(ICMLM):
+    """The flavour and tag prediction (Eq. 8)."""
+
+    words = TfmWords

@@ -1,4 +1,4 @@
-"""The objective ``random``: the network as it is before any training, which every other is compared with.
+"""The objective ``none``: the network as it is before any training, which every other is compared with.
 
 With ``pretrained: true`` it is a published network, with ``weights: FILE`` one from a file: its run folder is evaluated
 by the same commands as any other.
@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from wordsight.batching.batch import Batch
-from wordsight.objectives.objective import Facts, Objective
+from wordsight.objectives.objective import Facts, Losses, Objective
+from wordsight.objectives.seen import Seen
 from wordsight.vision.backbones import Backbone
 
 
 @dataclass(frozen=True)
-class UntouchedSettings:
+class NoTrainingSettings:
     """It has no values."""
 
 
-class Untouched(Objective):
+class NoTraining(Objective):
     """Nothing is learned: runs of it have no epochs.
 
     Args:
@@ -31,9 +30,9 @@ class Untouched(Objective):
 
     learns = False
 
-    def __init__(self, backbone: Backbone, facts: Facts, settings: UntouchedSettings) -> None:
+    def __init__(self, backbone: Backbone, facts: Facts, settings: NoTrainingSettings) -> None:
         super().__init__(backbone)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Gives a ``loss`` of zero: any network is as good as another."""
-        return {"loss": self.grid(batch).sum() * 0}
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        """Zero: any network is as good as another."""
+        return Losses(seen.grid().sum() * 0)

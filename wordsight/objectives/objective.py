@@ -5,16 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
-import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields import FieldFacts
-from wordsight.batching.masks import MaskedWords
 from wordsight.batching.needs import Needs
+from wordsight.objectives.seen import Seen
 from wordsight.vision.backbones import Backbone
 
 F = TypeVar("F", bound=FieldFacts)
@@ -48,11 +46,11 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Look:
-    """All training images as the backbone sees them now.
+class EpochFeatures:
+    """Pooled features of the whole training set, extracted before an epoch.
 
     Args:
-        examples_n: Their indices in the corpus, ascending.
+        examples_n: The images' indices in the corpus, ascending.
         features_nC: Their grids, average-pooled, float32 on the CPU, by the backbone in evaluation mode.
     """
 
@@ -61,22 +59,37 @@ class Look:
 
 
 @dataclass(frozen=True)
-class MaskedPrediction:
-    """What an objective on masked words says of each masked word.
+class Losses:
+    """What an objective makes of a batch.
 
     Args:
-        logits_BmV: Scores of the candidates (all of the vocabulary, or the maskable words).
-        attention_BmL: Where it looked, over the grid's L cells, each row summing to one.
-        grid: Rows and columns of the grid.
+        total: The loss, a scalar to be minimised.
+        parts: Other numbers worth writing down, by name, without gradients: parts of the loss, accuracies, a
+            temperature.
     """
 
-    logits_BmV: Tensor
-    attention_BmL: Tensor
-    grid: tuple[int, int]
+    total: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How the report draws one of an objective's numbers.
+
+    Args:
+        label: What it is called.
+        kind: ``loss``, a part of the loss that is drawn beside the whole; ``share``, from 0 to 1, drawn in percent;
+            ``value``, anything else, in a chart of its own.
+        says: Half a sentence that explains it.
+    """
+
+    label: str
+    kind: Literal["loss", "share", "value"]
+    says: str = ""
 
 
 class Objective(nn.Module, ABC):
-    """Backbone, heads and loss; ``forward`` gives the loss and the parts of it worth plotting.
+    """Backbone, heads and loss; ``forward`` gives the loss and the numbers worth plotting.
 
     Args:
         backbone: The network that is trained for what comes after.
@@ -86,10 +99,20 @@ class Objective(nn.Module, ABC):
     asks: ClassVar[str] = ""
     # Whether there is anything to train: runs of an objective that learns nothing have no epochs.
     learns: ClassVar[bool] = True
+    # See `default_protocol`.
+    protocol: ClassVar[str] = "tags"
+    backbone: Backbone
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
+        self.register_load_state_dict_pre_hook(_rename)  # type: ignore[no-untyped-call]
+
+    def __getattr__(self, name: str) -> Any:
+        # A part of a sum reads the backbone of the sum: it is registered there alone, and may be exchanged there.
+        if name == "backbone" and (whole := self.__dict__.get("_whole")) is not None:
+            return whole.backbone
+        return super().__getattr__(name)
 
     @classmethod
     def needs(cls, settings: Any) -> Needs:
@@ -100,11 +123,49 @@ class Objective(nn.Module, ABC):
         """
         return Needs()
 
-    @abstractmethod
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss under ``loss``, a scalar to be minimised, and its parts under their own names."""
+    @classmethod
+    def default_protocol(cls, settings: Any) -> str:
+        """The protocol by which it is asked about a corpus where a person names none.
 
-    def before_epoch(self, epoch: int, look: Callable[[], Look]) -> Sequence[nn.Parameter]:
+        Args:
+            settings: Its settings.
+        """
+        return cls.protocol
+
+    @classmethod
+    def kinds(cls, settings: Any) -> Sequence[type[Objective]]:
+        """The classes of it and of its parts: what it will be able to answer, before it is built.
+
+        Args:
+            settings: Its settings.
+        """
+        return (cls,)
+
+    @classmethod
+    def plots(cls, settings: Any) -> Mapping[str, Plot]:
+        """How the report draws its numbers, by name; ``NAME*`` stands for all that begin so. Of others, a chart each.
+
+        Args:
+            settings: Its settings.
+        """
+        return {}
+
+    @abstractmethod
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        """The loss of a batch.
+
+        Args:
+            seen: The batch's images as the backbone sees them: ``seen.grid()``. The backbone is not called otherwise,
+                so that objectives of a sum share its pass.
+            batch: The batch, for what the fields have drawn: ``batch.of(KIND)``.
+        """
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss under ``loss``, and the other numbers under their names."""
+        losses = self.losses(Seen(self.backbone, batch), batch)
+        return {"loss": losses.total, **losses.parts}
+
+    def before_epoch(self, epoch: int, look: Callable[[], EpochFeatures]) -> Sequence[nn.Parameter]:
         """Do what is due before an epoch; nothing, for most. Torch's generator is seeded alike in all processes.
 
         What a run must find again when it is resumed within the epoch has to be in parameters and buffers.
@@ -118,46 +179,60 @@ class Objective(nn.Module, ABC):
         """
         return ()
 
+    def after_update(self, step: int) -> None:
+        """Do what is due after the weights were updated (averages of weights, queues); nothing, for most.
+
+        What a run must find again when it is resumed has to be in parameters and buffers.
+
+        Args:
+            step: Number of the step, from 0.
+        """
+
     def grid(self, batch: Batch) -> Tensor:
         """The backbone's grid of the batch's images, [B, C, H, W]."""
-        grid: Tensor = self.backbone(self.backbone.prepare(batch.images_BCHW, batch.colours_B3))
-        return grid
+        return Seen(self.backbone, batch).grid()
 
     def head_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Parameters that are not the backbone's, which no evaluation of the backbone will see."""
         return ((name, p) for name, p in self.named_parameters() if not name.startswith("backbone."))
 
+    def inner(self) -> Sequence[Objective]:
+        """The objectives that it is the sum of; none, for most."""
+        return ()
 
-class MaskedWordObjective(Objective):
-    """An objective that predicts masked words, and so can be asked for them and for where it looks."""
+    def current_name(self, name: str) -> str:
+        """The name that a tensor of an earlier version has now.
 
-    @abstractmethod
-    def predict_masked(self, grid_BCHW: Tensor, words: MaskedWords) -> MaskedPrediction:
-        """Predict the masked words of images whose grid is at hand."""
+        Args:
+            name: The name that it had, or has.
+        """
+        return name
 
-    @property
-    @abstractmethod
-    def candidates(self) -> Tensor:
-        """Vocabulary ids that the columns of the logits stand for."""
+
+K = TypeVar("K")
+
+
+def parts_of(objective: object, kind: type[K]) -> list[K]:
+    """What of an objective can answer: itself or, of a sum, those of its parts that are of a kind.
+
+    Args:
+        objective: The objective.
+        kind: What it has to be, such as `MaskedWordObjective`, `TagObjective` or `ImageTextObjective`.
+    """
+    found = [objective] if isinstance(objective, kind) else []
+    inner = objective.inner() if isinstance(objective, Objective) else ()
+    return [*found, *(part for one in inner for part in parts_of(one, kind))]
+
+
+def _rename(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Before a module reads its tensors: give those of earlier versions their names of now."""
+    assert isinstance(module, Objective)
+    for key in [key for key in state if key.startswith(prefix)]:
+        name = module.current_name(key.removeprefix(prefix))
+        if prefix + name != key:
+            state[prefix + name] = state.pop(key)
 
 
 def cells_of(grid_BCHW: Tensor) -> Tensor:
     """The grid as a list of cells: [B, C, H, W] to [B, L, C]."""
     return grid_BCHW.flatten(2).transpose(1, 2)
-
-
-def share_of_mean(count: int | Tensor, device: torch.device) -> Tensor | float:
-    """What a process's mean over its own items must be multiplied by, so that the mean over processes is over items.
-
-    Gradients are averaged over processes. With n_r items in process r of R, weighting its mean by R n_r / sum n makes
-    the average the mean over all items. One process has a share of one.
-
-    Args:
-        count: Items in this process.
-        device: Where to count.
-    """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return 1.0
-    total = torch.as_tensor(count, dtype=torch.float32, device=device).clone()
-    dist.all_reduce(total)
-    return count * dist.get_world_size() / total.clamp_min(1)

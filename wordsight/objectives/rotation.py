@@ -5,17 +5,19 @@ https://arxiv.org/abs/1803.07728
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional
 
 from wordsight.batching.batch import Batch, Views
 from wordsight.errors import InputError
-from wordsight.heads.tp import TagHead, TagHeadKind
-from wordsight.objectives.objective import Facts, Objective
+from wordsight.heads.tag_head import TagHead, TagHeadKind
+from wordsight.objectives.objective import Facts, Losses, Objective, Plot
+from wordsight.objectives.processes import processes
+from wordsight.objectives.seen import Seen
 from wordsight.ranges import AtLeastOne, HiddenWidth, check_ranges
 from wordsight.vision.backbones import Backbone
 
@@ -57,12 +59,19 @@ class Rotation(Objective):
         self.copies = settings.copies
         self.head = TagHead(backbone.out_channels, TURNS, settings.rotation_head, settings.rotation_hidden)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Gives ``loss``, the mean cross-entropy, and ``accuracy``, the share of rotations that were told."""
+    @classmethod
+    def plots(cls, settings: RotationSettings) -> Mapping[str, Plot]:
+        """Rotation accuracy."""
+        return {
+            "accuracy": Plot("accuracy", "share", "share of pictures whose rotation is predicted right, in percent")
+        }
+
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        """The mean cross-entropy, and ``accuracy``, the share of rotations that are predicted right."""
         shown, turns_B = rotated(batch, self.copies)
-        logits_BR = self.head(self.grid(shown)).float()
+        logits_BR = self.head(seen.grid_of(shown.views[0])).float()
         accuracy = (logits_BR.detach().argmax(1) == turns_B).float().mean()
-        return {"loss": functional.cross_entropy(logits_BR, turns_B), "accuracy": accuracy}
+        return Losses(functional.cross_entropy(logits_BR, turns_B), {"accuracy": accuracy})
 
 
 def rotated(batch: Batch, copies: int) -> tuple[Batch, Tensor]:
@@ -93,6 +102,6 @@ def rotated(batch: Batch, copies: int) -> tuple[Batch, Tensor]:
 
 def _turns_of_places(count: int) -> Tensor:
     """The turns of this process's places of the batch: a fixed shuffle, so that no process gets one turn alone."""
-    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rank, world = processes()
     shuffled = torch.randperm(count * world, generator=torch.Generator().manual_seed(0))
     return shuffled[rank::world] % TURNS

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from wordsight.batching.fields.tags import Tags, TagsNeed
 from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import unknown
-from wordsight.heads.tp import TagHead, TagHeadKind
-from wordsight.objectives.objective import share_of_mean
+from wordsight.heads.tag_head import TagHead, TagHeadKind
+from wordsight.objectives.processes import global_mean_scale
 from wordsight.objectives.tag_losses import TAG_LOSSES, check_loss, check_target, tag_loss, tagged
 from wordsight.ranges import Count, HiddenWidth, LossWeight, check_ranges
 
@@ -98,7 +98,7 @@ class TagHeads(nn.Module):
     def _head(self, channels: int, name: str, count: int, settings: TagSettings) -> TagHead:
         kind = TAG_LOSSES[self.losses[name]]
         head = TagHead(channels, count, settings.tag_head, settings.tag_hidden, table=kind.sampled)
-        if kind.one_by_one:
+        if kind.independent:
             scores = head.layers.scores
             assert isinstance(scores, nn.Linear)
             nn.init.constant_(scores.bias, math.log(_PRIOR / (1 - _PRIOR)))
@@ -132,10 +132,4 @@ class TagHeads(nn.Module):
             logits = head(grid_BCHW)
         # Of several sets, an image may have concepts in some only: processes then average over different numbers.
         count = tagged(tags, len(logits)).sum()
-        return tag_loss(logits, tags, loss, self.targets[name]) * share_of_mean(count, grid_BCHW.device)
-
-
-def tag_heads_of(objective: nn.Module) -> TagHeads | None:
-    """The tag heads of an objective; None where it has none."""
-    heads = getattr(objective, "tp", None)
-    return heads if isinstance(heads, TagHeads) else None
+        return tag_loss(logits, tags, loss, self.targets[name]) * global_mean_scale(count, grid_BCHW.device)

@@ -34,7 +34,7 @@ class TagLoss:
         total: From logits and tags to the sum of the loss over the images that have tags. Logits are [B, K], or [B, C]
             over the tags' candidates.
         targets: Which values it learns from: ``labels``, ``probabilities``.
-        one_by_one: Whether each concept is asked for alone. Then a label is there or not, whatever its weight, and
+        independent: Whether each concept is asked for alone. Then a label is there or not, whatever its weight, and
             scores begin at a chance of one in a hundred (Lin et al. 2017, Section 4.1).
         sampled: Whether it looks at the step's candidates alone.
         drawn: Whether its target is the concept drawn for the step, whatever else the image shows.
@@ -42,7 +42,7 @@ class TagLoss:
 
     total: Callable[[Tensor, Tags], Tensor]
     targets: Collection[str] = _BOTH
-    one_by_one: bool = False
+    independent: bool = False
     sampled: bool = False
     drawn: bool = False
 
@@ -109,9 +109,9 @@ TAG_LOSSES: dict[str, TagLoss] = {
     "one-drawn": TagLoss(_one_drawn, targets=("labels",), drawn=True),
     "sampled-softmax": TagLoss(_sampled_softmax, sampled=True),
     "sampled-one-drawn": TagLoss(_sampled_one_drawn, targets=("labels",), sampled=True, drawn=True),
-    "sigmoid": TagLoss(_sigmoid, one_by_one=True),
-    "asymmetric": TagLoss(_asymmetric, targets=("labels",), one_by_one=True),
-    "focal": TagLoss(_focal, targets=("labels",), one_by_one=True),
+    "sigmoid": TagLoss(_sigmoid, independent=True),
+    "asymmetric": TagLoss(_asymmetric, targets=("labels",), independent=True),
+    "focal": TagLoss(_focal, targets=("labels",), independent=True),
 }
 
 
@@ -159,7 +159,7 @@ def tag_loss(logits: Tensor, tags: Tags, loss: str = "softmax", target: str = "l
         target: Whether the tags' values are ``labels`` or ``probabilities``.
     """
     kind = TAG_LOSSES[loss]
-    if kind.one_by_one and target == "labels":
+    if kind.independent and target == "labels":
         tags = replace(tags, value_P=torch.ones_like(tags.value_P))
     if not logits.shape[1]:
         # A step whose images have no concept of this set, and for which none was drawn.
@@ -175,7 +175,7 @@ def log_probabilities(logits_BK: Tensor, loss: str) -> Tensor:
         logits_BK: Scores of all concepts.
         loss: One of `TAG_LOSSES`: of one over all concepts together they are one of K, else each is there or not.
     """
-    if TAG_LOSSES[loss].one_by_one:
+    if TAG_LOSSES[loss].independent:
         return torch.nn.functional.logsigmoid(logits_BK)
     return logits_BK.log_softmax(1)
 

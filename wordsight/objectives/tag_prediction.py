@@ -5,14 +5,15 @@ https://arxiv.org/abs/2008.01392
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from torch import Tensor
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields.tags import TagFacts
 from wordsight.batching.needs import Needs
-from wordsight.objectives.objective import Facts, Objective
+from wordsight.objectives.capabilities import TagObjective
+from wordsight.objectives.objective import Facts, Losses, Plot
+from wordsight.objectives.seen import Seen
 from wordsight.objectives.tag_heads import TagHeads, TagSettings
 from wordsight.vision.backbones import Backbone
 
@@ -22,7 +23,7 @@ class TagPredictionSettings(TagSettings):
     """Values of tag prediction: those of its heads."""
 
 
-class TagPrediction(Objective):
+class TagPrediction(TagObjective):
     """Learn the concepts of an image's captions, by Eq. 2 or another loss, for one concept set or several.
 
     Args:
@@ -33,17 +34,25 @@ class TagPrediction(Objective):
 
     asks = "to predict which concepts a picture has"
 
-    def __init__(self, backbone: Backbone, facts: Facts, settings: TagPredictionSettings) -> None:
+    def __init__(self, backbone: Backbone, facts: Facts, settings: TagSettings) -> None:
         super().__init__(backbone)
-        self.tp = TagHeads(backbone.out_channels, facts.of(TagFacts).concepts, settings)
+        self.tag_heads = TagHeads(backbone.out_channels, facts.of(TagFacts).concepts, settings)
 
     @classmethod
-    def needs(cls, settings: TagPredictionSettings) -> Needs:
+    def needs(cls, settings: TagSettings) -> Needs:
         """Tags."""
         return Needs({"tags": settings.tags_need})
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Gives ``loss``, and its parts: ``tag``, and ``tag_NAME`` for each of several sets."""
+    @classmethod
+    def plots(cls, settings: TagSettings) -> Mapping[str, Plot]:
+        """The loss of all sets, and of each."""
+        return {"tag": Plot("tags", "loss"), "tag_*": Plot("", "loss")}
+
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        """Gives ``tag``, and ``tag_NAME`` for each of several sets."""
         assert batch.tags is not None, "batching fills what `needs` names"
-        loss, parts = self.tp.loss(self.grid(batch), batch.tags)
-        return {"loss": loss, **parts}
+        return Losses(*self.tag_heads.loss(seen.grid(), batch.tags))
+
+    def current_name(self, name: str) -> str:
+        """Earlier versions called the heads as the paper does."""
+        return f"tag_heads.{name.removeprefix('tp.')}" if name.startswith("tp.") else name

@@ -14,6 +14,8 @@ from wordsight.errors import InputError, unknown
 from wordsight.settings import read_yaml
 
 FOLDER = Path(__file__).parent
+# The objective that a recipe means by `objectives`.
+_SUM = "weighted-sum"
 
 
 def recipe_names() -> list[str]:
@@ -64,7 +66,8 @@ def read_values(file: Path) -> dict[str, Any]:
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with changes. Of a mapping within, what is given is changed and the rest stays.
 
-    A concept set of another kind and the values of another objective have other names: these are replaced whole.
+    Several objectives (``objectives``) are merged by their names, as several concept sets are. A concept set of another
+    kind, an objective of another kind and the values of another objective have other names: these are replaced whole.
     A file of weights and published ones are each given in place of the other.
 
     Args:
@@ -75,13 +78,18 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         >>> merged({"epochs": 20, "optimizer": {"name": "adamw", "clip_norm": 1.0}}, {"optimizer": {"clip_norm": 5.0}})
         {'epochs': 20, 'optimizer': {'name': 'adamw', 'clip_norm': 5.0}}
     """
+    return _merged(_summed(values), _summed(changes))
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(values)
     other_objective = changes.get("objective", values.get("objective")) != values.get("objective")
     for name, change in changes.items():
         before = both.get(name)
         whole = (name == "objective_settings" and other_objective) or (name == "concepts" and _other(before, change))
+        whole = whole or _other_kind(before, change)
         nested = isinstance(before, Mapping) and isinstance(change, Mapping) and not whole
-        both[name] = merged(before, change) if nested else change  # type: ignore[arg-type]
+        both[name] = _merged(before, change) if nested else change  # type: ignore[arg-type]
     if other_objective and "objective_settings" not in changes:
         both.pop("objective_settings", None)
     # Weights come from one place: a file that is given overrides the base's published ones, and they its file.
@@ -90,6 +98,26 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     if changes.get("pretrained") and "weights" not in changes and both.get("weights"):
         both["weights"] = ""
     return both
+
+
+def _summed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings whose ``objectives``, several by name, are those of a weighted sum.
+
+    Raises:
+        InputError: When one objective is named beside them.
+    """
+    if "objectives" not in values:
+        return values
+    rest = {name: value for name, value in values.items() if name != "objectives"}
+    if rest.get("objective", _SUM) != _SUM or "objective_settings" in rest:
+        raise InputError("both one objective and several are named", where="objectives", expected="one of the two")
+    return {**rest, "objective": _SUM, "objective_settings": {"objectives": values["objectives"]}}
+
+
+def _other_kind(before: Any, change: Any) -> bool:
+    """Whether both are of a kind, and not of the same."""
+    both = isinstance(before, Mapping) and isinstance(change, Mapping) and "kind" in change
+    return bool(both and before.get("kind") != change["kind"])
 
 
 def _other(before: Any, change: Any) -> bool:

@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader
 from wordsight.corpus.store import Corpus
 from wordsight.device import autocast
 from wordsight.errors import InputError
+from wordsight.objectives.capabilities import tag_heads_of
 from wordsight.objectives.objective import Objective
-from wordsight.objectives.tag_heads import tag_heads_of
 from wordsight.objectives.tag_losses import log_probabilities
 from wordsight.progress import track
 from wordsight.tensors import read_tensors, save_tensors

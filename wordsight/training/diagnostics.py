@@ -17,7 +17,7 @@ from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import setting
 from wordsight.objectives import Objective
-from wordsight.objectives.tag_heads import tag_heads_of
+from wordsight.objectives.capabilities import tag_heads_of
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.progress import console, say
 from wordsight.training.pretrain_settings import PretrainSettings
@@ -126,7 +126,7 @@ def blind_guess(loss: str, concepts: ConceptSet, sampler: Sampler, weight: float
     """
     chances_N, rows = sampler.chances_N, concepts.matrix[sampler.examples]
     kind = TAG_LOSSES[loss]
-    if kind.drawn or (kind.one_by_one and concepts.target == "labels"):
+    if kind.drawn or (kind.independent and concepts.target == "labels"):
         rows = (rows > 0).astype(np.float64)
     if loss == "softmax":
         # The cross-entropy's best constant guess is the mean normalised label (Eq. 2).

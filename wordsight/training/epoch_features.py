@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wordsight.corpus.store import Corpus
-from wordsight.objectives import Look
+from wordsight.objectives import EpochFeatures
 from wordsight.progress import track
 from wordsight.training.processes import deaf
 from wordsight.vision.backbones import Backbone
@@ -45,7 +45,9 @@ class PlainViews(Dataset[Tensor]):
         return stack([eval_view(self.corpus.image_bytes(int(example)), self.size) for example in examples])
 
 
-def look_at_all(fabric: Fabric, backbone: Backbone, views: PlainViews, workers: int, go_on: Callable[[], None]) -> Look:
+def look_at_all(
+    fabric: Fabric, backbone: Backbone, views: PlainViews, workers: int, go_on: Callable[[], None]
+) -> EpochFeatures:
     """Pooled features of all examples, each process computing its share; all processes get all.
 
     Args:
@@ -76,4 +78,4 @@ def look_at_all(fabric: Fabric, backbone: Backbone, views: PlainViews, workers: 
             rows = found_nC[start : start + len(round_nC)]
             rows.copy_(round_nC[: len(rows)])
             go_on()
-    return Look(torch.from_numpy(views.examples.astype(np.int64)), found_nC)
+    return EpochFeatures(torch.from_numpy(views.examples.astype(np.int64)), found_nC)

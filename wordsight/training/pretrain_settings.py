@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from wordsight.errors import InputError, setting
-from wordsight.objectives import OBJECTIVES
+from wordsight.objectives import OBJECTIVES, current_name
 from wordsight.optim import Schedule
 from wordsight.ranges import (
     AtLeastOne,
@@ -74,7 +74,7 @@ class PretrainSettings:
 
     Args:
         objective: What is learned: ``tag-prediction``, ``icmlm-tfm``, ``icmlm-attfc``; without captions ``rotation``,
-            ``deepercluster``; nothing: ``random``, the untouched network.
+            ``deepercluster``; several of them: ``weighted-sum``; nothing: ``none``, the untouched network.
         objective_settings: Values of the objective (lambda, heads, ...); each objective lists its own.
         concepts: A concept set to build (``{kind: postag, size: 1000}``), the folder of one built before, or several of
             either by name (``{words: {kind: words}, topics: {kind: topics}}``), each of which gets a head of its own.
@@ -91,7 +91,7 @@ class PretrainSettings:
             file of weights, else ImageNet's.
         image_size: Side of the square view, in pixels.
         view: Augmentation.
-        epochs: Passes over the images; 0 for the objective ``random``.
+        epochs: Passes over the images; 0 for the objective ``none``.
         batch_size: Images in a step, over all processes.
         sampling: ``images``: every image once an epoch. ``concepts``: uniform over the concepts of the first concept
             set, by drawing a concept, then an image that has it; an epoch is as many draws as there are images.
@@ -141,6 +141,7 @@ class PretrainSettings:
     checkpoint_minutes: Minutes = 5.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "objective", current_name(self.objective))
         check_ranges(self)
         self._check_epochs()
         if self.pretrained and self.weights:
@@ -161,7 +162,7 @@ class PretrainSettings:
         kind = OBJECTIVES.get(self.objective)
         learns = kind is None or kind.build.learns
         if learns and self.epochs < 1:
-            raise InputError(f"epochs is {self.epochs}", expected="1 or more; 0 for `objective: random`")
+            raise InputError(f"epochs is {self.epochs}", expected="1 or more; 0 for `objective: none`")
         if not learns and self.epochs != 0:
             raise InputError(
                 f"the objective {self.objective!r} learns nothing, and epochs is {self.epochs}", expected="epochs: 0"

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from wordsight.batching.batch import Batch
 from wordsight.batching.steps import Steps
 from wordsight.errors import InputError
-from wordsight.objectives import Look
+from wordsight.objectives import EpochFeatures
 from wordsight.progress import progress_bar
 from wordsight.training.checkpoint import Position, save_checkpoint
 from wordsight.training.clock import Clock
@@ -68,6 +68,7 @@ class Trainer:
                 if number % self.steps.steps_per_epoch == 0:
                     self._before_epoch(number // self.steps.steps_per_epoch, interrupt, bar)
                 own = self.step.update(number, batch)
+                self.learner.objective.after_update(number)
                 losses = mean_over_processes(self.fabric, own)
                 if not math.isfinite(float(losses["loss"].detach())):
                     raise self._diverged(number, batch, own)
@@ -88,7 +89,7 @@ class Trainer:
         """Let the objective do what is due before an epoch; a stop while it looks at the images loses nothing."""
         objective = self.learner.objective
 
-        def look() -> Look:
+        def look() -> EpochFeatures:
             views = PlainViews(self.data.corpus, np.sort(self.steps.examples), self.settings.image_size)
             # What is done now has bars of its own.
             bar.stop()

@@ -24,7 +24,7 @@ from wordsight.batching.sampling import stream_of
 from wordsight.batching.sources import RunSources, Sources
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
-from wordsight.objectives import OBJECTIVES, Facts, Objective, ObjectiveKind
+from wordsight.objectives import OBJECTIVES, Facts, Losses, Objective, ObjectiveKind, Seen
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
 from wordsight.vision.backbones import Backbone, BackboneSettings
@@ -111,11 +111,11 @@ class HowLong(Objective):
     def needs(cls, settings: HowLongSettings) -> Needs:
         return Needs({"lengths": LengthsNeed(settings.longest)})
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
         lengths = batch.of(Lengths)
         assert lengths.seen_B is not None and bool((lengths.seen_B <= self.known.longest).all())
-        told_B = self.head(self.grid(batch).mean((2, 3)))[:, 0]
-        return {"loss": (told_B - (lengths.seen_B - self.known.mean) / 10).square().mean()}
+        told_B = self.head(seen.grid().mean((2, 3)))[:, 0]
+        return Losses((told_B - (lengths.seen_B - self.known.mean) / 10).square().mean())
 
 
 SETTINGS = PretrainSettings(

@@ -19,13 +19,13 @@ from wordsight.corpus.encoded_images import CorpusImages
 from wordsight.evaluation import CorpusSplit, EvaluatedModel, evaluate, open_protocol
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.methods.zero_shot import ZeroShotSettings
-from wordsight.objectives import Objective
+from wordsight.objectives import ImageTextObjective, Losses, Seen
 from wordsight.vision.views import prepare
 
 open_clip = pytest.importorskip("open_clip", reason="open_clip is not installed: pip install open_clip_torch")
 
 
-class OpenClip(Objective):
+class OpenClip(ImageTextObjective):
     """open_clip's two towers as an objective."""
 
     def __init__(self, side: int) -> None:
@@ -39,8 +39,8 @@ class OpenClip(Objective):
             )
         self.tokenizer: Any = open_clip.SimpleTokenizer(context_length=24)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": self.model.logit_scale}
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        return Losses(self.model.logit_scale)
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         embedded: Tensor = self.model.encode_image(images_BCHW)

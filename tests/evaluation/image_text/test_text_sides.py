@@ -33,8 +33,7 @@ from wordsight.evaluation.image_text.tower_side import TowerSide
 from wordsight.evaluation.methods.retrieval import RetrievalSettings
 from wordsight.evaluation.methods.zero_shot import ZeroShotSettings
 from wordsight.language.model import load_language_model
-from wordsight.objectives import Facts
-from wordsight.objectives.objective import MaskedPrediction
+from wordsight.objectives import Facts, MaskedPrediction
 from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tag_prediction import TagPrediction
@@ -59,7 +58,7 @@ def probabilities(model: EvaluatedModel, images: list[bytes]) -> np.ndarray:
     assert isinstance(model.objective, TagPrediction)
     views = torch.cat(list(view_batches(images, model.image_size)))
     with torch.no_grad():
-        heads: dict[str, Tensor] = model.objective.tp(model.objective.backbone(prepare(views)))
+        heads: dict[str, Tensor] = model.objective.tag_heads(model.objective.backbone(prepare(views)))
     return next(iter(heads.values())).softmax(1).numpy()
 
 
@@ -163,7 +162,7 @@ def test_what_a_head_says_of_every_image_is_no_answer_for_any(
     assert isinstance(asked.objective, TagPrediction)
     with torch.no_grad():
         # Of every photo it says that it is red, whatever it sees, and of none that it is blue.
-        asked.objective.tp.named["words"].last.bias.add_(torch.tensor([14.0, 0.0, -14.0]))
+        asked.objective.tag_heads.named["words"].last.bias.add_(torch.tensor([14.0, 0.0, -14.0]))
     images = [bytes(corpus.image_bytes(i)) for i in range(len(corpus))]
     texts = [TextQuery((name,)) for name in concepts.names]
     similarity = {"labels": "pmi", "probabilities": "kl"}[target]

@@ -21,7 +21,7 @@ from wordsight.evaluation.methods.tags import BEST, BY_FREQUENCY, LEAST
 from wordsight.evaluation.metrics.classification import chance_average_precision
 from wordsight.evaluation.metrics.outcomes import read_outcomes
 from wordsight.evaluation.results.result import Result, read_results
-from wordsight.heads.tp import TagHead
+from wordsight.heads.tag_head import TagHead
 from wordsight.objectives import ConceptFacts, Facts, TagFacts
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 
@@ -31,7 +31,7 @@ MakeTagged = Callable[..., tuple[EvaluatedModel, CorpusSplit]]
 
 def last_layers(objective: TagPrediction) -> list[torch.nn.Linear]:
     """The last layer of each head."""
-    return [head.last for head in objective.tp.heads.values() if isinstance(head, TagHead)]
+    return [head.last for head in objective.tag_heads.heads.values() if isinstance(head, TagHead)]
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ def test_features_that_are_all_the_same_are_said_to_give_chance(seer: EvaluatedM
 
 def test_a_class_that_takes_the_guesses_of_most_images_is_named(seer: EvaluatedModel, tmp_path: Path) -> None:
     assert isinstance(seer.objective, TagPrediction)
-    head, names = seer.objective.tp.named["words"], next(iter(seer.concepts.values())).concepts.names
+    head, names = seer.objective.tag_heads.named["words"], next(iter(seer.concepts.values())).concepts.names
     with torch.no_grad():
         head.last.bias[names.index("blue")] += 40
     result = asked(seer, folder_task(tmp_path / "colours", {"blue": "blue", "green": "green", "red": "red"}))

@@ -20,7 +20,7 @@ from wordsight.explain.words.feature_spread import feature_spread
 from wordsight.explain.words.known_words import explain_words, nearest_of, similarity_of
 from wordsight.explain.words.word_lists import ScoredPair
 from wordsight.explain.words.word_space import WordSpace, word_spaces
-from wordsight.heads.tp import TagHead
+from wordsight.heads.tag_head import TagHead
 from wordsight.objectives import ConceptFacts, Facts, TagFacts, build_objective
 from wordsight.objectives.tag_heads import TagHeads
 from wordsight.training.kept_concepts import languages_of
@@ -102,7 +102,7 @@ def make_words(spoken: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Make
         objective = build_objective(objective_name, values, new_backbone(settings), facts)
         with torch.no_grad():
             for name, one in concepts.items():
-                head = objective.get_submodule(f"tp.heads.{name}")
+                head = objective.get_submodule(f"tag_heads.heads.{name}")
                 assert isinstance(head, TagHead)
                 head.last.weight.zero_()
                 for word, row in rows.get(name, {}).items():

@@ -28,7 +28,7 @@ from wordsight.evaluation.image_text.queries import TextQueries, TextQuery
 from wordsight.evaluation.image_text.tag_side import mean_shares, queries_of_shares, shares_of
 from wordsight.language.lemmas import stop_words
 from wordsight.language.model import LanguageModel
-from wordsight.objectives.objective import MaskedWordObjective
+from wordsight.objectives.capabilities import MaskedWordObjective
 
 NEUTRAL = "a photo of {}."
 

@@ -38,7 +38,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.image_text.queries import TextQueries, TextQuery
 from wordsight.evaluation.image_text.similarity import UNKNOWN, LazyEmbeddings
 from wordsight.evaluation.models.evaluated_model import LearnedConcepts
-from wordsight.heads.tp import TagHead
+from wordsight.heads.tag_head import TagHead
 from wordsight.language.lemmas import noun_lemmas
 from wordsight.objectives.tag_losses import log_probabilities
 

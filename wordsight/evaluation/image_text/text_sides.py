@@ -1,7 +1,7 @@
 """Text sides: how an objective compares images with texts, whatever it learned from.
 
-What an objective can be asked by follows from what it has, not from its name: towers (`TextTowers`), tag heads, a
-masked-word head. A new objective that has one of these has a text side; another way to compare is a line in
+What an objective can be asked by follows from what it has, not from its name: towers (`ImageTextObjective`), tag
+heads, a masked-word head. A new objective that has one of these has a text side; another way to compare is a line in
 ``TEXT_SIDES``.
 """
 
@@ -22,10 +22,10 @@ from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
 from wordsight.evaluation.image_text.queries import TextQueries, TextSide
 from wordsight.evaluation.image_text.similarity import Vectors
 from wordsight.evaluation.image_text.tag_side import TagSide
-from wordsight.evaluation.image_text.tower_side import TextTowers, TowerSide
+from wordsight.evaluation.image_text.tower_side import TowerSide
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.objectives.objective import MaskedWordObjective
-from wordsight.objectives.tag_heads import tag_heads_of
+from wordsight.objectives.capabilities import ImageTextObjective, MaskedWordObjective, tag_heads_of
+from wordsight.objectives.objective import parts_of
 from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.inference import ready
@@ -47,8 +47,8 @@ class TextSideKind:
 
 
 def _towers(model: EvaluatedModel) -> dict[str, TextSide]:
-    objective: object = model.objective
-    return {"text tower": TowerSide(objective, model.device)} if isinstance(objective, TextTowers) else {}
+    towers = parts_of(model.objective, ImageTextObjective)
+    return {"text tower": TowerSide(towers[0], model.device)} if towers else {}
 
 
 def _tags(model: EvaluatedModel) -> dict[str, TextSide]:
@@ -73,12 +73,13 @@ def _tags(model: EvaluatedModel) -> dict[str, TextSide]:
 
 
 def _masked_words(model: EvaluatedModel) -> dict[str, TextSide]:
-    if not isinstance(model.objective, MaskedWordObjective) or model.language is None:
+    words = parts_of(model.objective, MaskedWordObjective)
+    if not words or model.language is None:
         return {}
     # Those that were masked are the first of words.
     sets = [one.concepts for one in model.concepts.values() if can_be_masked(one.concepts)]
     masked = sets[0] if sets else None
-    return {"masked words": MaskedWordSide(model.objective, model.language, model.device, masked)}
+    return {"masked words": MaskedWordSide(words[0], model.language, model.device, masked)}
 
 
 # In the order in which an objective that has several is asked by one of them.

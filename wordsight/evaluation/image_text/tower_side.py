@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -29,33 +29,11 @@ from wordsight.evaluation.image_text.similarity import (
     Vectors,
     mean_of_present,
 )
+from wordsight.objectives.capabilities import ImageTextObjective
 from wordsight.progress import progress_bar
 
 # Texts that go through the tower together.
 _TOGETHER = 256
-
-
-@runtime_checkable
-class TextTowers(Protocol):
-    """What an objective needs to be asked about texts through towers: these two methods, and nothing else.
-
-    Both are called in evaluation mode, without gradients, with the objective on the device that is computed on. The
-    image tower has to go through the objective's ``backbone``, so that its randomly initialised copy can be asked too.
-    """
-
-    def embed_images(self, images_BCHW: Tensor) -> Tensor:
-        """Images as a backbone reads them (float, normalised) to vectors ``[B, Z]``; any length will do.
-
-        Or to a vector for each cell ``[B, L, Z]``: then texts have one for each token.
-        """
-        ...
-
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Texts to vectors of the same space ``[B, Z]``; any length will do.
-
-        Or to a vector for each token ``[B, T, Z]``, zeros where a text has none: then scores are late interaction.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +47,7 @@ class TowerSide:
 
     SIMILARITIES: ClassVar = ("cosine",)
 
-    towers: TextTowers
+    towers: ImageTextObjective
     device: torch.device
 
     @property

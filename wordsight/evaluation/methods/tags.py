@@ -46,6 +46,7 @@ from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.measurement import baselines_for
 from wordsight.evaluation.results.result import Result, ResultGroup
 from wordsight.evaluation.tasks.caption_split import CorpusSplit
+from wordsight.objectives.capabilities import tag_heads_of
 from wordsight.objectives.tag_heads import TagHeads
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.ranges import AtLeastOne, Count, Fraction, check_ranges
@@ -121,7 +122,7 @@ def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) ->
         if asked.labels:
             found = _of_labels(asked, settings)
         else:
-            found = _of_probabilities(asked, settings, exclusive=not TAG_LOSSES[heads.losses[name]].one_by_one)
+            found = _of_probabilities(asked, settings, exclusive=not TAG_LOSSES[heads.losses[name]].independent)
         part = name if len(held) > 1 else ""
         result = _result(model, data, protocol, asked, found, part, len(examples))
         results.append(_with_outcomes(result, found, data.corpus, examples[rows]))
@@ -134,8 +135,8 @@ def tag_heads(model: EvaluatedModel) -> TagHeads:
     Raises:
         InputError: When its objective has none.
     """
-    heads = getattr(model.objective, "tp", None)
-    if not isinstance(heads, TagHeads):
+    heads = tag_heads_of(model.objective)
+    if heads is None:
         raise InputError(
             "its objective predicts no tags",
             where=model.name,

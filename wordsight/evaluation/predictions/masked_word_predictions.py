@@ -20,7 +20,8 @@ from wordsight.errors import InputError
 from wordsight.evaluation.features.extract import BATCH, view_batches
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
-from wordsight.objectives.objective import MaskedWordObjective
+from wordsight.objectives.capabilities import MaskedWordObjective
+from wordsight.objectives.objective import parts_of
 from wordsight.progress import progress_bar
 from wordsight.vision.inference import ready
 
@@ -47,16 +48,17 @@ class MaskedWordPredictions:
 
 
 def masked_word_objective(model: EvaluatedModel) -> MaskedWordObjective:
-    """The model's objective.
+    """The model's objective, or the part of it that predicts masked words.
 
     Raises:
         InputError: When it predicts no masked words.
     """
-    if not isinstance(model.objective, MaskedWordObjective):
+    found = parts_of(model.objective, MaskedWordObjective)
+    if not found:
         raise InputError(
             "its objective predicts no masked words", where=model.name, expected="a run of icmlm-tfm or icmlm-attfc"
         )
-    return model.objective
+    return found[0]
 
 
 def predict_masked_words(
@@ -87,7 +89,8 @@ def predict_masked_words(
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     grid = (0, 0)
     last: Tensor | None = None
-    with ready(objective, model.device), torch.inference_mode(), progress_bar() as bar:
+    assert model.objective is not None, "it has a part that predicts"
+    with ready(model.objective, model.device), torch.inference_mode(), progress_bar() as bar:
         progress = bar.add_task("masked words", total=len(rows), note="")
         for views, rows_per_image in _by_image(data, rows, model, crop_share):
             with autocast(model.device):

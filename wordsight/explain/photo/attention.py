@@ -7,10 +7,10 @@ masked versions of a caption share one pass of the backbone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from wordsight.batching.masks import MaskedWords
 from wordsight.corpus.images import BadImage, PackedImage, pack_image
 from wordsight.errors import InputError
-from wordsight.objectives import OBJECTIVES, MaskedWordObjective
+from wordsight.objectives import OBJECTIVES, SUM, MaskedWordObjective, objective_kind, objective_settings, parts_of
 from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import eval_view, stack
 
@@ -116,9 +116,9 @@ class AttentionMaps:
         if not has_attention(run):
             raise no_attention(run)
         model = run.language_model()
-        objective = run.objective(model)
-        assert isinstance(objective, MaskedWordObjective) and model is not None, "objectives on words have both"
-        self.objective, self.model = objective, model
+        parts = parts_of(run.objective(model), MaskedWordObjective)
+        assert parts and model is not None, "objectives on words have both"
+        self.objective, self.model = parts[0], model
         self.size, self.framing = run.settings.image_size, framing
         self.concepts: frozenset[str] = frozenset(run.maskable_set().names)
 
@@ -232,17 +232,17 @@ class AttentionMaps:
 
 def has_attention(run: Run) -> bool:
     """Whether the run's objective hides words, and so looks for them."""
-    return _hides_words(run.settings.objective)
+    return _hides_words(run.settings.objective, run.settings.objective_settings)
 
 
-def _hides_words(objective: str) -> bool:
-    build = OBJECTIVES[objective].build if objective in OBJECTIVES else None
-    return isinstance(build, type) and issubclass(build, MaskedWordObjective)
+def _hides_words(objective: str, values: Mapping[str, Any]) -> bool:
+    kinds = objective_kind(objective).build.kinds(objective_settings(objective, values))
+    return any(issubclass(kind, MaskedWordObjective) for kind in kinds)
 
 
 def objectives_with_attention() -> list[str]:
-    """Names of the objectives that have attention."""
-    return [name for name in OBJECTIVES if _hides_words(name)]
+    """Names of the objectives that have attention; a sum has it where a part has."""
+    return [name for name in OBJECTIVES if name != SUM and _hides_words(name, {})]
 
 
 def no_attention(run: Run) -> InputError:

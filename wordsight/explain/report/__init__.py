@@ -25,7 +25,7 @@ from wordsight.explain.report.example_photos import describe_attention
 from wordsight.explain.report.report_data import describe_concepts, describe_data, listed
 from wordsight.explain.report.results import groups_tables, headlines, protocols, result_tables, warnings
 from wordsight.explain.report.training import training_charts
-from wordsight.objectives import objective_kind, objective_needs
+from wordsight.objectives import Plot, objective_kind, objective_needs, objective_settings
 
 if TYPE_CHECKING:
     from wordsight.training.kept_concepts import KeptConcepts
@@ -82,7 +82,7 @@ def gather(run: Run, corpus: Corpus | None, maps: int) -> Report:
             describe_concepts(found.concepts, found.train_K, name if len(run.info.concepts) > 1 else "")
             for name, found in concepts.items()
         ],
-        charts=training_charts(run.metrics(), run.settings.batch_size),
+        charts=training_charts(run.metrics(), run.settings.batch_size, _plots(run)),
         results=result_tables(results),
         groups=groups_tables(results),
         protocols=protocols(results),
@@ -100,6 +100,11 @@ def _corpus_of(run: Run, corpus: Corpus | None) -> tuple[Corpus | None, list[str
         return corpus if corpus is not None else run.corpus(), []
     except InputError as error:
         return None, [_not_shown(error)]
+
+
+def _plots(run: Run) -> Mapping[str, Plot]:
+    name = run.settings.objective
+    return objective_kind(name).build.plots(objective_settings(name, run.settings.objective_settings))
 
 
 def _concepts_of(run: Run) -> tuple[dict[str, KeptConcepts], list[str]]:

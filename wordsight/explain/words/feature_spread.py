@@ -21,7 +21,7 @@ from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.errors import InputError, setting
 from wordsight.evaluation.features.feature_checks import check_features
 from wordsight.evaluation.predictions.tag_scores import hidden_features
-from wordsight.heads.tp import TagHead
+from wordsight.heads.tag_head import TagHead
 from wordsight.objectives.objective import Objective
 from wordsight.objectives.tag_heads import TagHeads
 

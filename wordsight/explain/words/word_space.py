@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from wordsight.concepts.splitters import normal
 from wordsight.errors import InputError, unknown
 from wordsight.explain.words.feature_spread import IMAGES, feature_spread
-from wordsight.heads.tp import TagHead
-from wordsight.objectives.tag_heads import TagHeads
+from wordsight.heads.tag_head import TagHead
+from wordsight.objectives import tag_heads_of
 from wordsight.training.kept_concepts import KeptConcepts
 
 if TYPE_CHECKING:
@@ -193,8 +193,8 @@ def word_spaces(
     if concepts is not None and concepts not in run.info.concepts:
         raise unknown("concept set", concepts, run.info.concepts, where=run.path)
     objective = run.objective()
-    heads = getattr(objective, "tp", None)
-    if not isinstance(heads, TagHeads):
+    heads = tag_heads_of(objective)
+    if heads is None:
         raise InputError(
             f"the objective {run.settings.objective!r} has no tag head, whose output layer would be its words",
             where=run.path,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from wordsight.heads.tp import TagHead, TagHeadKind
+from wordsight.heads.tag_head import TagHead, TagHeadKind
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp", "cnn"])

@@ -1,0 +1,165 @@
+"""Objectives of a sum share one pass of the backbone; their losses add up, and what a part can answer is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.objectives.test_icmlm import batch, facts
+from wordsight.batching.fields.masked import MaskedNeed
+from wordsight.batching.fields.tags import TagsNeed
+from wordsight.errors import InputError
+from wordsight.objectives import (
+    OBJECTIVES,
+    EpochFeatures,
+    Facts,
+    Losses,
+    MaskedWordObjective,
+    Objective,
+    ObjectiveKind,
+    Seen,
+    TagObjective,
+    build_objective,
+    objective_kind,
+    objective_needs,
+    objective_settings,
+    parts_of,
+    tag_heads_of,
+)
+from wordsight.objectives.no_training import NoTrainingSettings
+from wordsight.recipes import merged
+from wordsight.vision.backbones import build_backbone
+
+WORDS_AND_TAGS: dict[str, Any] = {
+    "words": {"kind": "icmlm-attfc", "heads": 2},
+    "tags": {"kind": "tag-prediction", "weight": 0.25},
+}
+
+
+def build(**objectives: dict[str, Any]) -> Objective:
+    torch.manual_seed(0)
+    return build_objective("weighted-sum", {"objectives": objectives}, build_backbone("resnet18"), facts()).eval()
+
+
+def test_the_loss_is_the_weighted_sum_and_the_backbone_runs_once() -> None:
+    objective, passes = build(**WORDS_AND_TAGS), []
+    objective.backbone.register_forward_hook(lambda *_: passes.append(1))
+    found = objective(batch())
+    assert float(found["loss"]) == pytest.approx(float(found["masked"]) + 0.25 * float(found["tag"]), rel=1e-6)
+    assert set(found) == {"loss", "masked", "accuracy", "tag"} and len(passes) == 1
+
+
+def test_masked_words_and_tags_are_the_sum_that_icmlm_is() -> None:
+    torch.manual_seed(0)
+    icmlm = build_objective("icmlm-attfc", {"tag_weight": 0.25, "heads": 2}, build_backbone("resnet18"), facts()).eval()
+    named = build(**WORDS_AND_TAGS)
+    named.load_state_dict(icmlm.state_dict())
+    assert {name: float(value) for name, value in named(batch()).items()} == {
+        name: float(value) for name, value in icmlm(batch()).items()
+    }
+
+
+def test_needs_and_answers_are_those_of_the_parts() -> None:
+    needs = objective_needs("weighted-sum", {"objectives": WORDS_AND_TAGS})
+    assert needs.fields == {"masked": MaskedNeed(), "tags": TagsNeed()}
+    objective = build(**WORDS_AND_TAGS)
+    assert len(parts_of(objective, MaskedWordObjective)) == len(parts_of(objective, TagObjective)) == 1
+    assert tag_heads_of(build(words={"kind": "icmlm-tfm"})) is None
+    settings = objective_settings("weighted-sum", {"objectives": WORDS_AND_TAGS})
+    assert objective_kind("weighted-sum").build.default_protocol(settings) == "masked-words"
+    assert any(issubclass(kind, TagObjective) for kind in objective_kind("weighted-sum").build.kinds(settings))
+
+
+def test_another_backbone_is_that_of_all_parts() -> None:
+    objective = build(**WORDS_AND_TAGS)
+    before = objective(batch())["tag"]
+    objective.backbone = build_backbone("resnet18").eval()
+    (words,) = parts_of(objective, MaskedWordObjective)
+    assert words.backbone is objective.backbone and not torch.equal(before, objective(batch())["tag"])
+    names = [name for name, _ in objective.named_parameters()]
+    assert sum(name.endswith("network.conv1.weight") for name in names) == 1
+
+
+class Counts(Objective):
+    """Gives a number, and counts how it is called."""
+
+    def __init__(self, backbone: Any, facts: Facts, settings: NoTrainingSettings) -> None:
+        super().__init__(backbone)
+        self.offset = nn.Parameter(torch.zeros(()))
+        self.updates: list[int] = []
+
+    def losses(self, seen: Seen, batch: Any) -> Losses:
+        return Losses(self.offset + 3)
+
+    def before_epoch(self, epoch: int, look: Any) -> Sequence[nn.Parameter]:
+        look()
+        return [self.offset]
+
+    def after_update(self, step: int) -> None:
+        self.updates.append(step)
+
+
+def test_parts_without_numbers_are_called_by_their_names_and_all_are_told_of_epochs_and_updates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(OBJECTIVES, "counts", ObjectiveKind(NoTrainingSettings, Counts))
+    objective = build(one={"kind": "counts"}, two={"kind": "counts", "weight": 2})
+    assert {name: float(value) for name, value in objective(batch()).items()} == {"loss": 9, "one": 3, "two": 3}
+    looks = []
+
+    def look() -> EpochFeatures:
+        looks.append(1)
+        return EpochFeatures(torch.zeros(0), torch.zeros(0))
+
+    assert len(objective.before_epoch(0, look)) == 2 and len(looks) == 1
+    objective.after_update(7)
+    assert [part.updates for part in parts_of(objective, Counts)] == [[7], [7]]
+
+
+def test_numbers_of_one_name_are_told_apart_by_their_parts() -> None:
+    found = build(first={"kind": "rotation", "copies": 1}, second={"kind": "rotation", "copies": 1})(batch())
+    assert {"first_accuracy", "second_accuracy"} <= set(found)
+
+
+def test_what_is_wrong_with_a_part_is_told_with_its_name() -> None:
+    with pytest.raises(InputError, match="objectives: tags.*did you mean 'tag_head'"):
+        build(tags={"kind": "tag-prediction", "tag_heads": "mlp"})
+    with pytest.raises(InputError, match="did you mean 'tag-prediction'"):
+        build(tags={"kind": "tags-prediction"})
+    with pytest.raises(InputError, match="weight"):
+        build(tags={"kind": "tag-prediction", "weight": -1})
+    with pytest.raises(InputError, match="names no objective"):
+        build()
+
+
+def test_objectives_of_a_recipe_are_merged_by_their_names() -> None:
+    base = merged({"objective": "rotation", "objective_settings": {"copies": 1}}, {"objectives": WORDS_AND_TAGS})
+    assert base["objective"] == "weighted-sum" and base["objective_settings"] == {"objectives": WORDS_AND_TAGS}
+    changed = merged(base, {"objectives": {"tags": {"weight": 1}, "words": {"kind": "icmlm-tfm"}}})
+    assert changed["objective_settings"]["objectives"] == {
+        "words": {"kind": "icmlm-tfm"},
+        "tags": {"kind": "tag-prediction", "weight": 1},
+    }
+    assert "objective_settings" not in merged(base, {"objective": "rotation"})
+    with pytest.raises(InputError, match="both one objective and several"):
+        merged(base, {"objectives": WORDS_AND_TAGS, "objective": "rotation"})
+
+
+@pytest.mark.parametrize("name", ["icmlm-attfc", "icmlm-tfm", "tag-prediction"])
+def test_tensors_of_earlier_versions_find_their_places(name: str) -> None:
+    def made(seed: int) -> Objective:
+        torch.manual_seed(seed)
+        return build_objective(name, {}, build_backbone("resnet18"), facts())
+
+    objective, other = made(0), made(1)
+    before = {
+        key.removeprefix("parts.words.").removeprefix("parts.tags.").replace("tag_heads.", "tp."): value
+        for key, value in objective.state_dict().items()
+    }
+    assert any(key.startswith("tp.heads.postag.") for key in before)
+    other.load_state_dict(before)
+    assert all(torch.equal(value, other.state_dict()[key]) for key, value in objective.state_dict().items())

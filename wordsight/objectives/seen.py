@@ -1,0 +1,40 @@
+"""What the backbone makes of a batch: computed when an objective first asks, once for all that share the step."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from wordsight.batching.batch import Batch, Views
+from wordsight.vision.backbones import Backbone
+
+
+class Seen:
+    """A batch's views as the backbone sees them.
+
+    Args:
+        backbone: The backbone.
+        batch: The batch.
+    """
+
+    def __init__(self, backbone: Backbone, batch: Batch) -> None:
+        self._backbone, self._batch = backbone, batch
+        self._grids: dict[int, Tensor] = {}
+
+    def grid(self, view: int = 0) -> Tensor:
+        """The grid of one view of the images, [B, C, H, W]: one pass of the backbone a view, however often it is asked.
+
+        Args:
+            view: Number of the view.
+        """
+        if view not in self._grids:
+            self._grids[view] = self.grid_of(self._batch.views[view])
+        return self._grids[view]
+
+    def grid_of(self, views: Views) -> Tensor:
+        """The grid of views that an objective has made itself, such as rotated ones; a pass of its own.
+
+        Args:
+            views: These views.
+        """
+        grid_BCHW: Tensor = self._backbone(self._backbone.prepare(views.images_BCHW, views.colours_B3))
+        return grid_BCHW

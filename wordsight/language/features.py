@@ -195,11 +195,7 @@ def masked_captions(
     Raises:
         InputError: When no word of these examples is a single wordpiece.
     """
-    wanted = np.zeros(len(corpus), dtype=bool)
-    wanted[indices] = True
-    chosen = np.flatnonzero(wanted[spans.example])
-    columns: list[NDArray[Any]] = [spans.example, spans.caption, spans.start, spans.end, spans.concept]
-    columns = [np.ascontiguousarray(column[chosen]) for column in columns]
+    columns = _columns_of(spans, indices, len(corpus))
     fingerprint = _fingerprint(corpus, columns, model)
     for place in (cache, also):
         if place is not None and (kept := _kept(place, fingerprint, limit_gb)) is not None:
@@ -224,13 +220,22 @@ def masked_captions(
             "vocabulary": model.vocabulary_size,
             "live": live,
             "feature_gb": gigabytes,
-            "words": len(chosen),
+            "words": len(columns[0]),
             "rows": len(masked.example),
             "sentences": len(masked.sentence_offsets) - 1,
             "tokens": len(masked.ids),
         }
         (beside / "masked.json").write_text(json.dumps(info, indent=2) + "\n", "utf-8")
     return MaskedCaptions(folder)
+
+
+def _columns_of(spans: WordSpans, indices: NDArray[np.int64], examples: int) -> list[NDArray[Any]]:
+    """Example, caption, start, end and concept of the words of some examples."""
+    wanted = np.zeros(examples, dtype=bool)
+    wanted[indices] = True
+    rows = np.flatnonzero(wanted[spans.example])
+    columns: list[NDArray[Any]] = [spans.example, spans.caption, spans.start, spans.end, spans.concept]
+    return [np.ascontiguousarray(column[rows]) for column in columns]
 
 
 def _kept(cache: Path, fingerprint: str, limit_gb: float) -> MaskedCaptions | None:

@@ -82,6 +82,12 @@ def load_weights(backbone: Backbone, file: Path | str, pixels: Pixels = "auto") 
         line += f"; missing: {_listed(missing)}"
     backbone.origin = line + _left_out(found, held, others)
     backbone.warnings = [*_choice(found, others, path), *_gaps(backbone, missing, path)]
+    _set_pixels(backbone, path, pixels)
+    return backbone.origin
+
+
+def _set_pixels(backbone: Backbone, path: Path, pixels: Pixels) -> None:
+    """Give a backbone the mean and spread that its new weights were trained with, as far as they are known."""
     if pixels != "auto":
         show_as(backbone, pixels)
     elif told := pixels_beside(path):
@@ -95,7 +101,6 @@ def load_weights(backbone: Backbone, file: Path | str, pixels: Pixels = "auto") 
                 f"{_numbers(mean)} and spread {_numbers(std)}: if the file's weights were trained so, set "
                 "pixels to published; if not, to imagenet"
             )
-    return backbone.origin
 
 
 def _file_and_part(file: Path | str) -> tuple[Path, str]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from wordsight.evaluation.results.measurement import Measurement, baselines_for, measurements
+from wordsight.evaluation.image_text.pairs import MEDIAN
+from wordsight.evaluation.methods.tags import DISTANCE
+from wordsight.evaluation.results.measurement import (
+    LESS_IS_BETTER,
+    NO_PERCENT,
+    Measurement,
+    baselines_for,
+    measurements,
+)
 from wordsight.evaluation.results.result import Result, ResultGroup
 from wordsight.evaluation.results.tables import group_columns, group_numbers
 
@@ -28,6 +36,11 @@ def test_random_weights_are_a_baseline_of_the_main_metric_like_others() -> None:
     assert further.baselines == {"chance": 50.0, "random weights": 55.0}
     assert result.measurement("top-5") == further
     assert result.measurement("top-10") is None
+
+
+def test_metrics_that_are_better_the_smaller_are_called_as_their_methods_call_them() -> None:
+    assert {MEDIAN, DISTANCE} == LESS_IS_BETTER
+    assert {MEDIAN} == NO_PERCENT
 
 
 def test_of_a_median_rank_lower_is_better() -> None:

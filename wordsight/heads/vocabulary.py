@@ -63,7 +63,7 @@ class Vocabulary(nn.Module):
             bias_V: Bias of each candidate.
         """
         vectors_VD = self.vectors_VD
-        if torch.is_autocast_enabled(features_MD.device.type):
+        if torch.is_autocast_enabled(features_MD.device.type) and not vectors_VD.requires_grad:
             # Autocast would cast the frozen matrix anew in every step.
             dtype = torch.get_autocast_dtype(features_MD.device.type)
             if self._low_VD is None or self._low_VD.dtype != dtype or self._low_VD.device != vectors_VD.device:

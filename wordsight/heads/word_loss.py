@@ -1,8 +1,8 @@
 """The cross-entropy over the whole vocabulary (ICMLM, Eqs. 6 and 7), without keeping its logits.
 
 With 30,522 candidates the logits of a step are far larger than anything else of it, and plain autograd walks over them
-again and again. The vocabulary matrix is frozen, so all that the backward pass needs is the gradient of the features:
-it is computed together with the loss, block by block, while the block is in cache.
+again and again. All that the backward pass needs are the gradients of the features and, where it is learned, of the
+vocabulary matrix: they are computed together with the loss, block by block, while the block is in cache.
 
 https://arxiv.org/abs/2008.01392
 """
@@ -27,6 +27,8 @@ class _WordLoss(torch.autograd.Function):
         loss = torch.zeros((), device=features_MD.device)
         right = torch.zeros((), device=features_MD.device)
         gradient_MD = torch.empty_like(features_MD)
+        learned = ctx.needs_input_grad[1]
+        vectors_gradient = torch.zeros_like(vectors_VD, dtype=torch.float32) if learned else None
         bias_gradient = None if bias_V is None else torch.zeros_like(bias_V, dtype=torch.float32)
         rows = max(1, _BLOCK.get(features_MD.device.type, 1 << 24) // words)
         for first in range(0, masks, rows):
@@ -45,19 +47,22 @@ class _WordLoss(torch.autograd.Function):
             scores.div_(total)
             scores.scatter_add_(1, target, torch.full_like(wanted, -1))
             gradient_MD[block] = scores.to(vectors_VD.dtype) @ vectors_VD
+            if vectors_gradient is not None:
+                vectors_gradient += (scores.to(vectors_VD.dtype).T @ features_MD[block]).float()
             if bias_gradient is not None:
                 bias_gradient += scores.sum(0)
-        ctx.save_for_backward(gradient_MD, bias_gradient)
+        ctx.save_for_backward(gradient_MD, vectors_gradient, bias_gradient)
         ctx.masks = masks
         ctx.mark_non_differentiable(right)
         return loss / masks, right / masks
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        gradient_MD, bias_gradient = ctx.saved_tensors
+        gradient_MD, vectors_gradient, bias_gradient = ctx.saved_tensors
         scale = gradients[0] / ctx.masks
         of_bias = None if bias_gradient is None else bias_gradient * scale
-        return gradient_MD * scale.to(gradient_MD.dtype), None, of_bias, None
+        of_vectors = None if vectors_gradient is None else (vectors_gradient * scale).to(gradient_MD.dtype)
+        return gradient_MD * scale.to(gradient_MD.dtype), of_vectors, of_bias, None
 
 
 def word_loss(
@@ -67,7 +72,7 @@ def word_loss(
 
     Args:
         features_MD: What each masked word is predicted from, in the space of the word vectors.
-        vectors_VD: Frozen vectors of the candidates, in the precision to compute in.
+        vectors_VD: Vectors of the candidates, frozen or learned, in the precision to compute in.
         target_M: Row of the right candidate; M is at least 1.
         bias_V: Bias of each candidate.
 

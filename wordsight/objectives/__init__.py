@@ -18,6 +18,7 @@ from wordsight.objectives.capabilities import (
     TagObjective,
     tag_heads_of,
 )
+from wordsight.objectives.clip import Clip, ClipSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
@@ -93,6 +94,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "tag-prediction": ObjectiveKind(TagPredictionSettings, TagPrediction),
     "icmlm-tfm": ObjectiveKind(TfmSettings, Tfm, ObjectiveKind(TfmWordSettings, TfmWords)),
     "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc, ObjectiveKind(AttFcWordSettings, AttFcWords)),
+    "clip": ObjectiveKind(ClipSettings, Clip),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
     SUM: ObjectiveKind(SumSettings, NamedSum),

@@ -73,8 +73,8 @@ class PretrainSettings:
     """Every value of a pretraining run; a recipe is a file of these.
 
     Args:
-        objective: What is learned: ``tag-prediction``, ``icmlm-tfm``, ``icmlm-attfc``; without captions ``rotation``,
-            ``deepercluster``; several of them: ``weighted-sum``; nothing: ``none``, the untouched network.
+        objective: What is learned, such as ``tag-prediction``, ``icmlm-attfc``, ``clip``, ``rotation``;
+            several objectives at once: ``weighted-sum``; nothing: ``none``, the untouched network.
         objective_settings: Values of the objective (lambda, heads, ...); each objective lists its own.
         concepts: A concept set to build (``{kind: postag, size: 1000}``), the folder of one built before, or several of
             either by name (``{words: {kind: words}, topics: {kind: topics}}``), each of which gets a head of its own.

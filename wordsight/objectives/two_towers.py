@@ -1,0 +1,145 @@
+"""What objectives with a tower for images and one for texts share: the embeddings of all pairs of a step.
+
+An objective of this family is :class:`TwoTowers` with a loss of its own over :class:`Pairs` (`clip.py`).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wordsight.batching.batch import Batch
+from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
+from wordsight.batching.needs import Needs
+from wordsight.language.towers import TowerSettings, build_tower
+from wordsight.objectives.capabilities import ImageTextObjective
+from wordsight.objectives.gather import gathered
+from wordsight.objectives.objective import Facts, Losses
+from wordsight.objectives.seen import Seen
+from wordsight.ranges import AtLeastOne, Width, check_ranges
+from wordsight.vision.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class TwoTowerSettings:
+    """Values of objectives with a tower for texts.
+
+    Args:
+        width: Width of the space in which images and texts are compared.
+        captions: Captions of an image in a step.
+        caption_language: Captions in this language alone; "" for all.
+        text_tower: Values of the text tower.
+    """
+
+    width: Width = 256
+    captions: AtLeastOne = 1
+    caption_language: str = ""
+    text_tower: TowerSettings = field(default_factory=TowerSettings)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "objective_settings")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The B images and T captions of a step, over all processes, in float32.
+
+    Args:
+        images_BZ: Embeddings of the images, of unit length.
+        texts_TZ: Embeddings of the captions, of unit length.
+        image_T: The image that each caption was drawn for.
+        negative_BT: Whether a caption is another's than the image's: it was written for another image, and reads unlike
+            all captions that were drawn for this one.
+    """
+
+    images_BZ: Tensor
+    texts_TZ: Tensor
+    image_T: Tensor
+    negative_BT: Tensor
+
+    @property
+    def positive_BT(self) -> Tensor:
+        """Whether a caption was drawn for the image."""
+        places_B = torch.arange(len(self.images_BZ), device=self.image_T.device)
+        return places_B[:, None] == self.image_T[None]
+
+    @property
+    def cosine_BT(self) -> Tensor:
+        """The cosine of every image with every caption."""
+        return self.images_BZ @ self.texts_TZ.T
+
+
+class TwoTowers(ImageTextObjective):
+    """A backbone with a projection, and a text tower; a subclass gives the loss.
+
+    Args:
+        backbone: The backbone.
+        facts: How captions are tokenised, and the language model where the text tower is made of one.
+        settings: Its values.
+    """
+
+    asks = "to tell the captions of a picture from those of other pictures"
+
+    def __init__(self, backbone: Backbone, facts: Facts, settings: TwoTowerSettings) -> None:
+        super().__init__(backbone)
+        texts = facts.of(TextFacts)
+        self.image_projection = nn.Linear(backbone.out_channels, settings.width, bias=False)
+        self.text_tower = build_tower(settings.text_tower, settings.width, texts.tokenizer, texts.language)
+
+    @classmethod
+    def needs(cls, settings: TwoTowerSettings) -> Needs:
+        """Captions, as the text tower reads them."""
+        need = TextsNeed.of_tower(settings.text_tower, settings.captions, settings.caption_language)
+        return Needs({"texts": need})
+
+    @abstractmethod
+    def loss(self, pairs: Pairs) -> Losses:
+        """The loss over all images and captions of a step; every process computes it whole."""
+
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        """The loss over the step's pairs; in float32, as cosines are multiplied by large numbers."""
+        pairs = self.pairs(seen, batch)
+        with torch.autocast(pairs.images_BZ.device.type, enabled=False):
+            return self.loss(pairs)
+
+    def pairs(self, seen: Seen, batch: Batch) -> Pairs:
+        """The embeddings of the whole step's images and captions, and which are whose.
+
+        Args:
+            seen: The batch's images as the backbone sees them.
+            batch: This process's share of the step.
+        """
+        texts = batch.of(Texts)
+        images_BZ = gathered(_unit(self._of_grid(seen.grid())))
+        pooled_nZ = self.text_tower(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1)).pooled_BZ
+        texts_BcZ = gathered(_unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape))
+        example_B, text_Bc, weight_Bc = map(gathered, (batch.examples_B, texts.text_Bc, texts.weight_Bc))
+        real_n = weight_Bc.flatten() > 0
+        captions = weight_Bc.shape[1]
+        image_T = torch.arange(len(example_B), device=example_B.device).repeat_interleave(captions)[real_n]
+        text_T = text_Bc.flatten()[real_n]
+        # An example may stand in a step twice, where images are drawn by concepts.
+        own_BT = example_B[:, None] == example_B[image_T][None]
+        reads_alike_BT = (text_Bc[:, :, None] == text_T[None, None]).any(1)
+        return Pairs(images_BZ, texts_BcZ.flatten(0, 1)[real_n], image_T, ~(own_BT | reads_alike_BT))
+
+    def embed_images(self, images_BCHW: Tensor) -> Tensor:
+        """Images to embeddings ``[B, Z]``."""
+        return self._of_grid(self.backbone(images_BCHW))
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Texts to embeddings ``[B, Z]``."""
+        return self.text_tower.read(texts).pooled_BZ
+
+    def _of_grid(self, grid_BCHW: Tensor) -> Tensor:
+        projected_BZ: Tensor = self.image_projection(grid_BCHW.mean((2, 3)))
+        return projected_BZ
+
+
+def _unit(embedding_BZ: Tensor) -> Tensor:
+    return functional.normalize(embedding_BZ.float(), dim=1)

@@ -121,7 +121,7 @@ def test_a_pasted_template_does_what_its_commands_ask(name: str, ended: dict[str
 
 
 def test_what_people_add_has_a_template() -> None:
-    assert list(templates()) == ["a reader", "a concept set", "a method of measuring"]
+    assert list(templates()) == ["a reader", "a concept set", "an objective", "a method of measuring"]
     for template in templates().values():
         assert len([path for path in template.files if path.endswith(".py")]) == 1, "one file ..."
         assert len(template.lines) == 1, "... and one line"
@@ -131,6 +131,8 @@ def test_what_the_pasted_parts_made_is_right(small_world: Path, ended: dict[str,
     assert len(Corpus.open(small_world / "corpora" / "notes")) == 24
     concepts = json.loads((small_world / "concepts" / "hashtags" / "concepts.json").read_text())
     assert sorted(concepts["names"]) == ["blue", "green", "red"]
+    retrieved = list((small_world / "runs" / "siglip" / "results").rglob("retrieval*.json"))
+    assert retrieved, "an objective with a text tower is asked by it"
     result = json.loads((small_world / "runs" / "a" / "results" / "imagenette" / "nearest-mean.json").read_text())
     assert (result["metric"], result["baselines"]["chance"]) == ("top-1 accuracy", 50.0)
 

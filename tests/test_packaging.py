@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import yaml
 
 import wordsight
 from wordsight import __all__ as offered
+from wordsight.cli import VERBS
+from wordsight.cli.verb import Group, Verb
 from wordsight.corpus.pictures.catalogue import ATTRIBUTION
 
 ROOT = Path(__file__).parents[1]
@@ -169,3 +172,47 @@ def test_the_citation_is_of_this_version_and_names_the_papers(project: dict[str,
     assert papers == ["2008.01392", "1511.02251", "1902.00378"]
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## \[?{re.escape(wordsight.__version__)}\]?", changes, re.MULTILINE)
+
+
+SOURCES = sorted((ROOT / "wordsight").rglob("*.py"))
+
+
+def test_no_file_is_above_400_lines_and_no_function_above_60() -> None:
+    long = [str(file.relative_to(ROOT)) for file in SOURCES if len(file.read_text("utf-8").splitlines()) > 400]
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60:
+                long.append(f"{file.relative_to(ROOT)}: {node.name}")
+    assert long == []
+
+
+# Where files are named after a verb, or after what a person names: a layout, an objective's field, a method.
+NAMED_BY_A_KEY = {"api", "cli", "readers", "sources", "fields", "methods", "concepts", "objectives", "steps"}
+
+
+def test_no_file_name_stands_for_two_things() -> None:
+    places: dict[str, list[str]] = {}
+    for file in SOURCES:
+        if file.name != "__init__.py" and file.parent.name not in NAMED_BY_A_KEY:
+            places.setdefault(file.name, []).append(str(file.parent.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_api_and_cli_have_a_file_for_each_verb() -> None:
+    files = {room: {file.stem for file in (ROOT / "wordsight" / room).glob("*.py")} for room in ("api", "cli")}
+    verbs = {name.replace("concepts", "corpus") for name in VERBS}
+    assert verbs <= files["api"]
+    assert verbs <= files["cli"]
+
+
+def verbs_of(branch: Mapping[str, Verb | Group]) -> Iterator[Verb]:
+    for one in branch.values():
+        yield from verbs_of(one.members()) if isinstance(one, Group) else [one]
+
+
+def test_the_command_line_tells_nothing_of_arguments_that_a_function_of_the_api_tells() -> None:
+    sources = [source for verb in verbs_of(VERBS) for source in verb.sources()]
+    own = {source.of.__name__ for source in sources if source.of.__module__.startswith("wordsight.cli")}
+    # What is shown of a corpus and a concept set goes to two functions each.
+    assert own == {"CorpusShow", "ConceptsShow"}
+    assert {"evaluate", "pretrain", "explain_words", "compare"} <= {source.of.__name__ for source in sources}

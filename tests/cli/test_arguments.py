@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, Unpack
 
 import pytest
 import yaml
 
 from wordsight.cli import VERBS
-from wordsight.cli.arguments import Source, Values, VerbParser, take_flag
+from wordsight.cli.arguments import Values, VerbParser, take_flag
+from wordsight.cli.signatures import Source
 from wordsight.cli.types import takes_none
 from wordsight.cli.verb import Verb
 from wordsight.errors import InputError
+from wordsight.ranges import Range
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from wordsight.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -249,6 +256,58 @@ def test_help_says_what_happens_without_a_flag_and_says_it_once(capsys: pytest.C
     assert "--weights TEXT A file of weights. Unset by default. --images" in text
     assert "by default that of the table. --caption" in text
     assert "guessed from the column name. example" in text
+
+
+class Options(TypedDict, total=False):
+    """Words.
+
+    Args:
+        side: Pixels.
+        folder: Where the images are. In Python also an open one.
+    """
+
+    side: Annotated[int, Range(0, 10)]
+    folder: Path | str | None
+
+
+def measure(
+    corpus: Corpus | Path | str,
+    words: Sequence[str] = (),
+    *,
+    task: str | Sequence[str] | None = None,
+    network: Module | None = None,
+    **options: Unpack[Options],
+) -> None:
+    """Measure.
+
+    Args:
+        corpus: The corpus. In Python also an open one.
+        words: Some words.
+        task: Which tasks.
+        network: Not for a command line.
+        options: More.
+    """
+
+
+def test_a_function_is_taken_as_it_is_with_the_keys_of_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    source = Source(measure, skip=frozenset({"network"}), positional=("corpus", "words"))
+    verb = VerbParser("wordsight try", [source], "Try it.", "example", ("--config", "Values."))
+    given = verb.read(["a", "dog", "cat", "--task", "x,y", "--side", "3"]).of(measure)
+    assert given == {
+        "corpus": Path("a"),
+        "words": ["dog", "cat"],
+        "task": ("x", "y"),
+        "side": 3,
+        "folder": None,
+    }
+    with pytest.raises(InputError, match="--side|side is 11"):
+        verb.read(["a", "--side", "11"])
+    with pytest.raises(SystemExit):
+        verb.read(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "CORPUS The corpus. WORDS Some words." in text
+    assert "Which tasks. Several with commas between them. Unset by default." in text
+    assert "Where the images are. Unset by default." in text and "In Python" not in text
 
 
 def test_two_sources_are_told_apart() -> None:

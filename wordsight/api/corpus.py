@@ -30,9 +30,9 @@ def build_corpus(
 
     Args:
         reader: Where they come from: one of `READERS` with its arguments.
-        out: The folder to make.
+        out: The corpus folder to make.
         settings: Sizes, rules and limits.
-        overwrite: Whether a corpus that is there already is replaced.
+        overwrite: Replace the corpus that is there already.
         labels: A CSV, TSV, JSONL or Parquet table with the columns image and label (and split, where there are splits):
             these labels, by the names of the image files, take the place of the source's own.
 
@@ -83,10 +83,11 @@ def build_concepts(
     Args:
         kind: One of `CONCEPT_SETS`.
         settings: Its settings, as its dataclass or by name; what is not given has its default.
-        corpus: The corpus, or its folder.
-        out: The folder to make.
-        split: The split that it is learned from, or several ("train,val"); ``train`` where there are splits.
-        overwrite: Whether a concept set that is there already is replaced.
+        corpus: The corpus folder.
+        out: The concept set's folder to make.
+        split: The split that it is learned from, or several with commas between them; by default train where there are
+            splits, else all.
+        overwrite: Replace the concept set that is there already.
 
     Raises:
         InputError: When the kind or a setting is unknown, ``out`` exists or another process makes it, or the captions

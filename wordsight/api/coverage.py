@@ -28,14 +28,15 @@ def coverage(
     """Count how many of a task's classes the captions of a corpus name, and in how many images.
 
     Args:
-        corpus: The corpus, or its folder.
-        classes: A file of class names (a name a line, or a table with a column ``name`` and one ``label``); or the
-            names themselves; or classes with the names that each goes by.
-        split: The split of the corpus; all by default.
-        matchers: What counts as naming a class: ``exact``, ``lemma``, ``substring``.
-        results: A result with a value per class, a JSON file that `evaluate` wrote, to draw coverage against.
-        out: A picture (.png, .svg, .pdf) of images per class, against accuracy where there is a result; or a .json file
-            of all numbers.
+        corpus: The corpus folder.
+        classes: A file of class names: a name a line, or a table with a column name and one label. In Python also the
+            names themselves, or classes with the names that each goes by.
+        split: The split of the corpus, or several with commas between them; by default all of it.
+        matchers: What counts as naming a class: exact (its words, one after another), lemma (their singulars),
+            substring (its letters, within words too).
+        results: A result with a value per class, a JSON file that evaluate wrote, to draw coverage against.
+        out: A picture (.png, .svg, .pdf) of the images that name each class, against its accuracy where there is a
+            result; or a .json file of all numbers.
 
     Raises:
         InputError: When a file can't be read, there are no captions, or the result has none of the classes.

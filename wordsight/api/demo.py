@@ -35,7 +35,7 @@ def demo(
     """Make captioned scenes, train on them, measure, draw where the network looks, and write the report.
 
     Args:
-        out: The run folder to make; its corpora are made beside it, in ``<out>-corpora``.
+        out: The run folder to make; its corpora are made beside it, in OUT-corpora/.
         overwrite: Replace the demonstration that is there already.
         scenes: How many scenes are trained on.
         held_out: How many new scenes it is measured on.

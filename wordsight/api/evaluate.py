@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, Unpack
 
 from wordsight.api.captioned_split import corpus_split
 from wordsight.api.corpus import open_corpus
@@ -16,123 +16,194 @@ from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
 from wordsight.device import chosen_device
 from wordsight.errors import InputError, setting, settled
-from wordsight.ranges import SideOrNetworks, check_argument
+from wordsight.ranges import ProcessesOrAuto, SideOrNetworks, check_argument
 from wordsight.vision.network_spec import is_network
+from wordsight.vision.preprocessing import Framing, Pixels
 
 if TYPE_CHECKING:
     from torch import nn
 
     from wordsight.evaluation import EvalData, EvalProtocol, EvaluatedModel, Result
     from wordsight.training.run import Run
-    from wordsight.vision.preprocessing import Framing, Pixels
 
 # Where results of other networks than runs go by default.
 EVALUATED = Path("evaluated")
 
 
+class EvaluateOptions(TypedDict, total=False):
+    """How images are shown to the network, and what a kind of task needs to be told besides.
+
+    Args:
+        image_size: Side of the view in pixels, where the protocol pins none; by default (or 0) what the run was trained
+            with, or 224 for other networks.
+        framing: How an image that is not square becomes one: ``crop``, its centre square; ``squash``, all of it scaled
+            to a square; ``pad``, all of it with borders. By default crop, or what a module's own preprocessing says.
+        pixels: Mean and spread that the images of a network by name are normalised by: ``imagenet``; ``published``,
+            those that its published weights were trained with; by default (or auto) the latter with ``@pretrained``,
+            those that are written with a file of weights, else ImageNet's.
+        image: Of a table, the column of image files; guessed from the column name.
+        label: Of a table, the column of labels; guessed from the column name.
+        images: Of a table or of COCO's labels, the folder that the image files are relative to; by default that of
+            the table.
+        separator: Of a table, what stands between several labels of an image.
+        test: Of COCO's labels, the file of the test images.
+        names: Of class folders, a file of the classes' names (CSV, JSON or TXT): of n01440764 it makes tench.
+        root: Of torchvision's datasets, the folder that they lie in.
+        download: Fetch a dataset of torchvision that is not there.
+    """
+
+    image_size: SideOrNetworks
+    framing: Framing | None
+    pixels: Pixels
+    image: str | None
+    label: str | None
+    images: Path | str | None
+    separator: str | None
+    test: Path | str | None
+    names: Path | str | None
+    root: Path | str | None
+    download: bool | None
+
+
 def evaluate(
-    subject: Run | Path | str | nn.Module,
+    run: Run | Path | str | nn.Module,
     *,
     task: str | Sequence[str] | None = None,
     corpus: Corpus | Path | str | None = None,
     split: str | Sequence[str] | None = None,
     protocol: str | Sequence[str] = (),
     protocols: str | Sequence[str] = (),
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    image_size: int = 0,
-    framing: Framing | None = None,
-    pixels: Pixels = "auto",
     out: Path | str | None = None,
     again: bool = False,
-    jobs: int = 0,
-    **flags: str | Path | bool | None,
+    jobs: ProcessesOrAuto = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    **options: Unpack[EvaluateOptions],
 ) -> list[Result]:
     """Measure how good a backbone is, and write each result into ``results/<task>/<protocol>.json``.
 
-    What was measured before, on the same weights and data with the same settings and versions, is not measured again.
-
     Args:
-        subject: A run, or its folder; a network of timm or torchvision: ``timm:resnet18`` (random weights),
-            ``timm:resnet18@pretrained``, ``torchvision:vgg16@weights.pth``; or a module of one's own, normalised images
-            ``[B, 3, H, W]`` to a grid ``[B, C, H', W']`` or to vectors ``[B, C]``.
-        task: Labelled images for probes of the backbone, one or several: ``folder:DIR``, ``voc:DIR``, ``table:FILE``,
-            ``corpus:FOLDER``, ...
-        corpus: Captioned images for what is asked of the heads: masked words, pointing, tags, retrieval.
-        split: The split of the corpus, or several, each with results of its own; ``test`` where there are splits, else
-            all.
-        protocol: Name of a protocol, or your own YAML file, or several; by default ``logistic`` for a task, and for a
-            corpus the one that the objective answers: ``masked-words``, ``retrieval``, ``tags``.
-        protocols: The same: another name of ``protocol``.
+        run: The run folder; or a network: timm:NAME or torchvision:NAME with random weights, ``NAME@pretrained``
+            with published ones, ``NAME@FILE`` with those of a file, ``NAME@FILE#student`` with one of several networks
+            in it. In Python also a module: normalised images ``[B, 3, H, W]`` to ``[B, C, H', W']`` or ``[B, C]``.
+        task: Labelled images for a probe of the backbone: ``folder:DIR`` (train/ and val/ or test/ with class folders
+            in them), ``voc:DIR``, ``table:FILE``, ``multilabel:FILE``, ``coco-labels:FILE``, ``torchvision:NAME``,
+            ``corpus:FOLDER``.
+        corpus: The folder of a corpus of captioned images, for what is asked of the heads.
+        split: Split of that corpus, each with results of its own; by default test where there are splits, else all.
+        protocol: How it is measured: a name (logistic, ridge, knn, few-shot, zero-shot, ... for a task; masked-words,
+            pointing, tags, retrieval for a corpus), or your own YAML file. By default logistic for a task, and for a
+            corpus the one that the objective answers: masked-words, retrieval, tags.
+        protocols: Another name of ``protocol``.
+        out: Folder of the results; by default results in the run folder, and evaluated/NAME for other networks.
+        again: Measure also what was measured before on the same weights and data.
+        jobs: How many tasks are measured at a time; 0 for one for every four cores and 4 GB of free memory.
         device: Where to compute.
-        image_size: Side of the view in pixels, where the protocol pins none; 0 for what the run was trained with, or
-            224 for other networks.
-        framing: How an image that is not square becomes one: ``crop``, its centre square; ``squash``, all of it scaled
-            to a square; ``pad``, all of it with borders. ``crop`` by default, or as a module's ``preprocessing`` says.
-        pixels: Mean and spread that a named network's images are normalised by: ``imagenet``; ``published``, those of
-            its published weights; ``auto`` for the latter with ``@pretrained``, for those that are written with a file
-            of weights, else ImageNet's. A run and a module have their own.
-        out: Folder of the results; by default ``results`` in the run, and ``evaluated/NAME`` for other networks.
-        again: Measure also what was measured before.
-        jobs: How many tasks are measured at a time, each in a process of its own; 0 for one for every four cores and
-            4 GB of free memory. A module is measured here, on one task after another.
-        flags: What a kind of task needs to be told besides: of tables ``image``, ``label``, ``images``.
+        options: See :class:`EvaluateOptions`.
 
     Raises:
-        InputError: When neither or both of task and corpus are given, or both ``protocol`` and ``protocols``; when a
-            name is unknown, or the one thing that is asked can't be measured.
-        SomeFailedError: When several things are asked and some can't be measured: after all that can are, with their
-            results in ``done``.
+        InputError: When a name is unknown, or the one thing that is asked can't be measured.
+        SomeFailedError: When some of several things can't be measured, once all others are: these are its ``done``.
 
     Examples:
         >>> import wordsight
         >>> (result,) = wordsight.evaluate("runs/a", task="folder:classes", protocol="knn")
         >>> result.metric, result.baselines["chance"]
         ('top-1 accuracy', 50.0)
-        >>> results = wordsight.evaluate("runs/a", corpus="corpora/photos", protocol=["tags", "masked-words"])
-        >>> sorted({each.protocol for each in results})
-        ['masked-words', 'tags']
     """
-    from wordsight.evaluation import METHODS, CaptionedSplit, Task, check_expects, opened_protocols, task_names
-    from wordsight.evaluation import evaluate as measure
+    asked = _Asked(run, _several(task), corpus, _several(split), _one_of_two(protocol, protocols), out, again, device)
+    asked.options |= options
+    return asked.results(jobs)
 
-    if (task is None) == (corpus is None):
-        raise InputError(
-            "give either a task (labelled images) or a corpus (captioned images)",
-            where="wordsight evaluate",
-            expected=f"for example {setting('task', 'folder:imagenette')}, or {setting('corpus', 'corpora/flickr8k')}",
-        )
-    named = [task] if isinstance(task, str) else list(dict.fromkeys(task or ()))
-    wanted = _one_of_two(protocol, protocols)
-    spec = _spec(subject)
-    processes = processes_for(len(named), jobs, str(chosen_device(device))) if spec is not None else 1
-    _check_flags(task is not None, image_size, split, flags)
-    _check_names(task_names(named, **flags))
-    if spec is not None and processes > 1:
-        shared: dict[str, Any] = {"subject": spec, "protocols": wanted, "device": device, "out": out, **flags}
-        shared |= {"image_size": image_size, "framing": framing, "pixels": pixels, "again": again, "jobs": 1}
-        return side_by_side(evaluate, [{**shared, "task": one} for one in named], processes)
-    opened = None if corpus is None else open_corpus(corpus)
-    run = _opened_run(subject, opened)
-    asked = opened_protocols(wanted or [_usual(run, task is not None)])
-    # What can be measured is, whatever can't.
-    subjects, questions = _Once(), _Once()
-    view = _View(image_size, framing, pixels)
-    results: list[Result] = []
-    failures: list[InputError] = []
-    for place in named if opened is None else _splits(opened, split):
-        for one in asked:
-            method = METHODS[one.method]
-            try:
-                check_expects(one, CaptionedSplit if task is None else Task)
-                make = partial(_subject, run, subject, device, view, heads=method.heads, out=out)
-                measured = subjects.get(method.heads, make)
-                data = questions.get(
-                    (place, method.expects), partial(_question, run, measured, place, opened, one, flags)
-                )
-                results += measure(measured, data, [one], again=again)
-            except InputError as error:
-                failures.append(error)
-    return settled(results, failures)
+
+class _View(NamedTuple):
+    """How a person asks for images to be shown."""
+
+    image_size: int = 0
+    framing: Framing | None = None
+    pixels: Pixels = "auto"
+
+
+@dataclass
+class _Asked:
+    """What is asked of whom, and how."""
+
+    run: Any
+    tasks: list[str]
+    corpus: Corpus | Path | str | None
+    splits: list[str]
+    protocols: list[str]
+    out: Path | str | None
+    again: bool
+    device: Literal["auto", "cpu", "cuda"]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """What a kind of task is told besides."""
+        return {name: value for name, value in self.options.items() if name not in _View._fields}
+
+    @property
+    def view(self) -> _View:
+        """How images are to be shown."""
+        return _View(*(self.options.get(name) or default for name, default in _View._field_defaults.items()))
+
+    def results(self, jobs: int) -> list[Result]:
+        """Measure it, several tasks at a time where there is room."""
+        from wordsight.evaluation import task_names
+
+        spec = _spec(self.run)
+        processes = processes_for(len(self.tasks), jobs, str(chosen_device(self.device))) if spec is not None else 1
+        self._check()
+        _check_names(task_names(self.tasks, **self.flags))
+        if spec is None or processes == 1:
+            return self._measured()
+        shared = {"run": spec, "protocols": self.protocols, "device": self.device, "out": self.out, "jobs": 1}
+        shared |= {"again": self.again, **self.options}
+        return side_by_side(evaluate, [{**shared, "task": one} for one in self.tasks], processes)
+
+    def _check(self) -> None:
+        """What belongs to the other kind of question would be passed over."""
+        if bool(self.tasks) == (self.corpus is not None):
+            given = f"{setting('task', 'folder:imagenette')}, or {setting('corpus', 'corpora/flickr8k')}"
+            what = "give either a task (labelled images) or a corpus (captioned images)"
+            raise InputError(what, where="wordsight evaluate", expected=f"for example {given}")
+        check_argument("image_size", self.view.image_size, SideOrNetworks)
+        if self.tasks and self.splits:
+            mend = f"leave it out: it belongs to {setting('corpus')}"
+            raise InputError("a task has parts of its own", setting="split", mend=mend)
+        said = [name for name, value in self.flags.items() if value not in (None, False)]
+        if not self.tasks and said:
+            mend = f"leave it out: it belongs to {setting('task')}"
+            raise InputError("a corpus is asked nothing of the kind", setting=said[0], mend=mend)
+
+    def _measured(self) -> list[Result]:
+        """What can be measured is, whatever can't."""
+        from wordsight.evaluation import METHODS, CaptionedSplit, Task, check_expects, opened_protocols
+        from wordsight.evaluation import evaluate as measure
+
+        corpus = None if self.corpus is None else open_corpus(self.corpus)
+        run = _opened_run(self.run, corpus)
+        asked = opened_protocols(self.protocols or [_usual(run, bool(self.tasks))])
+        models, data = _Once(), _Once()
+        results: list[Result] = []
+        failures: list[InputError] = []
+        for place in self.tasks if corpus is None else _splits(corpus, self.splits):
+            for one in asked:
+                method = METHODS[one.method]
+                try:
+                    check_expects(one, Task if corpus is None else CaptionedSplit)
+                    make = partial(_subject, run, self.run, self.device, self.view, heads=method.heads, out=self.out)
+                    model = models.get(method.heads, make)
+                    opened = partial(_question, run, model, place, corpus, one, self.flags)
+                    results += measure(model, data.get((place, method.expects), opened), [one], again=self.again)
+                except InputError as error:
+                    failures.append(error)
+        return settled(results, failures)
+
+
+def _several(given: str | Sequence[str] | None) -> list[str]:
+    """One or several names, each once."""
+    return [given] if isinstance(given, str) else list(dict.fromkeys(given or ()))
 
 
 def _one_of_two(protocol: str | Sequence[str], protocols: str | Sequence[str]) -> list[str]:
@@ -144,24 +215,6 @@ def _one_of_two(protocol: str | Sequence[str], protocols: str | Sequence[str]) -
     asked = protocol or protocols
     # A file of one's own may come as a path.
     return [asked] if isinstance(asked, str | Path) else list(asked)
-
-
-def _check_flags(
-    labelled: bool, image_size: int, split: str | Sequence[str] | None, flags: Mapping[str, str | Path | bool | None]
-) -> None:
-    """A flag that belongs to the other kind of question would be passed over."""
-    check_argument("image_size", image_size, SideOrNetworks)
-    if labelled and split:
-        raise InputError(
-            "a task has parts of its own", setting="split", mend=f"leave it out: it belongs to {setting('corpus')}"
-        )
-    said = [name for name, value in flags.items() if value not in (None, False)]
-    if not labelled and said:
-        raise InputError(
-            "a corpus is asked nothing of the kind",
-            setting=said[0],
-            mend=f"leave it out: it belongs to {setting('task')}",
-        )
 
 
 def _check_names(names: Mapping[str, str]) -> None:
@@ -225,14 +278,6 @@ def _usual(run: Run | None, labelled: bool) -> str:
     return objective_kind(name).build.default_protocol(objective_settings(name, values))
 
 
-class _View(NamedTuple):
-    """How a person asks for images to be shown."""
-
-    image_size: int
-    framing: Framing | None
-    pixels: Pixels
-
-
 def _subject(
     run: Run | None,
     given: Any,
@@ -244,7 +289,7 @@ def _subject(
 ) -> EvaluatedModel:
     if view.pixels != "auto" and not is_network(given):
         raise InputError(
-            f"pixels is {view.pixels}",
+            f"{setting('pixels')} is {view.pixels}",
             setting="pixels",
             expected="auto: a run and a module have a mean and spread of their own",
         )
@@ -311,9 +356,8 @@ def _question(
     return corpus_split(run, subject, corpus, place, [protocol])
 
 
-def _splits(corpus: Corpus, asked: str | Sequence[str] | None) -> list[str]:
+def _splits(corpus: Corpus, named: list[str]) -> list[str]:
     """The splits that were asked for, each known to be there before anything is computed; ``test`` by default."""
-    named = [asked] if isinstance(asked, str) else list(dict.fromkeys(asked or ()))
     for name in named:
         corpus.indices(name)
     return named or [corpus.default_split("test")]

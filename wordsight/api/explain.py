@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,13 +12,14 @@ from wordsight.api.run_model import evaluated_run
 from wordsight.corpus import Corpus
 from wordsight.device import chosen_device
 from wordsight.errors import InputError, setting
+from wordsight.ranges import AtLeastOne, Count, MapCount, Perplexity, Seed
+from wordsight.vision.preprocessing import Framing
 
 # What computes with torch is imported by the verb that needs it: a look into a corpus should not wait for it.
 if TYPE_CHECKING:
-    from wordsight.explain.map import ImageMap
+    from wordsight.explain.map import ImageMap, MapImages, MapSettings
     from wordsight.explain.words.known_words import WordReport
     from wordsight.training.run import Run
-    from wordsight.vision.preprocessing import Framing
 
 
 def explain_map(
@@ -27,9 +28,9 @@ def explain_map(
     corpus: Corpus | Path | str | None = None,
     split: str | None = None,
     task: str | None = None,
-    count: int = 2000,
-    seed: int = 0,
-    perplexity: float = 30.0,
+    count: MapCount = 2000,
+    seed: Seed = 0,
+    perplexity: Perplexity = 30.0,
     out: Path | str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     image: str | None = None,
@@ -41,55 +42,71 @@ def explain_map(
     """Lay out held-out images by their features (t-SNE), as a picture of thumbnails and as a page to walk about in.
 
     Args:
-        run: The run, or its folder.
-        corpus: Whose images are laid out; the run's own corpus by default.
-        split: The split of the corpus; ``test`` where there are splits, else all.
-        task: Labelled images in place of a corpus, as in `evaluate`; those of its test are laid out.
+        run: The run folder.
+        corpus: The folder of the corpus whose images are laid out; by default the one that the run learned from.
+        split: The split of that corpus, or several with commas between them; by default test where there are splits,
+            else all.
+        task: Labelled images in place of a corpus, framed in the colours of their labels: folder:DIR, voc:DIR,
+            table:FILE or corpus:FOLDER. Those of its test are laid out.
         count: The most images; of more, a random sample is shown.
         seed: Of the sample and of t-SNE.
         perplexity: How many neighbours each image is held close to; at most a third of the images.
-        out: The folder to write ``map.png`` and ``map.html`` into; by default ``map/<corpus>-<split>`` or
-            ``map/<task>`` in the run folder.
+        out: The folder to write map.png and map.html into; by default map/ in the run folder, in it a folder named
+            after the corpus and split or the task.
         device: Where to compute the features.
         image: Of a table, the column of image files.
         label: Of a table, the column of labels.
         images: Of a table, the folder that its image files are relative to.
-        names: Of a folder, a file with the names of its classes, as in `evaluate`.
-        framing: How an image that is not square becomes one, for the network and on the map: ``crop``, its centre
-            square; ``squash``, all of it scaled to a square; ``pad``, all of it with borders.
+        names: Of class folders, a file of the classes' names, as evaluate takes it.
+        framing: How an image that is not square becomes one, for the network and on the map: crop, its centre square;
+            squash, all of it scaled to a square; pad, all of it with borders.
 
     Raises:
         InputError: When both task and corpus are given, openTSNE is not installed, or there are too few images.
 
     Examples:
         >>> import wordsight
-        >>> found = wordsight.explain_map("runs/a", count=6, out="map")
-        >>> from pathlib import Path
-        >>> sorted(file.name for file in Path("map").iterdir())
-        ['map.html', 'map.png']
+        >>> wordsight.explain_map("runs/a", count=6, out="map").page.name
+        'map.html'
     """
-    from wordsight.evaluation import open_task
-    from wordsight.explain.map import MapSettings, check_installed, draw_map, images_of_corpus, images_of_task
+    from wordsight.explain.map import MapSettings, check_installed, draw_map
 
     run, settings = open_run(run), MapSettings(count, seed, perplexity)
     flags: dict[str, Any] = {"image": image, "label": label, "images": images, "names": names}
-    if task is None and (without := [flag for flag, value in flags.items() if value is not None]):
-        raise InputError(
-            "says something of a task, and none is given", setting=without[0], mend=f"give {setting('task')} as well"
-        )
+    _check_of_a_task(task, corpus or split, flags)
     check_installed()
-    if task is not None:
-        if corpus is not None or split is not None:
-            raise InputError("give either a task or a corpus with its split", where="wordsight explain map")
-        opened = open_task(task, **flags)
-        shown, name = images_of_task(opened, settings), opened.name
-    else:
-        opened_corpus = run.corpus() if corpus is None else open_corpus(corpus)
-        split = split or opened_corpus.default_split("test")
-        shown = images_of_corpus(opened_corpus, split, settings)
-        name = f"{opened_corpus.name}-{split.replace(',', '+')}"
+    shown, name = _shown(run, task, corpus, split, flags, settings)
     model = evaluated_run(run, device, heads=False, framing=framing)
     return draw_map(model, shown, settings, Path(out or run.path / "map" / name))
+
+
+def _check_of_a_task(task: str | None, of_a_corpus: object, flags: Mapping[str, Any]) -> None:
+    """Refuse what would be passed over."""
+    if task is None and (without := [flag for flag, value in flags.items() if value is not None]):
+        mend = f"give {setting('task')} as well"
+        raise InputError("says something of a task, and none is given", setting=without[0], mend=mend)
+    if task is not None and of_a_corpus:
+        raise InputError("give either a task or a corpus with its split", where="wordsight explain map")
+
+
+def _shown(
+    run: Run,
+    task: str | None,
+    corpus: Corpus | Path | str | None,
+    split: str | None,
+    flags: Mapping[str, Any],
+    settings: MapSettings,
+) -> tuple[MapImages, str]:
+    """The images of a map, and what it is called."""
+    from wordsight.evaluation import open_task
+    from wordsight.explain.map import images_of_corpus, images_of_task
+
+    if task is not None:
+        opened = open_task(task, **flags)
+        return images_of_task(opened, settings), opened.name
+    found = run.corpus() if corpus is None else open_corpus(corpus)
+    split = split or found.default_split("test")
+    return images_of_corpus(found, split, settings), f"{found.name}-{split.replace(',', '+')}"
 
 
 def explain_photo(
@@ -103,13 +120,13 @@ def explain_photo(
     """Draw where a run looks in a photo for each word of a caption.
 
     Args:
-        run: A run of an ICMLM objective, or its folder.
+        run: The run folder.
         photo: The photo's file.
-        caption: A sentence about it.
-        out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default a PNG in
-            ``attention/`` in the run folder, named after the photo and the caption.
-        framing: How a photo that is not square becomes one: ``crop``, its centre square; ``squash``, all of it scaled
-            to a square; ``pad``, all of it with borders.
+        caption: A sentence about the photo, in quotes on the command line.
+        out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default a PNG in attention/
+            in the run folder, named after the photo and the caption.
+        framing: How a photo that is not square becomes one: crop, its centre square; squash, all of it scaled to a
+            square; pad, all of it with borders.
 
     Returns:
         The picture's file.
@@ -132,12 +149,12 @@ def explain_words(
     run: Run | Path | str,
     words: Sequence[str] = (),
     *,
-    most: int = 10,
+    most: AtLeastOne = 10,
     similarity: Path | str | None = None,
     dictionary: Path | str | None = None,
     concepts: str | None = None,
     centre: bool = True,
-    images: int = 1000,
+    images: Count = 1000,
     corpus: Corpus | Path | str | None = None,
     out: Path | str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -145,17 +162,17 @@ def explain_words(
     """Look at the output layer of a run's tag heads: the nearest words of a word, word similarity, two languages.
 
     Args:
-        run: A run of tag prediction, or of ICMLM with a tag weight; or its folder.
-        words: Words whose nearest words are wanted.
-        most: How many nearest words.
-        similarity: A list of two words and a score a line, for Spearman's rank correlation.
-        dictionary: A list of a word and its translation a line, for precision@1 and @5 of the nearest words.
-        concepts: The concept set to look at, by name; all by default.
-        centre: Whether the mean of all rows is taken from each first.
-        images: How many photos that the run learned from tell which directions of the rows count: those along which
-            photos differ. 0 compares the rows as they are.
-        corpus: The corpus that the run learned from, where that is not where it was.
-        out: A JSON file for what was found.
+        run: The run folder.
+        words: Words whose nearest words are shown, with blanks between them.
+        most: How many nearest words are shown.
+        similarity: A list of two words and a score a line: how well do the distances between the words follow it?
+        dictionary: A list of a word and its translation a line: are translations near each other?
+        concepts: The concept set to look at, by name; by default all of the run's.
+        centre: Take the mean of all words from each word first.
+        images: How many photos that the run learned from tell which directions of the words count: those along which
+            photos differ. 0 compares the words without using photos.
+        corpus: The folder of the corpus that the run learned from, where that was moved or copied.
+        out: A JSON file to write what was found to.
         device: Where the photos are looked at.
 
     Raises:

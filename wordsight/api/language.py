@@ -33,13 +33,16 @@ def train_language_model(
 
     Args:
         settings: Sizes and values of the training, as their dataclass or by name; what is not given has its default.
-        out: The folder to make; `pretrain` reads it as ``language``.
-        corpus: A corpus whose captions are read, or its folder.
-        split: The split of the corpus; ``train`` where there are splits, else all.
-        language: Only captions of this language, such as ``de``.
-        text: Text files, ``.gz`` too: plain text with a sentence a line, tables, or COCO captions JSON.
+        out: The folder to make.
+        corpus: A corpus folder whose captions are read.
+        split: The split of the corpus, or several with commas between them; by default train where there are splits,
+            else all.
+        language: Only captions of this language, such as de, where the corpus knows their languages.
+        text: Text files, or a pattern in quotes (``'texts/*.tsv.gz'``): plain text with a sentence a
+            line; a table (.tsv, .csv, .jsonl, .parquet, and .txt or .token where the column is named); COCO captions (.json).
+            Packed ones (.gz) are read too.
         column: Of tables, the column that holds the text: its name, or its number from 1 for a table without names.
-        resume: Go on from the checkpoint in ``out``, to the same numbers as if it had never stopped.
+        resume: Go on from the checkpoint in the folder, to the same numbers as if it had never stopped.
 
     Raises:
         InputError: When there is too little text, a file can't be read, ``out`` exists, or another process trains into

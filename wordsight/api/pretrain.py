@@ -53,11 +53,12 @@ def pretrain(
 
     Args:
         recipe: A recipe's name, a YAML file of settings, or settings.
-        corpus: The corpus, or its folder.
+        corpus: The corpus folder.
         out: The run folder to make.
-        split: The split to train on, or several ("train,val"); ``train`` where there are splits, else all.
-        resume: Go on from the checkpoint in ``out``, to the same numbers as if it had never stopped.
-        changes: Settings that go before the recipe's, by name (``epochs=5``).
+        split: The split to train on, or several with commas between them; by default train where there are splits, else
+            all.
+        resume: Go on from the checkpoint in the run folder, to the same numbers as if it had never stopped.
+        changes: Settings that override the recipe's, by name (``epochs=5``).
 
     Returns:
         The finished run.

@@ -17,9 +17,9 @@ def report(run: Run | Path | str, *, corpus: Corpus | Path | str | None = None, 
     """Write what went into a run and what came out as one HTML file that opens anywhere.
 
     Args:
-        run: The run, or its folder.
-        corpus: The corpus that the run learned from, where that is not where it was.
-        out: The file to write; ``report.html`` in the run folder by default.
+        run: The run folder.
+        corpus: The folder of the corpus that the run learned from, where that was moved or copied.
+        out: The file to write; by default report.html in the run folder.
 
     Returns:
         The file.

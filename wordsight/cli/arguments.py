@@ -1,46 +1,27 @@
-"""From typed signatures to flags: what a verb's settings and function say is what its `--help` shows and what it takes.
+"""From the arguments of a verb to flags: what its function says is what `--help` shows and what it takes.
 
-Parameters without a default become positional arguments, keyword-only ones required flags, all others optional flags,
-with dashes. jsonargparse checks the values against the types, from the command line and from YAML files alike.
+jsonargparse checks the values against the types, from the command line and from YAML files alike.
 """
 
 from __future__ import annotations
 
 import argparse
-import inspect
 import itertools
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from wordsight.cli import types
+from wordsight.cli.signatures import EMPTY, Argument, Source, arguments_of, keywords_of
 from wordsight.errors import InputError, listed, unknown
-from wordsight.ranges import Range, check_value, range_of
+from wordsight.ranges import check_value
 from wordsight.recipes import merged, read_values
-
-_EMPTY = inspect.Parameter.empty
-
-
-@dataclass(frozen=True)
-class Source:
-    """A dataclass or a function whose parameters become arguments.
-
-    Args:
-        of: The dataclass or function; its docstring holds the help texts.
-        skip: Parameters that are no arguments here.
-        title: The heading in the help text.
-    """
-
-    of: Callable[..., Any]
-    skip: frozenset[str] = frozenset()
-    title: str = "what it works on"
 
 
 @dataclass(frozen=True)
@@ -61,24 +42,7 @@ class Values:
     def of(self, of: Callable[..., Any]) -> dict[str, Any]:
         """The keyword arguments with which to call one of the sources."""
         source = next(source for source in self.sources if source.of is of)
-        return _keywords(source.of, source.skip, self.namespace)
-
-
-@dataclass(frozen=True)
-class _Argument:
-    """One argument: its name in Python, the flag that a person writes, type, default, help text, heading and range."""
-
-    name: str
-    flag: str | None
-    hint: Any
-    default: Any
-    text: str
-    title: str
-    allowed: Range | None = None
-
-    @property
-    def written(self) -> str:
-        return self.flag or self.name.upper()
+        return keywords_of(source, self.namespace)
 
 
 class VerbParser:
@@ -97,7 +61,7 @@ class VerbParser:
     ) -> None:
         self._sources = sources
         self._values_flag, text = values_flag
-        self._arguments = [argument for source in sources for argument in _arguments(source)]
+        self._arguments = [argument for source in sources for argument in arguments_of(source)]
         self._parser = ArgumentParser(
             prog=prog,
             description=description,
@@ -109,7 +73,7 @@ class VerbParser:
             usage=_usage(prog, self._arguments),
         )
         groups: dict[str, Any] = {}
-        for argument in sorted(self._arguments, key=lambda one: one.flag is not None and one.default is not _EMPTY):
+        for argument in sorted(self._arguments, key=lambda one: one.flag is not None and one.default is not EMPTY):
             if argument.title not in groups:
                 groups[argument.title] = self._parser.add_argument_group(argument.title)
             _add(groups[argument.title], argument)
@@ -160,11 +124,11 @@ class VerbParser:
                 file = self._file(argument, words, values_file)
                 check_value(argument.name, value, argument.allowed, None if file is None else str(file))
 
-    def _file(self, argument: _Argument, words: Sequence[str], values_file: Path | None) -> Path | None:
+    def _file(self, argument: Argument, words: Sequence[str], values_file: Path | None) -> Path | None:
         """The file that gives a value; None where a flag does, or nothing."""
         return None if argument.flag in {word.partition("=")[0] for word in words} else values_file
 
-    def _place(self, argument: _Argument, words: Sequence[str], values_file: Path | None) -> str:
+    def _place(self, argument: Argument, words: Sequence[str], values_file: Path | None) -> str:
         """Where a person gave a value: the flag, or the file and the setting's name."""
         file = self._file(argument, words, values_file)
         return argument.written if file is None else f"{file}: {argument.name}"
@@ -269,13 +233,7 @@ class _Help(DefaultHelpFormatter):
         return text if text.startswith("example: ") else super()._fill_text(text, width, indent)
 
 
-def summary(of: Callable[..., Any]) -> str:
-    """The first sentence of a docstring."""
-    parsed = docstring_parser.parse(inspect.getdoc(of) or "")
-    return " ".join((parsed.short_description or "").replace("``", "").split())
-
-
-def _usage(prog: str, arguments: Sequence[_Argument]) -> str:
+def _usage(prog: str, arguments: Sequence[Argument]) -> str:
     """What must be given, in the order to give it; the optional flags are listed below it anyway."""
     words = [
         f"[{argument.written} ...]" if _several(argument) else argument.written
@@ -283,82 +241,25 @@ def _usage(prog: str, arguments: Sequence[_Argument]) -> str:
         if argument.flag is None
     ]
     for argument in arguments:
-        if argument.flag is not None and argument.default is _EMPTY:
+        if argument.flag is not None and argument.default is EMPTY:
             words.append(f"{argument.flag} {types.placeholder(argument.hint)}")
     return " ".join([prog, *words, "[flags]"])
 
 
-def _arguments(source: Source, of: Any = None, above: str = "", title: str | None = None) -> Iterator[_Argument]:
-    """The arguments of a source; those of a dataclass inside it have its name and a dot before theirs."""
-    of = source.of if of is None else of
-    hints, texts = typing.get_type_hints(of), _documentation(of)
-    ranged = typing.get_type_hints(of, include_extras=True)
-    for name, parameter in inspect.signature(of).parameters.items():
-        if not above and name in source.skip:
-            continue
-        if is_dataclass(hints[name]):
-            inner = f"{name}: {summary(hints[name]).rstrip('.')}"
-            yield from _arguments(source, hints[name], f"{above}{name}.", inner)
-            continue
-        positional = parameter.default is _EMPTY and parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-        yield _Argument(
-            name=above + name,
-            flag=None if positional else "--" + (above + name).replace("_", "-"),
-            hint=types.simple(hints[name]),
-            default=_default(of, name, parameter.default),
-            text=texts.get(name, ""),
-            title=title or source.title,
-            allowed=range_of(ranged[name]),
-        )
-
-
-def _keywords(of: Any, skip: frozenset[str], namespace: Namespace, above: str = "") -> dict[str, Any]:
-    """The arguments of a dataclass or function, dataclasses inside it made from theirs."""
-    hints = typing.get_type_hints(of)
-    found = {}
-    for name in inspect.signature(of).parameters:
-        if name in skip:
-            continue
-        if is_dataclass(hints[name]):
-            inner = _keywords(hints[name], frozenset(), namespace, f"{above}{name}.")
-            found[name] = hints[name](**inner)
-        else:
-            found[name] = namespace[above + name]
-    return found
-
-
-def _default(of: Any, name: str, default: Any) -> Any:
-    """A parameter's default, also where a dataclass makes it anew for each instance."""
-    if is_dataclass(of):
-        field = next(field for field in fields(of) if field.name == name)
-        if field.default_factory is not MISSING:
-            return field.default_factory()
-    return default
-
-
-def _documentation(of: Callable[..., Any]) -> dict[str, str]:
-    """The help text of every parameter, from the docstring; of a dataclass, from those that it goes on from as well."""
-    found: dict[str, str] = {}
-    for part in reversed(inspect.getmro(of)) if isinstance(of, type) else (of,):
-        parsed = docstring_parser.parse(part.__doc__ or "")
-        found |= {one.arg_name: " ".join((one.description or "").replace("``", "").split()) for one in parsed.params}
-    return found
-
-
-def _default_text(argument: _Argument) -> str:
+def _default_text(argument: Argument) -> str:
     """What stands behind a help text: the default, unless there is none and the text says what happens then."""
-    if argument.default not in (None, ""):
+    if argument.default not in (None, "", ()):
         return f" Default: {types.as_written(argument.default)}."
     told = re.search(r"by default|guessed|unset", argument.text, re.IGNORECASE)
     return "" if told else " Unset by default."
 
 
-def _several(argument: _Argument) -> bool:
+def _several(argument: Argument) -> bool:
     """Whether it is any number of words, with blanks between them."""
     return argument.flag is None and typing.get_origin(argument.hint) is tuple
 
 
-def _add(group: Any, argument: _Argument) -> None:
+def _add(group: Any, argument: Argument) -> None:
     """Add one argument to a group of a jsonargparse parser."""
     if _several(argument):
         one = typing.get_args(argument.hint)[0]
@@ -368,11 +269,12 @@ def _add(group: Any, argument: _Argument) -> None:
         group.add_argument(argument.name, type=argument.hint, metavar=argument.written, help=argument.text)
         return
     metavar = types.placeholder(argument.hint)
-    if argument.default is _EMPTY:
+    if argument.default is EMPTY:
         text = f"{argument.text} Must be given."
         group.add_argument(argument.flag, type=argument.hint, metavar=metavar, required=True, help=text)
     else:
-        text = f"{argument.text}{_default_text(argument)}"
+        several = typing.get_origin(types.without_none(argument.hint)) is tuple and "comma" not in argument.text
+        text = f"{argument.text}{' Several with commas between them.' * several}{_default_text(argument)}"
         group.add_argument(
             argument.flag, type=argument.hint, metavar=metavar, default=argument.default, help=text.strip()
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from wordsight.ranges import Count
 
 if TYPE_CHECKING:
     from wordsight.api import CorpusSummary
-    from wordsight.cli.arguments import Source, Values
+    from wordsight.cli.arguments import Values
+    from wordsight.cli.signatures import Source
 
 # A line to copy for each source; a reader that is not listed gets a plain one.
 _EXAMPLES = {
@@ -31,31 +32,6 @@ _EXAMPLES = {
 
 
 @dataclass(frozen=True)
-class CorpusOut:
-    """Where a corpus goes.
-
-    Args:
-        out: The corpus folder to make.
-        overwrite: Replace the corpus that is there already.
-    """
-
-    out: Path = field(kw_only=True)
-    overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class CorpusLabels:
-    """Labels from elsewhere.
-
-    Args:
-        labels: A CSV, TSV, JSONL or Parquet table with the columns image and label (and split, where there are splits):
-            these labels, by the names of the image files, take the place of the source's own.
-    """
-
-    labels: Path | None = None
-
-
-@dataclass(frozen=True)
 class CorpusShow:
     """What to show of a corpus.
 
@@ -70,24 +46,6 @@ class CorpusShow:
     examples: Count = 4
     rejects: Count = 0
     reason: str | None = None
-
-
-@dataclass(frozen=True)
-class ConceptsOut:
-    """From where to where a concept set is made.
-
-    Args:
-        corpus: The corpus folder.
-        out: The concept set's folder to make.
-        split: The split that it is learned from, or several with commas between them; by default train where there are
-            splits, else all.
-        overwrite: Replace the concept set that is there already.
-    """
-
-    corpus: Path = field(kw_only=True)
-    out: Path = field(kw_only=True)
-    split: str | None = None
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +67,7 @@ class ConceptsShow:
 
 def _readers() -> Mapping[str, Verb | Group]:
     from wordsight.api import READERS
-    from wordsight.cli.arguments import summary
+    from wordsight.cli.signatures import summary
 
     return {name: _build(name, reader, summary(reader)) for name, reader in READERS.items()}
 
@@ -127,25 +85,24 @@ def _build(name: str, reader: Any, about: str) -> Verb:
     """The verb that builds a corpus with one reader."""
     # COCO's are an instances file, or such a table as well.
     has_labels = "labels" in {each.name for each in fields(reader)}
+    own = frozenset({"reader", "settings", "labels"} if has_labels else {"reader", "settings"})
 
     def sources() -> list[Source]:
-        from wordsight.api import BuildSettings
-        from wordsight.cli.arguments import Source
+        from wordsight import api
+        from wordsight.cli.signatures import Source
 
         return [
             Source(reader, title="the source"),
-            *([] if has_labels else [Source(CorpusLabels, title="labels")]),
-            Source(CorpusOut, title="the corpus"),
-            Source(BuildSettings, title="what is checked and kept"),
+            Source(api.build_corpus, skip=own, title="the corpus"),
+            Source(api.BuildSettings, title="what is checked and kept"),
         ]
 
     def call(values: Values) -> None:
         from wordsight import api
 
         settings = api.BuildSettings(**values.of(api.BuildSettings))
-        labels = {} if has_labels else values.of(CorpusLabels)
         made_reader = reader(**values.of(reader))
-        corpus = api.build_corpus(made_reader, settings=settings, **labels, **values.of(CorpusOut))
+        corpus = api.build_corpus(made_reader, settings=settings, **values.of(api.build_corpus))
         summary, made = api.describe(corpus), values["out"]
         print(summary.counted())
         if summary.lost_captions and not summary.captions:
@@ -162,7 +119,7 @@ def _build(name: str, reader: Any, about: str) -> Verb:
 
 
 def _show_sources() -> list[Source]:
-    from wordsight.cli.arguments import Source
+    from wordsight.cli.signatures import Source
 
     return [Source(CorpusShow)]
 
@@ -179,7 +136,7 @@ def _show(values: Values) -> None:
 
 def _kinds() -> Mapping[str, Verb | Group]:
     from wordsight.api import CONCEPT_SETS
-    from wordsight.cli.arguments import summary
+    from wordsight.cli.signatures import summary
 
     return {name: _build_concepts(name, kind.settings, summary(kind.build)) for name, kind in CONCEPT_SETS.items()}
 
@@ -188,14 +145,16 @@ def _build_concepts(name: str, settings: Any, about: str) -> Verb:
     """The verb that builds one kind of concept set."""
 
     def sources() -> list[Source]:
-        from wordsight.cli.arguments import Source
+        from wordsight import api
+        from wordsight.cli.signatures import Source
 
-        return [Source(ConceptsOut, title="where"), Source(settings, title="the concepts")]
+        where = Source(api.build_concepts, skip=frozenset({"kind", "settings"}), title="where")
+        return [where, Source(settings, title="the concepts")]
 
     def call(values: Values) -> None:
         from wordsight import api
 
-        made = api.build_concepts(name, settings(**values.of(settings)), **values.of(ConceptsOut))
+        made = api.build_concepts(name, settings(**values.of(settings)), **values.of(api.build_concepts))
         print(api.describe_concepts(made, examples_shown=0).counted())
         corpus, out = values["corpus"], values["out"]
         print(
@@ -208,7 +167,7 @@ def _build_concepts(name: str, settings: Any, about: str) -> Verb:
 
 
 def _show_concepts_sources() -> list[Source]:
-    from wordsight.cli.arguments import Source
+    from wordsight.cli.signatures import Source
 
     return [Source(ConceptsShow)]
 

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wordsight.cli.verb import Verb
 
 if TYPE_CHECKING:
-    from wordsight.cli.arguments import Source, Values
-
-
-@dataclass(frozen=True)
-class DemoArguments:
-    """Where the demonstration goes.
-
-    Args:
-        out: The run folder to make; its corpora are made beside it, in OUT-corpora/.
-        overwrite: Replace the demonstration that is there already.
-    """
-
-    out: Path = Path("runs/demo")
-    overwrite: bool = False
+    from wordsight.cli.arguments import Values
+    from wordsight.cli.signatures import Source
 
 
 def _demo_sources() -> list[Source]:
-    from wordsight.cli.arguments import Source
+    from wordsight import api
+    from wordsight.cli.signatures import Source
 
-    return [Source(DemoArguments)]
+    return [Source(api.demo, skip=frozenset({"scenes", "held_out"}))]
 
 
 def _demo(values: Values) -> None:
     from wordsight import api
 
-    api.demo(**values.of(DemoArguments))
+    api.demo(**values.of(api.demo))
 
 
 DEMO = Verb(

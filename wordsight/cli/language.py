@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wordsight.cli.verb import Group, Verb, kept_checkpoint
 
 if TYPE_CHECKING:
-    from wordsight.cli.arguments import Source, Values
-
-
-@dataclass(frozen=True)
-class LanguageArguments:
-    """What a language model is trained on, and where it goes.
-
-    Args:
-        out: The folder to make.
-        corpus: A corpus folder whose captions are read.
-        split: The split of the corpus, or several with commas between them; by default train where there are splits,
-            else all.
-        language: Only captions of this language, such as de, where the corpus knows their languages.
-        text: Text files, with commas between several, or a pattern in quotes ('texts/*.tsv.gz'): plain text with a
-            sentence a line; a table (.tsv, .csv, .jsonl, .parquet, and .txt or .token with --column); COCO captions
-            (.json). Packed ones (.gz) are read too.
-        column: Of tables, the column that holds the text: its name, or its number from 1 for a table without names.
-        resume: Go on from the checkpoint in the folder, to the same numbers as if it had never stopped.
-    """
-
-    out: Path = field(kw_only=True)
-    corpus: Path | None = None
-    split: str | None = None
-    language: str | None = None
-    text: tuple[Path, ...] = ()
-    column: str | None = None
-    resume: bool = False
+    from wordsight.cli.arguments import Values
+    from wordsight.cli.signatures import Source
 
 
 def _train_sources() -> list[Source]:
-    from wordsight.cli.arguments import Source
+    from wordsight import api
+    from wordsight.cli.signatures import Source
     from wordsight.training.language.language_settings import LanguageSettings
 
-    return [Source(LanguageArguments), Source(LanguageSettings, title="settings of the language model")]
+    return [
+        Source(api.train_language_model, skip=frozenset({"settings"})),
+        Source(LanguageSettings, title="settings of the language model"),
+    ]
 
 
 def _train(values: Values) -> None:
@@ -50,7 +27,7 @@ def _train(values: Values) -> None:
     from wordsight.training.language.language_settings import LanguageSettings
 
     settings = LanguageSettings(**values.of(LanguageSettings))
-    made = api.train_language_model(settings, **values.of(LanguageArguments))
+    made = api.train_language_model(settings, **values.of(api.train_language_model))
     print(
         f"made the language model {made.path}: {made.vocabulary:,} tokens, {settings.layers} layers of width "
         f"{settings.width}, from {made.sentences:,} sentences in {made.seconds:,.0f} s"

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wordsight.cli.verb import Verb, kept_checkpoint
 
 if TYPE_CHECKING:
-    from wordsight.cli.arguments import Source, Values
-
-
-@dataclass(frozen=True)
-class PretrainArguments:
-    """What a run is trained on, and where it goes.
-
-    Args:
-        corpus: The corpus folder.
-        out: The run folder to make.
-        split: The split to train on, or several with commas between them; by default train where there are splits,
-            else all.
-        resume: Go on from the checkpoint in the run folder, to the same numbers as if it had never stopped.
-    """
-
-    corpus: Path = field(kw_only=True)
-    out: Path = field(kw_only=True)
-    split: str | None = None
-    resume: bool = False
+    from wordsight.cli.arguments import Values
+    from wordsight.cli.signatures import Source
 
 
 def _pretrain_sources() -> list[Source]:
-    from wordsight.cli.arguments import Source
+    from wordsight import api
+    from wordsight.cli.signatures import Source
     from wordsight.training.pretrain_settings import PretrainSettings
 
-    return [Source(PretrainArguments), Source(PretrainSettings, title="settings of the run")]
+    return [
+        Source(api.pretrain, skip=frozenset({"recipe", "changes"})),
+        Source(PretrainSettings, title="settings of the run"),
+    ]
 
 
 def _pretrain(values: Values) -> None:
     from wordsight import api
     from wordsight.training.pretrain_settings import PretrainSettings
 
-    run = api.pretrain(PretrainSettings(**values.of(PretrainSettings)), **values.of(PretrainArguments))
+    run = api.pretrain(PretrainSettings(**values.of(PretrainSettings)), **values.of(api.pretrain))
     print(
         f"trained {run.path} in {run.info.seconds:,.0f} s; next: wordsight evaluate {run.path} --task folder:DIR, "
         f"or wordsight report {run.path}"

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wordsight.cli.verb import Verb
 
 if TYPE_CHECKING:
-    from wordsight.cli.arguments import Source, Values
-
-
-@dataclass(frozen=True)
-class ReportArguments:
-    """What is reported.
-
-    Args:
-        run: The run folder.
-        corpus: The folder of the corpus that the run learned from, where that was moved or copied.
-        out: The file to write; by default report.html in the run folder.
-    """
-
-    run: Path
-    corpus: Path | None = None
-    out: Path | None = None
+    from wordsight.cli.arguments import Values
+    from wordsight.cli.signatures import Source
 
 
 def _report_sources() -> list[Source]:
-    from wordsight.cli.arguments import Source
+    from wordsight import api
+    from wordsight.cli.signatures import Source
 
-    return [Source(ReportArguments)]
+    return [Source(api.report)]
 
 
 def _report(values: Values) -> None:
     from wordsight import api
 
-    given = values.of(ReportArguments)
-    print(f"wrote {api.report(given.pop('run'), **given)}: one file that opens in any browser")
+    print(f"wrote {api.report(**values.of(api.report))}: one file that opens in any browser")
 
 
 REPORT = Verb(

@@ -24,12 +24,13 @@ def simple(hint: Any) -> Any:
     if get_origin(hint) in (Union, UnionType):
         parts = list(dict.fromkeys(simple(part) for part in get_args(hint)))
         if Path in parts:
-            parts = [part for part in parts if part is not str]
+            # Of what a path may stand for on a command line, Python takes the thing itself as well.
+            parts = [part for part in parts if part in (Path, NoneType, GenericAlias(tuple, (Path, ...)))]
         # One or several: on a command line several may always be given.
         parts = [part for part in parts if GenericAlias(tuple, (part, ...)) not in parts]
         return Union[tuple(parts)] if len(parts) > 1 else parts[0]  # noqa: UP007 (the parts are known at run time only)
     if get_origin(hint) in (Sequence, list, tuple):
-        return GenericAlias(tuple, (get_args(hint)[0], ...))
+        return GenericAlias(tuple, (simple(get_args(hint)[0]), ...))
     return hint
 
 

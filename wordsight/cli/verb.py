@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wordsight.cli.arguments import Source, Values
+    from wordsight.cli.arguments import Values
+    from wordsight.cli.signatures import Source
 
 
 NOTHING_BEGUN = "nothing was begun"

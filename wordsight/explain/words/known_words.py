@@ -100,33 +100,14 @@ def explain_words(
 ) -> WordReport:
     """Look at the output layer of a run's tag heads, in which every word has a row.
 
-    Args:
-        run: A run with tag heads.
-        words: Words whose nearest words are wanted.
-        most: How many nearest words.
-        similarity: A list of two words and a score a line.
-        dictionary: A list of two words of two languages a line.
-        concepts: The concept set to look at; all by default.
-        centre: Whether the mean of all rows is taken from each first.
-        images: How many of the run's photos tell which directions count; 0 for none.
-        device: Where the photos are looked at; the CPU by default.
-        out: A JSON file for what was found.
+    The arguments are those of :func:`wordsight.api.explain.explain_words`, opened.
 
     Raises:
         InputError: When the run has no tag head, does not know the one word, or a list can't be read or holds none of
             its words; when its photos are wanted and gone.
         SomeFailedError: When several things are asked and the run knows some of them, with what it knows in ``done``.
     """
-    if not words and similarity is None and dictionary is None:
-        raise InputError(
-            "nothing is asked for",
-            where="wordsight explain words",
-            expected=f"words, a list of pairs ({setting('similarity')}) or a dictionary ({setting('dictionary')})",
-        )
-    if most < 1:
-        raise InputError(f"{most} nearest words are asked for", setting="most", expected="at least 1")
-    if images < 0 or images == 1:
-        raise InputError(f"{images} photos", setting="images", expected="2 or more, or 0 for none")
+    _check_asked(words or similarity or dictionary, most, images)
     # Lists are read before the run: a slip in a file's name should not wait for it.
     scored = None if similarity is None else read_similarity(similarity)
     pairs = None if dictionary is None else read_dictionary(dictionary)
@@ -159,6 +140,19 @@ def explain_words(
     if out is not None:
         write_json(out, asdict(found))
     return settled(found, failures)
+
+
+def _check_asked(asked: object, most: int, images: int) -> None:
+    if not asked:
+        raise InputError(
+            "nothing is asked for",
+            where="wordsight explain words",
+            expected=f"words, a list of pairs ({setting('similarity')}) or a dictionary ({setting('dictionary')})",
+        )
+    if most < 1:
+        raise InputError(f"{most} nearest words are asked for", setting="most", expected="at least 1")
+    if images < 0 or images == 1:
+        raise InputError(f"{images} photos", setting="images", expected="2 or more, or 0 for none")
 
 
 def nearest_of(spaces: Sequence[WordSpace], word: str, most: int, where: str = "words") -> list[Nearest]:

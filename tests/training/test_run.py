@@ -220,4 +220,4 @@ def test_masked_words_are_asked_for_without_what_was_computed(
     (found,) = wordsight.evaluate(run.path, corpus=other, **asked)
     assert found.value == before.value
     assert {name.split(",")[0] for name in found.baselines} == {"wrong image"}
-    assert "the captions that the run was trained on are not at hand: no baselines of them" in found.warnings
+    assert "the captions that the run was trained on can't be found: no baselines of them" in found.warnings

@@ -39,15 +39,15 @@ def explain_map(
     names: Path | str | None = None,
     framing: Framing = "crop",
 ) -> ImageMap:
-    """Lay out held-out images by their features (t-SNE), as a picture of thumbnails and as a page to walk about in.
+    """Lay out held-out images by their features (t-SNE), as a picture of thumbnails and as a page to zoom and search.
 
     Args:
         run: The run folder.
-        corpus: The folder of the corpus whose images are laid out; by default the one that the run learned from.
+        corpus: The folder of the corpus whose images are shown; by default the one that the run learned from.
         split: The split of that corpus, or several with commas between them; by default test where there are splits,
             else all.
         task: Labelled images in place of a corpus, framed in the colours of their labels: folder:DIR, voc:DIR,
-            table:FILE or corpus:FOLDER. Those of its test are laid out.
+            table:FILE or corpus:FOLDER. Those of its test are shown.
         count: The most images; of more, a random sample is shown.
         seed: Of the sample and of t-SNE.
         perplexity: How many neighbours each image is held close to; at most a third of the images.

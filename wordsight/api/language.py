@@ -38,9 +38,9 @@ def train_language_model(
         split: The split of the corpus, or several with commas between them; by default train where there are splits,
             else all.
         language: Only captions of this language, such as de, where the corpus knows their languages.
-        text: Text files, or a pattern in quotes (``'texts/*.tsv.gz'``): plain text with a sentence a
-            line; a table (.tsv, .csv, .jsonl, .parquet, and .txt or .token where the column is named); COCO captions (.json).
-            Packed ones (.gz) are read too.
+        text: Text files, or a pattern in quotes (``'texts/*.tsv.gz'``): plain text with a sentence a line; a table
+            (.tsv, .csv, .jsonl, .parquet, and .txt or .token where the column is named); COCO captions (.json). Packed
+            ones (.gz) are read too.
         column: Of tables, the column that holds the text: its name, or its number from 1 for a table without names.
         resume: Go on from the checkpoint in the folder, to the same numbers as if it had never stopped.
 

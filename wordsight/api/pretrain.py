@@ -103,7 +103,7 @@ def recipe_settings(recipe: PretrainSettings | Path | str, **changes: Any) -> Pr
 
     Args:
         recipe: A recipe's name, a YAML file of settings, or settings.
-        changes: Settings that go before the recipe's, by name; of nested ones, those given alone are changed.
+        changes: Settings that override the recipe's, by name; of nested ones, those given alone are changed.
     """
     from wordsight.training.pretrain_settings import PretrainSettings
 

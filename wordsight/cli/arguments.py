@@ -84,7 +84,7 @@ class VerbParser:
 
         Args:
             words: What stands on the command line after the verb.
-            values_file: A YAML file whose keys are names of arguments. Flags go before it.
+            values_file: A YAML file whose keys are names of arguments. Flags override it.
 
         Raises:
             InputError: When a flag is unknown or missing, or a value is not of its type.

@@ -72,7 +72,7 @@ EXPLAIN = Group(
             call=_explain_photo,
         ),
         "map": Verb(
-            summary="Lay out held-out images by their features: a picture of thumbnails, and a page to walk about in.",
+            summary="Lay out held-out images by their features: a picture of thumbnails, and a page to zoom in.",
             example="wordsight explain map runs/a --task folder:imagenette",
             sources=_explain_map_sources,
             call=_explain_map,

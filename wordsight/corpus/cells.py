@@ -43,7 +43,7 @@ class CellTexts:
 
     Args:
         found: The texts; an empty cell is one empty text, so that it is counted among those left out.
-        refused: What is no text, in words, one for each.
+        refused: What is not text, in words, one for each.
     """
 
     found: tuple[str, ...]

@@ -110,7 +110,7 @@ class LabelsFile:
     ) -> _Labels:
         if read.refused:
             raise InputError(
-                f"{row.name}: the label is no text ({read.refused[0]})", where=self.path, expected=_EXPECTED
+                f"{row.name}: the label is not text ({read.refused[0]})", where=self.path, expected=_EXPECTED
             )
         labels = read.found
         cell = row.cells[split] if split else None

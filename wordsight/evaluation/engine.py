@@ -25,7 +25,7 @@ from wordsight.vision.inference import behaviour, weights_fingerprint
 
 
 def open_protocol(spec: str) -> EvalProtocol:
-    """A protocol by its name, or by a YAML file of one's own.
+    """A protocol by its name, or by your own YAML file.
 
     Raises:
         InputError: When there is no such protocol, or its file is wrong.

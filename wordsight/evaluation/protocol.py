@@ -68,7 +68,7 @@ def read_protocol(spec: Path | str, methods: Mapping[str, Method]) -> EvalProtoc
     """Read a protocol.
 
     Args:
-        spec: A name in :func:`protocol_names`, or a YAML file of one's own, which is named after its file.
+        spec: A name in :func:`protocol_names`, or your own YAML file, which is named after its file.
         methods: The methods that there are.
 
     Raises:

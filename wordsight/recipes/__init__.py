@@ -32,7 +32,7 @@ def recipe_file(recipe: Path | str) -> Path:
     """The file of a recipe.
 
     Args:
-        recipe: A name in :func:`recipe_names`, or a YAML file of one's own.
+        recipe: A name in :func:`recipe_names`, or your own YAML file.
 
     Raises:
         InputError: When there is no such recipe or file.

@@ -70,7 +70,7 @@ def test_entries_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
     assert [each.reason if isinstance(each, Rejected) else each.id for each in found] == [
         "no file name",
         "no file name",
-        "caption is no text",
+        "caption is not text",
         "b.jpg",
     ]
 
@@ -212,7 +212,7 @@ def test_images_that_only_a_further_file_has_are_counted(tmp_path: Path) -> None
     also = german(tmp_path, {"a.jpg": ["ein Hund", 7], "x.jpg": ["eins", "zwei"], "y.jpg": ["drei"], "z.jpg": []})
     found = [each for each in Coco(main.captions, main.images, "en", (f"de={also}",)) if isinstance(each, Rejected)]
     assert found == [
-        Rejected("a.jpg", "caption", "caption is no text", f"{also}: 7"),
+        Rejected("a.jpg", "caption", "caption is not text", f"{also}: 7"),
         Rejected("x.jpg", "caption", "image not in the main file", f"2 captions in {also}"),
         Rejected("y.jpg", "caption", "image not in the main file", f"1 captions in {also}"),
     ]
@@ -237,7 +237,9 @@ def test_a_further_file_of_other_images_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("also", ["captions_de.json", "=captions_de.json", "de=", "de"])
 def test_a_further_file_needs_its_language(also: str, tmp_path: Path) -> None:
     main = reader(tmp_path, ENGLISH)
-    with pytest.raises(InputError, match="also: '.*' is no language and file; expected LANGUAGE=FILE, for example"):
+    with pytest.raises(
+        InputError, match="also: '.*' is not a language and a file; expected LANGUAGE=FILE, for example"
+    ):
         list(Coco(main.captions, main.images, "en", (also,)))
 
 

@@ -169,7 +169,7 @@ def test_what_is_no_record_or_no_text_is_said(read: Read) -> None:
         [{"image": "a.jpg", "caption": 5}, "b.jpg", {"image": None, "caption": B}, {"image": "c.jpg", "caption": B}]
     )
     assert [(each.kind, each.reason) for each in found if isinstance(each, Rejected)] == [
-        ("caption", "caption is no text"),
+        ("caption", "caption is not text"),
         ("example", "broken record"),
         ("example", "no file name"),
     ]

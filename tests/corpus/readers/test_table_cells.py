@@ -57,7 +57,7 @@ def test_the_text_of_a_struct_is_the_caption(cell: Any, captions: tuple[str, ...
 def test_what_is_no_text_is_a_reject_with_its_reason(cell: Any, what: str, tmp_path: Path) -> None:
     found = list(Table(written(tmp_path / "t.jsonl", [{"image": "a.jpg", "caption": cell}])))
     (rejected,) = [each for each in found if isinstance(each, Rejected)]
-    assert (rejected.kind, rejected.reason) == ("caption", "caption is no text")
+    assert (rejected.kind, rejected.reason) == ("caption", "caption is not text")
     assert rejected.detail.startswith(what)
     assert [each.captions for each in found if isinstance(each, Example)] == [()]
 
@@ -108,7 +108,7 @@ def test_a_class_that_is_not_declared_is_a_reject(tmp_path: Path) -> None:
     table = pa.Table.from_pylist([{"image": "a.jpg", "label": 3}])
     pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "t.parquet")
     assert list(Table(tmp_path / "t.parquet")) == [
-        Rejected("a.jpg", "label", "label is no text", "row 1: class 3 of 1"),
+        Rejected("a.jpg", "label", "label is not text", "row 1: class 3 of 1"),
         Example("a.jpg", tmp_path / "a.jpg"),
     ]
 

@@ -120,8 +120,8 @@ def test_regions_are_clipped_to_the_image_and_those_without_area_are_counted(pho
         ("box", "box without area"),
         ("box", "box without numbers"),
         ("box", "box without numbers"),
-        ("caption", "caption is no text"),
-        ("caption", "caption is no text"),
+        ("caption", "caption is not text"),
+        ("caption", "caption is not text"),
         ("box", "box without numbers"),
     ]
     assert corpus.info["counts"]["bad"] == 0

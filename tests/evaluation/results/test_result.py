@@ -120,7 +120,7 @@ def test_what_holds_of_several_parts_is_said_once() -> None:
         ({"task": None}, "it: task: found None"),
         ({"per_class": "dog"}, "it: per_class: found 'dog'"),
         ({"groups": [1]}, "it: groups: found 1"),
-        ({"value": float("nan")}, "NaN is no number"),
+        ({"value": float("nan")}, "NaN is not a number"),
     ],
 )
 def test_a_result_of_wrong_types_is_one_line_with_the_field(

@@ -110,7 +110,7 @@ def test_a_column_that_is_called_class_is_that_of_the_classes(tmp_path: Path) ->
         ("commas.csv", "id,name\nn01440764,tench, Tinca tinca\nn02102040,springer\n", "row 2 is broken"),
         ("lines.csv", 'id,name\nn01440764,"tench\nn02102040,springer"\n', "row 2 is broken .a quote opens in line 2"),
         ("breaks.csv", 'id,name\nn01440764,"tench\nTinca"\nn02102040,springer\n', "runs over the line's end"),
-        ("struct.jsonl", '{"id": "n01440764", "name": {"a": 1}}', "row 1: name is no text .a struct of a"),
+        ("struct.jsonl", '{"id": "n01440764", "name": {"a": 1}}', "row 1: name is not text .a struct of a"),
         ("null.json", '{"n01440764": null, "n02102040": "springer"}', "'n01440764' stands for no text"),
         ("nested.json", '{"n01440764": {"a": 1}}', "'n01440764' stands for no text"),
     ],

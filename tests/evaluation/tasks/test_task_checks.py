@@ -163,5 +163,7 @@ def test_weights_that_are_no_numbers_are_refused_before_anything_is_learned(
     model: EvaluatedModel, colour_folder: Path, protocol: str
 ) -> None:
     broken = replace(model, backbone=shrinking_backbone(1.0, float("nan"), 1.0))
-    with pytest.raises(InputError, match=r"seer: its weights are no finite numbers: .*weights holds NaN; training div"):
+    with pytest.raises(
+        InputError, match=r"seer: its weights are not finite numbers: .*weights holds NaN; training div"
+    ):
         evaluate(broken, open_task(f"folder:{colour_folder}"), [protocol])

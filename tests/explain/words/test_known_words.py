@@ -284,7 +284,7 @@ def test_few_photos_are_told_to_say_little(two: Run, capsys: pytest.CaptureFixtu
 
 def test_rows_that_are_no_numbers_are_refused(make_words: MakeWords) -> None:
     run = make_words(TWO, {"english": {"dog": [float("nan"), 0, 0]}})
-    with pytest.raises(InputError, match="the rows of english are no finite numbers"):
+    with pytest.raises(InputError, match="the rows of english are not finite numbers"):
         explain_words(run, ["dog"], images=0)
     assert explain_words(run, ["hund"], concepts="german").nearest
 

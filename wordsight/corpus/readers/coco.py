@@ -91,7 +91,7 @@ class Coco:
             language, equals, file = (part.strip() for part in each.partition("="))
             if not (language and equals and file):
                 expected = "LANGUAGE=FILE, for example de=captions_de.json"
-                raise InputError(f"{each!r} is no language and file", setting="also", expected=expected)
+                raise InputError(f"{each!r} is not a language and a file", setting="also", expected=expected)
             found.append((language, Path(file)))
         return found
 
@@ -179,7 +179,7 @@ class _File:
                 if isinstance(caption, str) or caption is None:
                     texts.append(caption or "")
                 else:
-                    yield Rejected(name, "caption", "caption is no text", repr(caption)[:200])
+                    yield Rejected(name, "caption", "caption is not text", repr(caption)[:200])
             yield _Image(key, name, texts, str(entry.get("split") or ""))
         for image_id, captions in sentences.items():
             for caption in captions:

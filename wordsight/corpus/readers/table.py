@@ -208,7 +208,7 @@ def _example(rows: Sequence[_RowOfFile], name: str, image: Path | bytes) -> Iter
         found = [held.word(role) for held in rows]
         if None in found:
             shown = _shown(next(rows[found.index(None)].cells(role)))
-            yield Rejected(name, "example", f"{role} is no text", f"{rows[found.index(None)].row.name}: {shown}")
+            yield Rejected(name, "example", f"{role} is not text", f"{rows[found.index(None)].row.name}: {shown}")
             return
         words[role] = [each for each in found if each]
     name = next(iter(words["id"]), name)
@@ -261,8 +261,8 @@ def _said(held: _RowOfFile, name: str) -> Iterator[Spoken | Rejected]:
 
 
 def _refused(name: str, row: Row, kind: Literal["caption", "label", "article"], read: CellTexts) -> Iterator[Rejected]:
-    """What in a cell is no text, each with its reason."""
-    return (Rejected(name, kind, f"{kind} is no text", f"{row.name}: {what}") for what in read.refused)
+    """What in a cell is not text, each with its reason."""
+    return (Rejected(name, kind, f"{kind} is not text", f"{row.name}: {what}") for what in read.refused)
 
 
 def _shown(cell: Any) -> str:

@@ -72,7 +72,7 @@ class VisualGenome:
                 captions += [phrase] if phrase is not None else []
                 boxes += [found] if isinstance(found, Box) else []
                 if phrase is None:
-                    yield Rejected(str(image_id), "caption", "caption is no text", str(region)[:200])
+                    yield Rejected(str(image_id), "caption", "caption is not text", str(region)[:200])
                 if isinstance(found, str):
                     yield Rejected(str(image_id), "box", found, str(region)[:200])
             split = "" if not self.val_images else "val" if image_id in validation else "train"

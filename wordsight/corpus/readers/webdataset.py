@@ -129,7 +129,7 @@ class WebDataset:
                 yield Rejected(name, "caption", reason, f".{member.field}: {error}")
         seen["several lines"] += said.glued
         for of, what in said.refused:
-            yield Rejected(name, of, f"{of} is no text", what)
+            yield Rejected(name, of, f"{of} is not text", what)
         if said.keys and not said.captions and not said.labels and not said.refused:
             yield Rejected(name, "caption", "no caption in .json", f"its keys: {listed(said.keys)}")
         yield Example(
@@ -204,13 +204,13 @@ class _Said:
     refused: list[tuple[Literal["caption", "label"], str]] = field(default_factory=list)
 
     def take_captions(self, value: Any) -> None:
-        """Captions, and what is no text."""
+        """Captions, and what is not text."""
         read = cells.texts(value)
         self.captions += read.found
         self.refused += (("caption", what) for what in read.refused)
 
     def take_labels(self, value: Any) -> None:
-        """Labels, and what is no text."""
+        """Labels, and what is not text."""
         read = cells.labels(value)
         self.labels += read.found
         self.refused += (("label", what) for what in read.refused)

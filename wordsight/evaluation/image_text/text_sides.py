@@ -186,7 +186,7 @@ def see_images(
         what: What the progress bar says.
 
     Raises:
-        InputError: When an image can't be decoded, or what is seen is no finite number.
+        InputError: When an image can't be decoded, or what is seen is not a finite number.
     """
     parts: list[Tensor] = []
     with progress_bar() as bar:
@@ -197,7 +197,7 @@ def see_images(
     kept_ND = torch.cat(parts)
     if not torch.isfinite(kept_ND).all():
         raise InputError(
-            "what its heads say of the images is no finite number",
+            "what its heads say of the images is not a finite number",
             where=model.name,
             mend="training diverged: lower the learning rate, or train in float32",
         )

@@ -220,7 +220,7 @@ def _without_image(
 ) -> tuple[dict[str, TopKHits], list[str]]:
     """What is right without the image, by its name, and what a reader should know of that."""
     if data.train is None:
-        return {}, ["the captions that the run was trained on are not at hand: no baselines of them"]
+        return {}, ["the captions that the run was trained on can't be found: no baselines of them"]
     target = data.masked.target_M[rows].astype(np.int64)
     frequent = np.tile(ranked_words(data)[:5], (len(rows), 1))
     found = {MOST_FREQUENT: TopKHits.of(frequent, target)}

@@ -316,7 +316,7 @@ def _result(
     concepts, notes = asked.learned.concepts, list[str]()
     notes += no_difference(StoredEmbeddings(asked.scores.hidden_ND))
     if asked.learned.train_K is None:
-        notes.append("the corpus that the run was trained on is not at hand: no baseline of its frequencies")
+        notes.append("the corpus that the run was trained on can't be found: no baseline of its frequencies")
     return Result(
         task=data.name,
         protocol=protocol.name,

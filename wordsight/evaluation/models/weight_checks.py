@@ -20,7 +20,7 @@ def check_weights(network: nn.Module, name: str) -> None:
     broken = [part for part, tensor in network.state_dict().items() if bool(tensor.isnan().any())]
     if broken:
         raise InputError(
-            f"its weights are no finite numbers: {broken[0]} holds NaN",
+            f"its weights are not finite numbers: {broken[0]} holds NaN",
             where=name,
             mend="training diverged: lower the learning rate, or train in float32",
         )

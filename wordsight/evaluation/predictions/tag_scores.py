@@ -125,7 +125,7 @@ def tag_scores(
         The scores of every head, by the name of its concept set.
 
     Raises:
-        InputError: When the scores are no finite numbers.
+        InputError: When the scores are not finite numbers.
     """
     assert model.objective is not None, "heads are an objective's"
     images = ImageSubset(CorpusImages(corpus), examples)
@@ -139,7 +139,7 @@ def tag_scores(
     for found in scores.values():
         if not (torch.isfinite(found.hidden_ND).all() and torch.isfinite(found.weight_KD).all()):
             raise InputError(
-                "the tag head's scores are no finite numbers",
+                "the tag head's scores are not finite numbers",
                 where=model.name,
                 mend="training diverged: lower the learning rate, or train in float32",
             )

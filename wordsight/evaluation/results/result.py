@@ -214,7 +214,7 @@ def _renamed(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def folder_name(name: str) -> str:

@@ -225,9 +225,9 @@ def names_in(file: Path, row: Row, column: str) -> tuple[str, ...]:
         column: The cell's column.
 
     Raises:
-        InputError: When it holds something that is no text.
+        InputError: When it holds something that is not text.
     """
     read = cells.names(row.cells[column])
     if read.refused:
-        raise InputError(f"{row.name}: {column} is no text ({read.refused[0]})", where=file, expected="a name")
+        raise InputError(f"{row.name}: {column} is not text ({read.refused[0]})", where=file, expected="a name")
     return read.found

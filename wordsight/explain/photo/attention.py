@@ -250,7 +250,7 @@ def no_attention(run: Run) -> InputError:
     return InputError(
         f"its objective {run.settings.objective!r} has no attention over the photo",
         where=run.path,
-        expected=f"a run of an objective that hides words: {', '.join(objectives_with_attention())}",
+        expected=f"a run of an objective that masks words: {', '.join(objectives_with_attention())}",
     )
 
 

@@ -132,12 +132,12 @@ def _attention_of(
         )
     words = next((found.concepts for found in concepts.values() if can_be_masked(found.concepts)), None)
     if corpus is None or words is None:
-        return None, "Not shown, as the corpus or its concept set is not at hand."
+        return None, "Not shown: the corpus or its concept set can't be found."
     try:
         attention = describe_attention(run, corpus, words, maps)
     except InputError as error:
         return None, _not_shown(error)
-    return attention, "" if attention is not None else "No captions are at hand whose words could be hidden."
+    return attention, "" if attention is not None else "There are no captions whose words could be masked."
 
 
 def _warnings(run: Run, results: Sequence[Result], attention: AttentionPart | None) -> list[str]:

@@ -209,7 +209,7 @@ def word_spaces(
         rows_KD = head.last.weight.detach().float().cpu().numpy()
         if not np.isfinite(rows_KD).all():
             raise InputError(
-                f"the rows of {name} are no finite numbers",
+                f"the rows of {name} are not finite numbers",
                 where=run.path,
                 mend="training diverged: lower the learning rate, or train in float32",
             )

@@ -26,6 +26,31 @@ class Part:
         held = {each.name: getattr(self, each.name) for each in fields(self)}
         return replace(self, **{name: _moved(value, device) for name, value in held.items()})
 
+    def split(self, parts: int) -> list[Self]:
+        """The same of the first images, of the next ones, and so on: every tensor is cut along its first axis.
+
+        A part of which objectives take a mean over something else than images says how many of these a piece has on
+        average (``mean_count``), so that each of them counts as in the whole.
+
+        Args:
+            parts: How many, of equal size.
+        """
+        held = {each.name: _split(getattr(self, each.name), parts) for each in fields(self)}
+        return [replace(self, **{name: values[part] for name, values in held.items()}) for part in range(parts)]
+
+
+def _split(value: Any, parts: int) -> list[Any]:
+    if isinstance(value, Tensor):
+        return list(value.chunk(parts))
+    if isinstance(value, Part):
+        return value.split(parts)
+    if isinstance(value, Mapping):
+        of_names = {name: _split(one, parts) for name, one in value.items()}
+        return [{name: values[part] for name, values in of_names.items()} for part in range(parts)]
+    if isinstance(value, tuple):
+        return list(zip(*(_split(one, parts) for one in value), strict=True))
+    return [value] * parts
+
 
 def _moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, Tensor):

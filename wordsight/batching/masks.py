@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ class MaskedWords(Part):
         position_Bm: Which token is masked.
         target_Bm: Vocabulary id of the masked word: k of Eq. 7.
         weight_Bm: 1 for a masked word, 0 where an image has fewer than m.
+        mean_count: Of a piece of a batch, how many masked words a piece has on average; None for a whole one.
     """
 
     ids_BmT: Tensor
@@ -34,6 +36,12 @@ class MaskedWords(Part):
     position_Bm: Tensor
     target_Bm: Tensor
     weight_Bm: Tensor
+    mean_count: Tensor | None = None
+
+    def split(self, parts: int) -> list[Self]:
+        """The masked words of the first images, of the next ones, and so on."""
+        mean_count = (self.weight_Bm > 0).sum() / parts
+        return [replace(piece, mean_count=mean_count) for piece in super().split(parts)]
 
     def with_tokens(self, tokens_BmTD: Tensor) -> MaskedWords:
         """The same with token features."""

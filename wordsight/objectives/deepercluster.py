@@ -58,6 +58,7 @@ class DeeperCluster(Objective):
         InputError: When there are more clusters than images.
     """
 
+    divisible = True
     example_n: Tensor
     cluster_n: Tensor
     weight_K: Tensor

@@ -100,6 +100,7 @@ class MaskedWordPrediction(MaskedWordObjective):
     """
 
     asks = "to predict a word hidden in a caption by looking for it in the picture"
+    divisible = True
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: MaskedWordSettings) -> None:
         super().__init__(backbone)
@@ -173,7 +174,7 @@ class MaskedWordPrediction(MaskedWordObjective):
         features_MD = features_BmD.flatten(0, 1)[real_M]
         loss, accuracy = self.vocabulary.loss(features_MD, target_M, bias_V)
         # Processes that train together hold different numbers of masked words: each word counts the same.
-        return loss * global_mean_scale(len(target_M), loss.device), accuracy
+        return loss * global_mean_scale(len(target_M), loss.device, words.mean_count), accuracy
 
 
 class ICMLM(WeightedSum):

@@ -99,6 +99,9 @@ class Objective(nn.Module, ABC):
     asks: ClassVar[str] = ""
     # Whether there is anything to train: runs of an objective that learns nothing have no epochs.
     learns: ClassVar[bool] = True
+    # Whether its loss is a mean over images, or over what belongs to one of them: then a step can be made in pieces.
+    # What compares the images of a batch with each other can't.
+    divisible: ClassVar[bool] = False
     # See `default_protocol`.
     protocol: ClassVar[str] = "tags"
     backbone: Backbone

@@ -54,6 +54,8 @@ class Rotation(Objective):
         settings: Its values.
     """
 
+    divisible = True
+
     def __init__(self, backbone: Backbone, facts: Facts, settings: RotationSettings) -> None:
         super().__init__(backbone)
         self.copies = settings.copies

@@ -132,4 +132,5 @@ class TagHeads(nn.Module):
             logits = head(grid_BCHW)
         # Of several sets, an image may have concepts in some only: processes then average over different numbers.
         count = tagged(tags, len(logits)).sum()
-        return tag_loss(logits, tags, loss, self.targets[name]) * global_mean_scale(count, grid_BCHW.device)
+        scale = global_mean_scale(count, grid_BCHW.device, tags.mean_count)
+        return tag_loss(logits, tags, loss, self.targets[name]) * scale

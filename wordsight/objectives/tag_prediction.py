@@ -33,6 +33,7 @@ class TagPrediction(TagObjective):
     """
 
     asks = "to predict which concepts a picture has"
+    divisible = True
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: TagSettings) -> None:
         super().__init__(backbone)

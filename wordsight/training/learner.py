@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -50,6 +51,10 @@ class Learner:
     def backward(self, loss: Tensor) -> None:
         """Add a loss's gradients to the parameters', averaged over processes."""
         self.fabric.backward(loss)
+
+    def apart(self) -> AbstractContextManager[Any]:
+        """While open, gradients stay each process's own; those of the next pass outside are averaged with them."""
+        return self.fabric.no_backward_sync(self._wrapped, enabled=self.fabric.world_size > 1)
 
     def average_tables(self) -> None:
         """Average over processes the gradients that ``DistributedDataParallel`` leaves alone."""

@@ -28,7 +28,7 @@ from wordsight.training.learner import Learner
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.processes import launch
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
-from wordsight.training.steps import PlainStep
+from wordsight.training.steps import step_of
 from wordsight.training.trainer import Trainer
 
 # Settings that change where and how fast a run runs: the batches of its steps stay the same, and a resumed run may have
@@ -112,7 +112,7 @@ def _worker(
     position = load_checkpoint(path, objective, learner.optimizer) if resumes else Position(0, 0.0, {})
     if settings.compile:
         objective.backbone.network.compile()
-    seconds = Trainer(PlainStep(learner, settings, len(steps)), steps, data, out).run(position)
+    seconds = Trainer(step_of(learner, settings, len(steps)), steps, data, out).run(position)
     if fabric.is_global_zero:
         write_weights(out, objective, facts)
         means = concept_means(

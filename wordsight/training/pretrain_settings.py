@@ -93,6 +93,8 @@ class PretrainSettings:
         view: Augmentation.
         epochs: Passes over the images; 0 for the objective ``none``.
         batch_size: Images in a step, over all processes.
+        accumulate: In how many pieces of equal size a process goes through its images of a step, one after another,
+            with one update for all: a step then needs the memory of a piece. Batch norm looks at a piece alone.
         sampling: ``images``: every image once an epoch. ``concepts``: uniform over the concepts of the first concept
             set, by drawing a concept, then an image that has it; an epoch is as many draws as there are images.
         lr: Peak learning rate.
@@ -129,6 +131,7 @@ class PretrainSettings:
     view: ViewSettings = field(default_factory=ViewSettings)
     epochs: Epochs = 20
     batch_size: AtLeastOne = 64
+    accumulate: AtLeastOne = 1
     sampling: Literal["images", "concepts"] = "images"
     lr: LearningRate = 1.5e-3
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -151,11 +154,18 @@ class PretrainSettings:
                 f"batch_size {self.batch_size} does not divide among {self.devices} devices",
                 mend=f"give a multiple of {setting('devices')}",
             )
-        if self.batch_size // self.devices < 2:
+        of_device = self.batch_size // self.devices
+        if of_device % self.accumulate:
+            raise InputError(
+                f"the {of_device} images of a step on a device do not divide into {self.accumulate} equal pieces",
+                where="accumulate",
+                mend="give a divisor of them",
+            )
+        if of_device // self.accumulate < 2:
             raise InputError(
                 "a batch of one image on a device leaves batch norm nothing to average",
                 where="batch_size",
-                expected="at least 2 images a device",
+                expected="at least 2 images a device, and in each piece",
             )
 
     def _check_epochs(self) -> None:

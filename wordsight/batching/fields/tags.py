@@ -34,6 +34,7 @@ class Tags(Part):
         candidates_C: The concepts that the step's loss looks at, ascending, where these are not all: those of the
             images of the whole step, over all processes, and some more.
         log_chance_C: Logarithm of the chance that a step has the candidate for an image that does not hold it.
+        mean_count: Of a piece of a batch, how many images with tags a piece has on average; None for a whole one.
     """
 
     image_P: Tensor
@@ -42,6 +43,29 @@ class Tags(Part):
     drawn_B: Tensor
     candidates_C: Tensor | None = None
     log_chance_C: Tensor | None = None
+    mean_count: Tensor | None = None
+
+    def split(self, parts: int) -> list[Self]:
+        """The pairs of the first images, of the next ones, and so on; the candidates are those of the step."""
+        size = len(self.drawn_B) // parts
+        values_B = torch.zeros(len(self.drawn_B), device=self.value_P.device).index_add(0, self.image_P, self.value_P)
+        pieces = []
+        for part, drawn_B in enumerate(self.drawn_B.split(size)):
+            mine_P = self.image_P // size == part
+            pairs = (values_P[mine_P] for values_P in (self.image_P - part * size, self.concept_P, self.value_P))
+            image_P, concept_P, value_P = pairs
+            mean_count = (values_B > 0).sum() / parts
+            pieces.append(
+                replace(
+                    self,
+                    image_P=image_P,
+                    concept_P=concept_P,
+                    value_P=value_P,
+                    drawn_B=drawn_B,
+                    mean_count=mean_count,
+                )
+            )
+        return pieces
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ class Schedule:
             ``steps``: a tenth of the rate after each ``step_share`` of the training.
         final_share: Where the cosine ends.
         step_share: Of ``steps``, the share of all steps after which the rate falls.
+
+    Examples:
+        >>> schedule = Schedule(warmup_share=0.2, fall="linear")
+        >>> [round(schedule.rate(step, steps=10), 2) for step in range(10)]
+        [0.5, 1.0, 1.0, 0.88, 0.75, 0.62, 0.5, 0.38, 0.25, 0.12]
     """
 
     warmup_share: float = 0.0

@@ -102,7 +102,15 @@ class Sampler(ABC):
 
 
 class ImageSampler(Sampler):
-    """Every image once an epoch, in a new order each time."""
+    """Every image once an epoch, in a new order each time.
+
+    Examples:
+        >>> import numpy as np
+        >>> sampler = ImageSampler(np.arange(6), 3, seed=0)
+        >>> epoch = np.concatenate([sampler.draw(step).examples_B for step in range(2)])
+        >>> sorted(epoch.tolist())
+        [0, 1, 2, 3, 4, 5]
+    """
 
     def __init__(self, examples: NDArray[np.int64], batch_size: int, seed: int) -> None:
         super().__init__(examples, batch_size, seed)

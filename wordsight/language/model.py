@@ -182,6 +182,11 @@ def load_language_model(name: str) -> LanguageModel:
 
     Raises:
         InputError: When it is absent, can't be reached, is no encoder of the BERT family, or has no safetensors.
+
+    Examples:
+        >>> language = load_language_model("minilm")
+        >>> language.width
+        384
     """
     folder = model_folder(name)
     check_weights(folder)

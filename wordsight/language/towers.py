@@ -222,6 +222,13 @@ def build_tower(
 
     Raises:
         InputError: When the tower is made of a language model, and there is none.
+
+    Examples:
+        >>> from wordsight.language.wordpiece import SPECIAL
+        >>> reader = TextTokenizer.of_vocabulary([*SPECIAL, "a", "dog"], max_tokens=8)
+        >>> tower = build_tower(TowerSettings(kind="scratch", width=64, max_tokens=8), 32, reader)
+        >>> tuple(tower.read(["a dog", "a"]).pooled_BZ.shape)
+        (2, 32)
     """
     if language is None and settings.kind != "scratch":
         raise InputError(

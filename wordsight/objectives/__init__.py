@@ -155,5 +155,12 @@ def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, fa
         values: Its settings, as a recipe gives them.
         backbone: The backbone to train.
         facts: What is known of the data.
+
+    Examples:
+        >>> from wordsight.objectives.objective import Facts
+        >>> from wordsight.vision.backbones import build_backbone
+        >>> objective = build_objective("rotation", {"copies": 1}, build_backbone("resnet18"), Facts())
+        >>> type(objective).__name__, sum(1 for _ in objective.head_parameters())
+        ('Rotation', 2)
     """
     return objective_kind(name).built(backbone, facts, objective_settings(name, values))

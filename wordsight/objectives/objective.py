@@ -93,6 +93,12 @@ class Objective(nn.Module, ABC):
 
     Args:
         backbone: The network that is trained for what comes after.
+
+    Examples:
+        >>> import wordsight
+        >>> objective = wordsight.open_run("runs/a").objective()
+        >>> type(objective).__name__, objective.asks
+        ('AttFc', 'to predict a word hidden in a caption by looking for it in the picture')
     """
 
     # What it was trained to do, as the report says it: "It was trained ...".

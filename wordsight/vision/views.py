@@ -111,7 +111,12 @@ def random_crop(width: int, height: int, settings: ViewSettings, random: np.rand
 
 
 def centre_crop(width: int, height: int, share: float) -> Crop:
-    """The square in the middle of an image whose side is ``share`` of the shorter side."""
+    """The square in the middle of an image whose side is ``share`` of the shorter side.
+
+    Examples:
+        >>> centre_crop(640, 480, share=1.0)
+        Crop(left=80.0, top=0.0, right=560.0, bottom=480.0)
+    """
     side = min(width, height) * share
     return Crop((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
 
@@ -188,6 +193,11 @@ def eval_view(encoded: Encoded, size: int, crop_share: float = 1.0, framing: Fra
 
     Returns:
         Pixels, uint8 [size, size, 3].
+
+    Examples:
+        >>> from pathlib import Path
+        >>> eval_view(Path("photos/red-circle-0.png").read_bytes(), 32).shape
+        (32, 32, 3)
     """
     image = decode(encoded, least_side=math.ceil(size / crop_share))
     return cut(image, frame(*image.size, crop_share, framing), size)

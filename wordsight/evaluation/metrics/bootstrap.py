@@ -86,6 +86,14 @@ def bootstrap_interval(
 
     Raises:
         InputError: When there is no image.
+
+    Examples:
+        >>> import numpy as np
+        >>> from wordsight.evaluation.metrics.outcomes import classified
+        >>> right = np.arange(100) < 75
+        >>> outcomes = classified([str(k) for k in range(100)], right, np.zeros(100, dtype=np.int64))
+        >>> [round(end) for end in bootstrap_interval(outcomes)]
+        [66, 83]
     """
     drawn = drawn_values(outcomes, draws=draws, seed=seed)
     low, high = _percentiles(_levelled(drawn, outcomes.value, outcomes.metric), level)

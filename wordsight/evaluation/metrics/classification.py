@@ -222,7 +222,7 @@ def chance_of_classes(classes: int) -> dict[str, float]:
 
     Examples:
         >>> chance_of_classes(4)
-        {'chance': 25.0, 'chance, top-5 accuracy': 100.0, 'chance, mean per class accuracy': 25.0}
+        {'top-1 accuracy': 25.0, 'top-5 accuracy': 100.0, 'mean per class accuracy': 25.0}
     """
     return {TOP1: 100 / classes, TOP5: 100 * min(5, classes) / classes, PER_CLASS: 100 / classes}
 

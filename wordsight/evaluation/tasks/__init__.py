@@ -55,6 +55,11 @@ def open_task(spec: str | Path, *, name: str | None = None, **flags: str | Path 
 
     Raises:
         InputError: When there is no such layout, it has no such flag, or the labelled images can't be used.
+
+    Examples:
+        >>> task = open_task("folder:classes")
+        >>> task.class_names, len(task.train), len(task.test)
+        (['circle', 'square'], 18, 6)
     """
     spec = str(spec)
     source = _source(spec, flags)

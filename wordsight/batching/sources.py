@@ -92,6 +92,7 @@ class RunSources:
         concepts: The concept sets that it learned from, by name.
         language: The language model, where one was read.
         record: What the field's `record` gave; {} for a run of a version that kept none.
+        noted: What the field's facts noted beside the weights, as JSON; {} for such a run.
         tensors: What the field's facts keep beside the weights, by name.
     """
 
@@ -99,4 +100,5 @@ class RunSources:
     concepts: Mapping[str, ConceptFacts]
     language: LanguageModel | None
     record: Mapping[str, Any] = field(default_factory=dict)
+    noted: Mapping[str, Any] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)

@@ -26,7 +26,6 @@ import torch
 import yaml
 
 from wordsight.atomic import write_json, write_text
-from wordsight.batching.fields import facts_of_run
 from wordsight.batching.sources import ConceptFacts, RunSources
 from wordsight.concepts.apply import can_be_masked
 from wordsight.concepts.concept_set import ConceptSet
@@ -35,19 +34,18 @@ from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, setting, unknown
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel, load_language_model
-from wordsight.objectives import Facts, Objective, build_objective, objective_needs
+from wordsight.objectives import Facts, Objective
 from wordsight.settings import from_mapping
 from wordsight.tensors import read_tensors, save_tensors
 from wordsight.training.kept_concepts import FOLDER, KeptConcepts, counted_in, open_kept
 from wordsight.training.metrics import read_metrics
+from wordsight.training.objective_file import load_objective, save_objective
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunConcepts, RunInfo, read_info
 from wordsight.vision.backbones import Backbone, build_backbone, show_as
 from wordsight.vision.weights import load_weights
 
-_FACTS = "facts."
-# Earlier versions kept this one alone.
-_OLD_MASKABLE = "facts.maskable"
+_BACKBONE, _OBJECTIVE = "backbone.safetensors", "objective.safetensors"
 
 
 class Run:
@@ -301,7 +299,7 @@ class Run:
             backbone = new_backbone(self.settings, fresh=True)
         backbone.preprocessing = self.info.preprocessing(self.settings.image_size)
         if weights == "trained":
-            _load(backbone.network, self.path / "backbone.safetensors")
+            _load(backbone.network, self.path / _BACKBONE)
             backbone.origin, backbone.warnings = self.info.weights, list(self.info.warnings)
         return backbone.eval()
 
@@ -311,22 +309,16 @@ class Run:
         Args:
             language: The run's language model, where it is at hand.
         """
-        path = self.path / "objective.safetensors"
-        kept, tensors = _parted(_read(path))
-        language = language or self.language_model()
         concepts = {name: ConceptFacts(found.count, found.target) for name, found in self.info.concepts.items()}
-        facts = facts_of_run(
-            objective_needs(self.settings.objective, self.settings.objective_settings),
-            lambda name: RunSources(self.path, concepts, language, self.info.fields.get(name, {}), kept.get(name, {})),
+        return load_objective(
+            self.path / _OBJECTIVE,
+            self.settings.objective,
+            self.settings.objective_settings,
+            self.backbone(),
+            RunSources(self.path, concepts, language or self.language_model()),
+            self.info.fields,
+            self.info.examples,
         )
-        objective = build_objective(
-            self.settings.objective, self.settings.objective_settings, self.backbone(), Facts(facts, self.info.examples)
-        )
-        missing, unexpected = objective.load_state_dict(tensors, strict=False)
-        lost = [name for name in missing if not name.startswith("backbone.")]
-        if lost or unexpected:
-            raise InputError(f"heads don't fit the settings: {[*lost, *unexpected][:3]}", where=path)
-        return objective.eval()
 
 
 def new_backbone(settings: PretrainSettings, *, fresh: bool = False) -> Backbone:
@@ -361,27 +353,13 @@ def write_start(path: Path, settings: PretrainSettings, info: RunInfo) -> None:
 
 def write_weights(path: Path, objective: Objective, facts: Facts) -> None:
     """Write the trained backbone and the trained heads, each whole or not at all."""
-    heads = {name: value for name, value in objective.state_dict().items() if not name.startswith("backbone.")}
-    for field, known in facts.fields.items():
-        heads |= {f"{_FACTS}{field}.{name}": value for name, value in known.kept().items()}
-    save_tensors(path / "backbone.safetensors", objective.backbone.network.state_dict())
-    save_tensors(path / "objective.safetensors", heads)
+    save_tensors(path / _BACKBONE, objective.backbone.network.state_dict())
+    save_objective(path / _OBJECTIVE, objective, facts)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     go_on = "training has not finished: go on with the `wordsight pretrain` command of this run and --resume true"
     return read_tensors(path, absent=go_on, damaged=f"copy it again, or train again in another {setting('out')}")
-
-
-def _parted(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
-    """What fields keep beside the weights, by field and name, and the weights."""
-    if _OLD_MASKABLE in tensors:
-        tensors[f"{_FACTS}masked.maskable"] = tensors.pop(_OLD_MASKABLE)
-    kept: dict[str, dict[str, torch.Tensor]] = {}
-    for key in [key for key in tensors if key.startswith(_FACTS)]:
-        field, name = key.removeprefix(_FACTS).split(".", 1)
-        kept.setdefault(field, {})[name] = tensors.pop(key)
-    return kept, tensors
 
 
 def _load(network: torch.nn.Module, path: Path) -> None:

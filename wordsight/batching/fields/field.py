@@ -29,6 +29,10 @@ T = TypeVar("T")
 class FieldFacts:
     """What an objective has to know of a field to be built; each field has a dataclass of its own for it."""
 
+    def noted(self) -> dict[str, Any]:
+        """Values of it that a run keeps beside its weights, as JSON; nothing where the field finds all again."""
+        return {}
+
     def kept(self) -> dict[str, Tensor]:
         """Tensors of it that a run keeps beside its weights, by name; nothing where the field finds all again."""
         return {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse
@@ -20,6 +20,7 @@ from wordsight.batching.sampling import TAG, CandidateSampler, Sampler
 from wordsight.batching.sources import ConceptFacts, RunSources, Sources
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import InputError
+from wordsight.settings import from_mapping
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ class TagFacts(FieldFacts):
 
     concepts: Mapping[str, ConceptFacts]
 
+    def noted(self) -> dict[str, Any]:
+        """The sets, in the order of their heads."""
+        return {"concepts": {name: asdict(found) for name, found in self.concepts.items()}}
+
 
 class TagsField(Field[TagsNeed, Mapping[str, Tags]]):
     """The concepts of each image, by the name of the concept set; an image is usable that has one of any set.
@@ -161,7 +166,12 @@ class TagsField(Field[TagsNeed, Mapping[str, Tags]]):
     @classmethod
     def facts_of_run(cls, need: TagsNeed, kept: RunSources) -> TagFacts:
         """Sizes and targets of the sets that the run learned from."""
-        return TagFacts(kept.concepts)
+        noted = kept.noted.get("concepts")
+        if noted is None:
+            return TagFacts(kept.concepts)
+        return TagFacts(
+            {name: from_mapping(ConceptFacts, found, "objective.safetensors") for name, found in noted.items()}
+        )
 
     def prepare(self, sampler: Sampler) -> None:
         """How likely a concept is a candidate follows from how images are drawn."""

@@ -20,6 +20,7 @@ from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
 from wordsight.disk import unreadable
 from wordsight.errors import InputError
+from wordsight.language.left_right import swap_left_right
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.progress import progress_bar
 
@@ -72,6 +73,14 @@ class CaptionTokens:
         """The first caption that has the same tokens: captions of one number read the same."""
         return self._map("text")
 
+    def mirrored(self, captions_n: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The numbers of the same captions of the mirrored pictures; of those tokenised with ``mirrored`` alone.
+
+        Args:
+            captions_n: Numbers of captions; one below 0 is no caption, and stays so.
+        """
+        return np.where(captions_n < 0, captions_n, captions_n + self.example_offsets[-1])
+
     def captions_of(self, example: int) -> NDArray[np.int64]:
         """The captions of an example, by their numbers among the S."""
         return np.arange(self.example_offsets[example], self.example_offsets[example + 1])
@@ -99,18 +108,21 @@ class CaptionTokens:
         return np.asarray(mapped_array(self.path / f"{name}.npy", mend=_REMOVE))
 
 
-def caption_tokens(corpus: Corpus, tokenizer: TextTokenizer, language: str = "") -> CaptionTokens:
+def caption_tokens(
+    corpus: Corpus, tokenizer: TextTokenizer, language: str = "", mirrored: bool = False
+) -> CaptionTokens:
     """All captions of a corpus, tokenised; what was computed once is opened again.
 
     Args:
         corpus: The captions.
         tokenizer: What reads them.
         language: Only captions in this language; "" for all.
+        mirrored: Tokenise them once more after all others, with left and right exchanged, for mirrored pictures.
 
     Raises:
         InputError: When the corpus has no captions in this language.
     """
-    key = f"{VERSION} {corpus.fingerprint} {tokenizer.fingerprint} {language}"
+    key = f"{VERSION} {corpus.fingerprint} {tokenizer.fingerprint} {language}" + (" mirrored" if mirrored else "")
     name = f"tokens-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folder = kept_place(corpus, "features", name)
     if folder.is_dir():
@@ -118,17 +130,19 @@ def caption_tokens(corpus: Corpus, tokenizer: TextTokenizer, language: str = "")
     counts_N = np.zeros(len(corpus), np.int64)
     ids, ends, texts = array("i"), array("q", [0]), array("q")
     first_of: dict[bytes, int] = {}
-    captions = corpus.caption_iter(corpus.indices(None), language or None)
-    with progress_bar() as bar:
-        task = bar.add_task("tokenising captions", total=len(corpus), note="")
-        while some := list(islice(captions, _TOGETHER)):
-            for (example, _, _), found in zip(some, tokenizer.ids_of([text for *_, text in some]), strict=True):
-                text = hashlib.sha256(np.array(found, np.int32).data).digest()
-                texts.append(first_of.setdefault(text, len(texts)))
-                ids.extend(found)
-                ends.append(len(ids))
-                counts_N[example] += 1
-            bar.update(task, completed=some[-1][0] + 1)
+    for turn in range(2 if mirrored else 1):
+        captions = corpus.caption_iter(corpus.indices(None), language or None)
+        with progress_bar() as bar:
+            task = bar.add_task("tokenising captions", total=len(corpus), note="")
+            while some := list(islice(captions, _TOGETHER)):
+                read = [swap_left_right(text) if turn else text for *_, text in some]
+                for (example, _, _), found in zip(some, tokenizer.ids_of(read), strict=True):
+                    text = hashlib.sha256(np.array(found, np.int32).data).digest()
+                    texts.append(first_of.setdefault(text, len(texts)))
+                    ids.extend(found)
+                    ends.append(len(ids))
+                    counts_N[example] += not turn
+                bar.update(task, completed=some[-1][0] + 1)
     arrays: dict[str, NDArray[Any]] = {
         "ids": np.array(ids, np.int32),
         "offsets": np.array(ends, np.int64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import MakeCorpus
+from wordsight.batching.batch import Views
 from wordsight.batching.fields import StepDraw
 from wordsight.batching.fields.texts import Texts, TextsField, TextsNeed
 from wordsight.batching.sampling import Drawn
@@ -82,3 +84,23 @@ def test_towers_of_the_language_model_read_with_its_tokenizer(corpus: Corpus, mi
     ids_BT, _ = facts.tokenizer.encode(["a cat sleeps"])
     assert torch.equal(torch.from_numpy(ids_BT[0]), draw(field).ids_BcT[2, 0][: ids_BT.shape[1]])
     assert TextsNeed.of_tower(TowerSettings()).tokenizer == "captions"
+
+
+def test_captions_of_mirrored_views_say_right_for_left(make_corpus: MakeCorpus) -> None:
+    captions = [["a dog left of a cat"], ["a red bus"], ["a dog right of a cat"]]
+    field = opened(make_corpus(captions, ["train"] * 3, labels=[["x"]] * 3), TextsNeed(mirrored=True))
+    whole = Drawn(np.arange(3), np.zeros(3, np.int64))
+
+    def drawn(*flipped: bool) -> Texts:
+        views = replace(Views.whole(torch.zeros(3, 3, 2, 2)), flipped_B=torch.tensor(flipped))
+        return field.draw(StepDraw(0, 7, whole, whole, (views,)))
+
+    plain, first, all_of_them = drawn(False, False, False), drawn(True, True, False), drawn(True, True, True)
+    left, bus, right = plain.ids_BcT
+    assert not torch.equal(left, right)
+    assert torch.equal(first.ids_BcT, torch.stack([right, bus, right]))
+    assert torch.equal(all_of_them.ids_BcT, torch.stack([right, bus, left]))
+    # Captions that read the same have one number, mirrored or not.
+    assert plain.text_Bc.tolist() == [[0], [1], [2]]
+    assert first.text_Bc.tolist() == [[2], [1], [2]] and all_of_them.text_Bc.tolist() == [[2], [1], [0]]
+    assert field.usable(np.arange(3)).all()

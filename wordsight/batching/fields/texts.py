@@ -59,6 +59,8 @@ class TextsNeed(FieldNeed):
         vocabulary: ``captions``: most tokens of the vocabulary.
         lowercase: ``captions``: whether capitals are made small.
         language: Captions in this language alone; "" for all.
+        mirrored: Whether an English caption follows its picture where the step's first view of it is mirrored: what is
+            left in the one is then right in the other.
     """
 
     captions: int = 1
@@ -67,6 +69,7 @@ class TextsNeed(FieldNeed):
     vocabulary: int = 5000
     lowercase: bool = True
     language: str = ""
+    mirrored: bool = False
 
     @classmethod
     def of_tower(cls, tower: TowerSettings, captions: int = 1, language: str = "") -> TextsNeed:
@@ -126,7 +129,7 @@ class TextsField(Field[TextsNeed, Texts]):
             texts = captions_of(sources.corpus, sources.indices.tolist(), need.language)
             vocabulary = train_wordpiece(texts, need.vocabulary, lowercase=need.lowercase)
             tokenizer = _own(vocabulary, need)
-        return cls(caption_tokens(sources.corpus, tokenizer, need.language), need, tokenizer, language)
+        return cls(caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored), need, tokenizer, language)
 
     @property
     def language(self) -> LanguageModel | None:
@@ -159,6 +162,9 @@ class TextsField(Field[TextsNeed, Texts]):
         for place, (example, random) in enumerate(step.each(_TEXTS)):
             drawn = random.permutation(self.tokens.captions_of(example))[:count]
             chosen_Bc[place, : len(drawn)] = drawn
+        if self._need.mirrored:
+            flipped_B1 = step.views[0].flipped_B.numpy()[:, None]
+            chosen_Bc = np.where(flipped_B1, self.tokens.mirrored(chosen_Bc), chosen_Bc)
         ids_nT, present_nT = self.tokens.padded(chosen_Bc.ravel())
         text_Bc = np.where(chosen_Bc < 0, -1, self.tokens.text_S[np.maximum(chosen_Bc, 0)])
         return Texts(

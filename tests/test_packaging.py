@@ -216,3 +216,22 @@ def test_the_command_line_tells_nothing_of_arguments_that_a_function_of_the_api_
     # What is shown of a corpus and a concept set goes to two functions each.
     assert own == {"CorpusShow", "ConceptsShow"}
     assert {"evaluate", "pretrain", "explain_words", "compare"} <= {source.of.__name__ for source in sources}
+
+
+def test_messages_below_the_command_line_name_settings_and_no_flags() -> None:
+    found = []
+    for file in SOURCES:
+        if file.is_relative_to(ROOT / "wordsight" / "cli") or file.name == "errors.py":
+            continue
+        tree = ast.parse(file.read_text("utf-8"))
+        told = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+        parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+        for node in ast.walk(tree):
+            within = isinstance(node, ast.Constant) and id(node) in parts
+            if node in told or within or not isinstance(node, ast.Constant | ast.JoinedStr):
+                continue
+            text = ast.unparse(node)
+            # A whole command may be told: it is for a command line, whoever reads it.
+            if re.search(r"(?<![\w-])--[a-z{]", text) and not re.search(r"wordsight |--corpus \{self", text):
+                found.append(f"{file.relative_to(ROOT)}, line {node.lineno}: {text}")
+    assert found == [], "name a setting by errors.setting(name, value)"

@@ -81,6 +81,13 @@ def test_the_setting_at_fault_stands_first_unless_the_message_names_it() -> None
     assert both(said_already) == ("batch_size is 0", "--batch-size is 0")
 
 
+def test_what_goes_on_from_its_place_has_no_colon_before_it() -> None:
+    assert str(InputError("is not a run", where="runs/a")) == "runs/a is not a run"
+    assert both(InputError("is empty", setting="test_share")) == ("test_share is empty", "--test-share is empty")
+    assert str(InputError("no such file", where="a.csv")) == "a.csv: no such file"
+    assert str(InputError("island", where="a.csv")) == "a.csv: island"
+
+
 def test_a_file_has_its_own_names_for_settings() -> None:
     error = InputError(f"{setting('batch_size')} is 0", where="a.yaml", setting="batch_size")
     assert both(error) == ("a.yaml: batch_size is 0",) * 2
@@ -98,7 +105,7 @@ def test_settings_within_another_take_its_name_and_others_keep_theirs() -> None:
 
 def test_ways_out_by_settings_that_are_not_there_can_be_left_out() -> None:
     error = InputError("is not UTF-8", where="a.csv", mend=("save it as UTF-8", f"give its {setting('encoding')}"))
-    assert str(error.without(["encoding"])) == "a.csv: is not UTF-8; save it as UTF-8"
+    assert str(error.without(["encoding"])) == "a.csv is not UTF-8; save it as UTF-8"
     assert str(error.without(["quotes"])) == str(error)
     valued = InputError("a quote is open", mend=("close it", f"give {setting('quotes', False)}"))
     assert str(valued.without(["encoding", "quotes"])) == "a quote is open; close it"

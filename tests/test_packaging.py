@@ -221,7 +221,8 @@ def test_the_command_line_tells_nothing_of_arguments_that_a_function_of_the_api_
 def test_messages_below_the_command_line_name_settings_and_no_flags() -> None:
     found = []
     for file in SOURCES:
-        if file.is_relative_to(ROOT / "wordsight" / "cli") or file.name == "errors.py":
+        # A run tells the whole command that makes its concept set again.
+        if file.is_relative_to(ROOT / "wordsight" / "cli") or file.name in ("errors.py", "run.py"):
             continue
         tree = ast.parse(file.read_text("utf-8"))
         told = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
@@ -232,6 +233,6 @@ def test_messages_below_the_command_line_name_settings_and_no_flags() -> None:
                 continue
             text = ast.unparse(node)
             # A whole command may be told: it is for a command line, whoever reads it.
-            if re.search(r"(?<![\w-])--[a-z{]", text) and not re.search(r"wordsight |--corpus \{self", text):
+            if re.search(r"(?<![\w-])--[a-z{]", text) and not re.search("wordsight ", text):
                 found.append(f"{file.relative_to(ROOT)}, line {node.lineno}: {text}")
     assert found == [], "name a setting by errors.setting(name, value)"

@@ -85,9 +85,9 @@ def test_a_yaml_file_is_its_values_and_the_comment_above_them(tmp_path: Path) ->
     [
         (b"a: 1\nb: 2\na: 3\n", "a.yaml, line 3: 'a' stands twice; expected each name once"),
         (b"a:\n  b: 1\n  b: 2\n", "a.yaml, line 3: 'b' stands twice"),
-        (b"a: [", "a.yaml: can't be read as YAML"),
-        (b"a: \xff", "a.yaml: can't be read as YAML"),
-        (b"- a", "a.yaml: holds no settings; expected lines such as `epochs: 20`"),
+        (b"a: [", "a.yaml can't be read as YAML"),
+        (b"a: \xff", "a.yaml can't be read as YAML"),
+        (b"- a", "a.yaml holds no settings; expected lines such as `epochs: 20`"),
     ],
 )
 def test_what_yaml_would_pass_over_and_what_is_none_is_refused(tmp_path: Path, content: bytes, said: str) -> None:

@@ -22,6 +22,8 @@ _LONGEST_PART = 450
 # In a message a setting stands between these marks: its name, its value as a command line and as Python have it.
 _OPEN, _PART, _CLOSE = "\x0e", "\x1f", "\x0f"
 _MARKED = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+# What begins so goes on from the place that it is said of, without a colon: "runs/a is not a run".
+_GOES_ON = re.compile(r"(?:is|are|has|have|holds|exists|can't|does|names|says|lies|begins|ends|lacks) ")
 _flags = False
 
 
@@ -109,9 +111,9 @@ class InputError(ValueError):
             # In a file a setting has its name, for whoever reads it.
             told = setting(self.setting) if self.where is None and _flags else self.setting
             named = setting(self.setting) in line
-            line = line.replace(setting(self.setting), told) if named else f"{told}: {line}"
+            line = line.replace(setting(self.setting), told) if named else _said_of(told, line)
         if self.where is not None:
-            line = f"{_cut(self.where)}: {line}"
+            line = _said_of(_cut(self.where), line)
         if self.expected is not None:
             line += f"; expected {_cut(self.expected)}"
         if self.mend is not None:
@@ -153,6 +155,10 @@ class InputError(ValueError):
         """
         theirs = re.compile(f"{_OPEN}(?:{'|'.join(map(re.escape, names))})[{_PART}{_CLOSE}]")
         return self.but(mend=[way for way in self.ways if not theirs.search(way)])
+
+
+def _said_of(place: str, line: str) -> str:
+    return f"{place} {line}" if _GOES_ON.match(line) else f"{place}: {line}"
 
 
 def _cut(part: object) -> str:

@@ -105,7 +105,7 @@ def test_two_tasks_of_one_name_never_write_over_each_other(scenes: Path, tmp_pat
     next(other.rglob("train/dark/5.png")).unlink()
     for protocol in ("knn", "ridge"):
         with pytest.raises(
-            InputError, match=r"knn\.json: is a result of folder:a/scenes, and folder:b/scenes is another"
+            InputError, match=r"knn\.json is a result of folder:a/scenes, and folder:b/scenes is another"
         ):
             wordsight.evaluate(NETWORK, task="folder:b/scenes", protocol=protocol, image_size=32, out="out")
     assert Result.read(Path("out/scenes/knn.json")) == first

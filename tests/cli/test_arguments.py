@@ -174,8 +174,8 @@ def test_what_is_missing_is_named_as_a_person_writes_it() -> None:
         ("batch_size: many", "values.yaml: batch_size: 'many' can't be read; expected a whole number"),
         ("batch_size: null", "values.yaml: batch_size: 'null' can't be read; expected a whole number"),
         ("inner: {clip: ~}", "values.yaml: inner.clip: 'null' can't be read; expected a number"),
-        ("- a\n- b", "values.yaml: holds no settings"),
-        ("a: [", "values.yaml: can't be read as YAML"),
+        ("- a\n- b", "values.yaml holds no settings"),
+        ("a: [", "values.yaml can't be read as YAML"),
     ],
 )
 def test_a_mistake_in_a_yaml_file_names_the_file(tmp_path: Path, content: str, said: str) -> None:

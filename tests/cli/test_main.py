@@ -97,9 +97,9 @@ def test_every_command_in_the_documentation_can_be_read(
         ("pretrain --corpus c --out o --epoch 3", "did you mean '--epochs'?"),
         ("pretrain --recipe icmlm-atfc-resnet50 --corpus c --out o", "did you mean 'icmlm-attfc-resnet50'?"),
         ("pretrain --recipe my/own.yaml --corpus c --out o", "my/own.yaml: no such file"),
-        ("corpus show nowhere", "nowhere: is not a corpus"),
-        ("evaluate nowhere --task folder:x", "nowhere: is not a run"),
-        ("report nowhere", "nowhere: is not a run"),
+        ("corpus show nowhere", "nowhere is not a corpus"),
+        ("evaluate nowhere --task folder:x", "nowhere is not a run"),
+        ("report nowhere", "nowhere is not a run"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(
@@ -201,7 +201,7 @@ def test_a_bug_is_one_line_and_its_traceback_lies_in_a_file(
 
 def test_a_name_in_bytes_that_are_not_utf8_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "build", "folder", "caf\udce9", "--out", "c"]) == 2
-    assert "caf\\udce9: holds bytes that are not UTF-8; rename it, or run the command in" in capsys.readouterr().err
+    assert "caf\\udce9 holds bytes that are not UTF-8; rename it, or run the command in" in capsys.readouterr().err
 
 
 def test_what_the_terminal_cannot_show_is_printed_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:

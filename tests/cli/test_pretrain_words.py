@@ -39,8 +39,8 @@ def test_a_value_of_the_same_concepts_leaves_the_others(kind: list[str]) -> None
 
 
 def test_the_untouched_network_is_a_flag_away() -> None:
-    untouched = settings("--objective", "random", "--epochs", "0", "--weights", "some.pth")
-    assert (untouched.objective, untouched.epochs, untouched.weights) == ("random", 0, "some.pth")
+    untouched = settings("--objective", "none", "--epochs", "0", "--weights", "some.pth")
+    assert (untouched.objective, untouched.epochs, untouched.weights) == ("none", 0, "some.pth")
 
 
 def test_a_file_of_weights_goes_before_the_recipe_s_published_ones_and_they_before_its_file() -> None:

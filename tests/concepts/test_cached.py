@@ -88,4 +88,4 @@ def test_a_damaged_set_is_made_again(make_corpus: MakeCorpus, capsys: pytest.Cap
     assert again.fingerprint == first.fingerprint
     said = capsys.readouterr().err
     assert "building the concept set again" in said
-    assert "occurrences.start.npy: is absent" in said
+    assert "occurrences.start.npy is absent" in said

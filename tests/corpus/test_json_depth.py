@@ -32,7 +32,7 @@ def test_what_nests_too_deeply_is_refused_however_it_comes(levels: int, size: in
     if levels <= 200:
         follow()
     else:
-        with pytest.raises(InputError, match="a.json: is nested too deeply"):
+        with pytest.raises(InputError, match="a.json is nested too deeply"):
             follow()
 
 

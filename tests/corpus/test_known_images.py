@@ -71,7 +71,7 @@ def test_known_images_are_kept_without_their_corpus(tmp_path: Path) -> None:
     none = KnownImages(np.zeros(0, np.uint64), 32)
     assert not none.hold(["", "ff" * 16]).any()
     (tmp_path / FILE).write_bytes(b"{}")
-    with pytest.raises(InputError, match=f"{FILE}: can't be read"):
+    with pytest.raises(InputError, match=f"{FILE} can't be read"):
         KnownImages.read(tmp_path)
 
 

@@ -96,7 +96,7 @@ def test_rejects_are_read_as_they_were_and_are_no_formulas_in_the_file(
     text = (corpus.path / "rejected.csv").read_text("utf-8")
     assert "'=1+1.jpg" in text and "'@SUM of it" in text
     (corpus.path / "rejected.csv").unlink()
-    with pytest.raises(InputError, match=r"rejected\.csv: is not there; build the corpus again"):
+    with pytest.raises(InputError, match=r"rejected\.csv is not there; build the corpus again"):
         rejects(corpus)
 
 

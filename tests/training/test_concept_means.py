@@ -99,7 +99,7 @@ def test_a_run_that_can_t_be_written_to_is_measured_all_the_same(
 @pytest.mark.parametrize("content", [b"", b"no tensors", b"\x00" * 40])
 def test_damaged_means_are_one_clear_line(tagged: TrainingData, tmp_path: Path, content: bytes) -> None:
     means_file(tmp_path).write_bytes(content)
-    with pytest.raises(InputError, match=r"concept_means.safetensors: is damaged.*remove it"):
+    with pytest.raises(InputError, match=r"concept_means.safetensors is damaged.*remove it"):
         read_means(tmp_path, {"postag": 60})
 
 

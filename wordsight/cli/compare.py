@@ -12,17 +12,18 @@ if TYPE_CHECKING:
 
 
 def _compare_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.compare import compare
     from wordsight.cli.signatures import Source
 
-    return [Source(api.compare)]
+    return [Source(compare)]
 
 
 def _compare(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.compare import compare
     from wordsight.evaluation.comparison.render import print_compared
 
-    given = values.of(api.compare)
+    given = values.of(compare)
     compared = api.compare(**given)
     print_compared(compared)
     if given["out"] is not None:

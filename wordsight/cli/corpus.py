@@ -89,20 +89,22 @@ def _build(name: str, reader: Any, about: str) -> Verb:
 
     def sources() -> list[Source]:
         from wordsight import api
+        from wordsight.api.corpus import build_corpus
         from wordsight.cli.signatures import Source
 
         return [
             Source(reader, title="the source"),
-            Source(api.build_corpus, skip=own, title="the corpus"),
+            Source(build_corpus, skip=own, title="the corpus"),
             Source(api.BuildSettings, title="what is checked and kept"),
         ]
 
     def call(values: Values) -> None:
         from wordsight import api
+        from wordsight.api.corpus import build_corpus
 
         settings = api.BuildSettings(**values.of(api.BuildSettings))
         made_reader = reader(**values.of(reader))
-        corpus = api.build_corpus(made_reader, settings=settings, **values.of(api.build_corpus))
+        corpus = api.build_corpus(made_reader, settings=settings, **values.of(build_corpus))
         summary, made = api.describe(corpus), values["out"]
         print(summary.counted())
         if summary.lost_captions and not summary.captions:
@@ -145,16 +147,17 @@ def _build_concepts(name: str, settings: Any, about: str) -> Verb:
     """The verb that builds one kind of concept set."""
 
     def sources() -> list[Source]:
-        from wordsight import api
+        from wordsight.api.corpus import build_concepts
         from wordsight.cli.signatures import Source
 
-        where = Source(api.build_concepts, skip=frozenset({"kind", "settings"}), title="where")
+        where = Source(build_concepts, skip=frozenset({"kind", "settings"}), title="where")
         return [where, Source(settings, title="the concepts")]
 
     def call(values: Values) -> None:
         from wordsight import api
+        from wordsight.api.corpus import build_concepts
 
-        made = api.build_concepts(name, settings(**values.of(settings)), **values.of(api.build_concepts))
+        made = api.build_concepts(name, settings(**values.of(settings)), **values.of(build_concepts))
         print(api.describe_concepts(made, examples_shown=0).counted())
         corpus, out = values["corpus"], values["out"]
         print(

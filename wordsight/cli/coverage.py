@@ -12,17 +12,18 @@ if TYPE_CHECKING:
 
 
 def _sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.coverage import coverage
     from wordsight.cli.signatures import Source
 
-    return [Source(api.coverage, positional=("corpus",))]
+    return [Source(coverage, positional=("corpus",))]
 
 
 def _coverage(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.coverage import coverage
     from wordsight.explain.coverage.count import print_coverage
 
-    print_coverage(api.coverage(**values.of(api.coverage)))
+    print_coverage(api.coverage(**values.of(coverage)))
     if values["out"] is not None:
         print(f"wrote {values['out']}")
 

@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 def _demo_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.demo import demo
     from wordsight.cli.signatures import Source
 
-    return [Source(api.demo, skip=frozenset({"scenes", "held_out"}))]
+    return [Source(demo, skip=frozenset({"scenes", "held_out"}))]
 
 
 def _demo(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.demo import demo
 
-    api.demo(**values.of(api.demo))
+    api.demo(**values.of(demo))
 
 
 DEMO = Verb(

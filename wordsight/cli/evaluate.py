@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 def _evaluate_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.evaluate import evaluate
     from wordsight.cli.signatures import Source
 
-    return [Source(api.evaluate, skip=frozenset({"protocols"}))]
+    return [Source(evaluate, skip=frozenset({"protocols"}))]
 
 
 def _evaluate(values: Values) -> None:
     from wordsight import api
-    from wordsight.api.evaluate import results_folder
+    from wordsight.api.evaluate import evaluate, results_folder
     from wordsight.evaluation import print_results
     from wordsight.evaluation.results.result import result_file
 
-    given = values.of(api.evaluate)
+    given = values.of(evaluate)
     # A network's name looks like a path.
     run = str(given.pop("run"))
     results, failed = some_done(lambda: api.evaluate(run, **given))

@@ -13,47 +13,50 @@ if TYPE_CHECKING:
 
 
 def _explain_photo_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.explain import explain_photo
     from wordsight.cli.signatures import Source
 
-    return [Source(api.explain_photo)]
+    return [Source(explain_photo)]
 
 
 def _explain_photo(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.explain import explain_photo
 
-    given = values.of(api.explain_photo)
+    given = values.of(explain_photo)
     file = api.explain_photo(**given)
     print(f"drew {file}: where {values['run']} looks for each word; next: wordsight report {values['run']}")
 
 
 def _explain_map_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.explain import explain_map
     from wordsight.cli.signatures import Source
 
-    return [Source(api.explain_map)]
+    return [Source(explain_map)]
 
 
 def _explain_map(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.explain import explain_map
 
-    given = values.of(api.explain_map)
+    given = values.of(explain_map)
     drawn = api.explain_map(**given)
     print(f"drew {drawn.picture} and {drawn.page}: {drawn.count:,} images; next: open {drawn.page} in a browser")
 
 
 def _explain_words_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.explain import explain_words
     from wordsight.cli.signatures import Source
 
-    return [Source(api.explain_words, positional=("run", "words"))]
+    return [Source(explain_words, positional=("run", "words"))]
 
 
 def _explain_words(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.explain import explain_words
     from wordsight.explain.words.known_words import print_words
 
-    given = values.of(api.explain_words)
+    given = values.of(explain_words)
     found, failed = some_done(lambda: api.explain_words(**given))
     print_words(found)
     if values["out"] is not None:

@@ -12,22 +12,23 @@ if TYPE_CHECKING:
 
 
 def _train_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.language import train_language_model
     from wordsight.cli.signatures import Source
     from wordsight.training.language.language_settings import LanguageSettings
 
     return [
-        Source(api.train_language_model, skip=frozenset({"settings"})),
+        Source(train_language_model, skip=frozenset({"settings"})),
         Source(LanguageSettings, title="settings of the language model"),
     ]
 
 
 def _train(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.language import train_language_model
     from wordsight.training.language.language_settings import LanguageSettings
 
     settings = LanguageSettings(**values.of(LanguageSettings))
-    made = api.train_language_model(settings, **values.of(api.train_language_model))
+    made = api.train_language_model(settings, **values.of(train_language_model))
     print(
         f"made the language model {made.path}: {made.vocabulary:,} tokens, {settings.layers} layers of width "
         f"{settings.width}, from {made.sentences:,} sentences in {made.seconds:,.0f} s"

@@ -13,21 +13,22 @@ if TYPE_CHECKING:
 
 
 def _pretrain_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.pretrain import pretrain
     from wordsight.cli.signatures import Source
     from wordsight.training.pretrain_settings import PretrainSettings
 
     return [
-        Source(api.pretrain, skip=frozenset({"recipe", "changes"})),
+        Source(pretrain, skip=frozenset({"recipe", "changes"})),
         Source(PretrainSettings, title="settings of the run"),
     ]
 
 
 def _pretrain(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.pretrain import pretrain
     from wordsight.training.pretrain_settings import PretrainSettings
 
-    run = api.pretrain(PretrainSettings(**values.of(PretrainSettings)), **values.of(api.pretrain))
+    run = api.pretrain(PretrainSettings(**values.of(PretrainSettings)), **values.of(pretrain))
     print(
         f"trained {run.path} in {run.info.seconds:,.0f} s; next: wordsight evaluate {run.path} --task folder:DIR, "
         f"or wordsight report {run.path}"

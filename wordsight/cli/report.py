@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 def _report_sources() -> list[Source]:
-    from wordsight import api
+    from wordsight.api.report import report
     from wordsight.cli.signatures import Source
 
-    return [Source(api.report)]
+    return [Source(report)]
 
 
 def _report(values: Values) -> None:
     from wordsight import api
+    from wordsight.api.report import report
 
-    print(f"wrote {api.report(**values.of(api.report))}: one file that opens in any browser")
+    print(f"wrote {api.report(**values.of(report))}: one file that opens in any browser")
 
 
 REPORT = Verb(

@@ -41,5 +41,5 @@ def test_another_language_model_of_the_same_name_is_refused(monkeypatch: pytest.
     assert pickle.loads(pickle.dumps(reference)).value is model
     kept = pickle.dumps(reference)
     model.fingerprint = "5678"
-    with pytest.raises(InputError, match="tiny: holds 5678 by now; expected 1234"):
+    with pytest.raises(InputError, match="tiny holds 5678 by now; expected 1234"):
         _ = pickle.loads(kept).value

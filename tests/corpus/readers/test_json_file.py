@@ -150,7 +150,7 @@ def test_fields_are_named_by_flags_nested_ones_with_dots(read: Read) -> None:
     with pytest.raises(InputError, match=r"x.json: unknown caption column 'words.say'; .*did you mean 'words.says'"):
         read(content, **how | {"caption": "words.say"})
     with pytest.raises(
-        InputError, match=r"x.json: has none at 'out.lists' .`records`.; its keys: out; expected records such"
+        InputError, match=r"x.json has none at 'out.lists' .`records`.; its keys: out; expected records such"
     ):
         read(content, **how | {"records": "out.lists"})
 

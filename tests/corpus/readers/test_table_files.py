@@ -45,7 +45,7 @@ def test_folders_of_files_mean_splits_and_hold_their_own_images(tmp_path: Path) 
         for split in ("train", "val")
     ]
     (tmp_path / "val" / "t.csv").write_text("image,text\na.jpg,a dog\n")
-    with pytest.raises(InputError, match=r"val/t.csv: has no column 'caption' for the caption, which t.csv has"):
+    with pytest.raises(InputError, match=r"val/t.csv has no column 'caption' for the caption, which t.csv has"):
         list(Table(tmp_path))
 
 
@@ -89,5 +89,5 @@ def test_text_that_is_not_utf8_is_one_line(ending: str, tmp_path: Path) -> None:
     else:
         with pa.ipc.new_file(str(file), table.schema) as writer:
             writer.write_table(table)
-    with pytest.raises(InputError, match=rf"t.{ending}: can't be read \(.*UTF8"):
+    with pytest.raises(InputError, match=rf"t.{ending} can't be read \(.*UTF8"):
         list(Table(file))

@@ -450,5 +450,5 @@ def test_one_broken_file_among_results_is_named(make_run: MakeRun, tmp_path: Pat
     RESULT.write(folder)
     (folder / "birds").mkdir()
     (folder / "birds" / "logistic.json").write_text('{"task": "bir', "utf-8")
-    with pytest.raises(InputError, match=r"birds/logistic.json: is not a result"):
+    with pytest.raises(InputError, match=r"birds/logistic.json is not a result"):
         compare_runs([make_run("a", {("flowers", "logistic"): 50}), folder])

@@ -364,9 +364,7 @@ def test_a_protocol_called_like_a_part_of_another_overwrites_nothing(
 ) -> None:
     task = open_task(f"folder:{colour_folder}")
     evaluate(model, task, [EvalProtocol("few-shot", "few-shot", settings_of("few-shot", shots=(2,)))])
-    with pytest.raises(
-        InputError, match=r"few-shot-2-shot.json: is a result of the protocol few-shot; give few-shot-2"
-    ):
+    with pytest.raises(InputError, match=r"few-shot-2-shot.json is a result of the protocol few-shot; give few-shot-2"):
         evaluate(model, task, [EvalProtocol("few-shot-2-shot", "probe", LOGISTIC)])
 
 

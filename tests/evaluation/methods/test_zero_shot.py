@@ -135,7 +135,7 @@ def test_unseen_classes_are_told_by_their_descriptions(seer: EvaluatedModel, tmp
     assert result.counts["texts"] == 4
     assert result.warnings == ["2 of 3 classes have a description; others go by name"]
     table.write_text("class,description\npear,soft\n")
-    with pytest.raises(InputError, match="described.csv: has none of the classes"):
+    with pytest.raises(InputError, match="described.csv has none of the classes"):
         asked(seer, task, descriptions=str(table))
 
 

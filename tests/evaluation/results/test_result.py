@@ -128,7 +128,7 @@ def test_a_result_of_wrong_types_is_one_line_with_the_field(
 ) -> None:
     file = Result("t", "knn", "top-1 accuracy", 50.0).write(tmp_path)
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
-    with pytest.raises(InputError, match=f"knn.json: is not a result .{said}"):
+    with pytest.raises(InputError, match=f"knn.json is not a result .{said}"):
         Result.read(file)
 
 

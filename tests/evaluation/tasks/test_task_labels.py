@@ -53,7 +53,7 @@ def test_labels_in_a_cell_may_have_another_separator(tmp_path: Path) -> None:
     task = open_task(f"table:{tmp_path / 't.csv'}", separator=";")
     assert (task.class_names, task.multilabel) == (["sea", "sky"], True)
     assert not open_task(f"table:{tmp_path / 't.csv'}").multilabel
-    with pytest.raises(InputError, match="separator: is empty"):
+    with pytest.raises(InputError, match="separator is empty"):
         open_task(f"table:{tmp_path / 't.csv'}", separator="")
 
 

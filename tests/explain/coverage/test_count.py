@@ -148,11 +148,11 @@ def test_what_can_t_be_counted_is_refused(corpus: Corpus, make_corpus: MakeCorpu
     with pytest.raises(InputError, match="bare: the split 'all' has no captions"):
         coverage(bare, CLASSES, matchers=["exact"])
     (tmp_path / "empty.txt").write_text("\n")
-    with pytest.raises(InputError, match="empty.txt: holds no class name"):
+    with pytest.raises(InputError, match="empty.txt holds no class name"):
         api.coverage(corpus, tmp_path / "empty.txt")
     with pytest.raises(InputError, match="nowhere.txt: no such file"):
         api.coverage(corpus, tmp_path / "nowhere.txt")
-    with pytest.raises(InputError, match="^results: is drawn into a picture; name the picture"):
+    with pytest.raises(InputError, match="^results is drawn into a picture; name the picture"):
         api.coverage(corpus, CLASSES, results=tmp_path / "x.json")
     with pytest.raises(InputError, match="the ending '.txt' is of no picture"):
         api.coverage(corpus, CLASSES, matchers=["exact"], out=tmp_path / "plot.txt")

@@ -259,7 +259,7 @@ def test_class_folders_have_the_names_that_a_file_gives(run: Run, class_folders:
     names.write_text("cat,house cat\n", "utf-8")
     drawn = wordsight.explain_map(run, task=f"folder:{class_folders}", names=names, out=tmp_path / "map")
     assert "house cat" in drawn.page.read_text("utf-8")
-    with pytest.raises(InputError, match="^names: says something of a task, and none is given; give `task`"):
+    with pytest.raises(InputError, match="^names says something of a task, and none is given; give `task`"):
         wordsight.explain_map(run, names=names)
 
 

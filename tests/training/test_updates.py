@@ -85,7 +85,7 @@ def test_the_random_backbone_has_the_weights_that_the_first_step_found(
 def test_heads_learn_at_their_multiple_of_the_backbone_s_rate(trained: Any, name: Name) -> None:
     before = trained(name, lr=1e-30)
     same, faster = (changes(trained(name, heads_rate=rate), before) for rate in (1.0, 4.0))
-    heads = {weight for weight in same if weight.startswith("tp.")}
+    heads = {weight for weight in same if weight.startswith("tag_heads.")}
     assert len(heads) > 3 and len(same) > len(heads) + 10
     for weight, change in same.items():
         assert change.abs().max() > 0, weight

@@ -10,7 +10,7 @@ import torch
 
 from wordsight.evaluation.predictions.tag_scores import hidden_features
 from wordsight.explain.words.feature_spread import feature_spread, fourth_root
-from wordsight.objectives.tag_heads import TagHeads
+from wordsight.objectives import tag_heads_of
 from wordsight.training.run import Run
 
 
@@ -31,8 +31,8 @@ def test_a_direction_without_spread_has_no_weight() -> None:
 def test_it_is_of_what_the_last_layer_reads(make_run: Callable[..., Run]) -> None:
     run = make_run("icmlm-attfc")
     objective = run.objective()
-    heads = objective.get_submodule("tp")
-    assert isinstance(heads, TagHeads)
+    heads = tag_heads_of(objective)
+    assert heads is not None
     (root,) = feature_spread(run, objective, heads, 4).values()
     corpus = run.corpus()
     rows = corpus.indices(run.info.split)

@@ -21,8 +21,7 @@ from wordsight.explain.words.known_words import explain_words, nearest_of, simil
 from wordsight.explain.words.word_lists import ScoredPair
 from wordsight.explain.words.word_space import WordSpace, word_spaces
 from wordsight.heads.tag_head import TagHead
-from wordsight.objectives import ConceptFacts, Facts, TagFacts, build_objective
-from wordsight.objectives.tag_heads import TagHeads
+from wordsight.objectives import ConceptFacts, Facts, TagFacts, build_objective, tag_heads_of
 from wordsight.training.kept_concepts import languages_of
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run, new_backbone, write_start, write_weights
@@ -260,8 +259,8 @@ def test_photos_that_are_gone_are_not_needed_without_a_look_at_them(two: Run, sp
 
 def test_rows_are_multiplied_by_the_root_of_what_photos_show(two: Run) -> None:
     objective = two.objective()
-    heads = objective.get_submodule("tp")
-    assert isinstance(heads, TagHeads)
+    heads = tag_heads_of(objective)
+    assert heads is not None
     roots = feature_spread(two, objective, heads)
     for space in word_spaces(two, centre=False):
         head = heads.heads[space.name]

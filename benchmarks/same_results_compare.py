@@ -111,9 +111,12 @@ class Made:
     def _tensors(self, file: Path) -> dict[str, Any]:
         with safe_open(file, "pt") as tensors:
             held: dict[str, Any] = {"(metadata)": self.plain(_unfolded(tensors.metadata() or {}), file.name)}
-            for name in tensors.keys():  # noqa: SIM118  no mapping: it can't be gone through otherwise
+            names = list(tensors.keys())
+            in_sum = any(name.startswith(renamed.IN_SUMS) for name in names)
+            names_now = renamed.TENSORS_IN_SUMS if in_sum else renamed.TENSORS
+            for name in names:
                 tensor = tensors.get_tensor(name)
-                for old, new in renamed.TENSORS.items() if self.names_before else ():
+                for old, new in names_now.items() if self.names_before else ():
                     name = new + name[len(old) :] if name.startswith(old) else name
                 held[name] = (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
         return held

@@ -24,10 +24,20 @@ TEXTS: dict[str, str] = {}
 # Tensors, by the beginning of their names.
 TENSORS: dict[str, str] = {
     "facts.maskable": "facts.masked.maskable",
+    "tp.": "tag_heads.",
+}
+# The same in files that hold one of these: heads of masked words and of tags are parts of a sum.
+IN_SUMS = ("att.", "tfm.")
+TENSORS_IN_SUMS: dict[str, str] = {
+    "facts.maskable": "facts.masked.maskable",
+    "tp.": "parts.tags.tag_heads.",
+    **{head: f"parts.words.{head}" for head in ("att.", "fc.", "tfm.", "classifier.", "prior.")},
 }
 # Keys of JSON that the tree after writes besides, and that it writes no more: `key`, or `file.json:key`.
 NEW_KEYS: set[str] = {
     "run.json:fields",  # what was kept of each field of a batch, where there was only
+    "objective.safetensors:facts",  # what the heads were built from
+    "objective.safetensors:images",
 }
 GONE_KEYS: set[str] = {
     "run.json:masked",  # the folder of masked captions

@@ -106,3 +106,20 @@ def test_only_every_second_epoch_images_are_clustered_and_the_last_layer_starts_
 def test_more_clusters_than_images_are_refused() -> None:
     with pytest.raises(InputError, match="61 clusters are asked for, there are 60 images"):
         build(clusters=61)
+
+
+def test_an_image_counts_in_the_loss_by_the_weight_of_its_cluster() -> None:
+    objective = build(balance=True, copies=4).eval()
+    objective.before_epoch(0, look)
+    # A large cluster, a small one and one between, whatever was found.
+    objective.cluster_n.copy_(torch.arange(60).clamp_max(50) // 25)
+    objective.weight_K.copy_(torch.tensor([0.5, 2.0, 3.0]))
+    batch = Batch.of_images(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8), torch.tensor([0, 90, 177]))
+    with torch.no_grad():
+        found = objective(batch)["loss"]
+        shown, turns = rotated(batch, 4)
+        logits = objective.head(objective.grid(shown)).double()
+    cluster_B = torch.tensor([0, 1, 2] * 4)
+    chances = logits.softmax(1)[torch.arange(12), turns * 3 + cluster_B]
+    weights = torch.tensor([0.5, 2.0, 3.0] * 4, dtype=torch.float64)
+    assert float(found) == pytest.approx(float((-weights * chances.log()).sum() / 12), rel=1e-5)

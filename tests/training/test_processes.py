@@ -44,11 +44,16 @@ def _images(kind: str) -> torch.Tensor:
     return torch.randn(12, 5) + 300 if kind == "dense" else torch.randn(12, 5, 3, 2) * 2 + 300
 
 
-def _half(rank: int, store: str, kind: str, out: str) -> None:
-    """One of two processes: half of the images through the layer, and what came of it."""
+# Which of the twelve images each of two processes has.
+EVEN = (slice(0, None, 2), slice(1, None, 2))
+UNEVEN = (slice(0, 5), slice(5, None))
+
+
+def _share(rank: int, store: str, kind: str, mine: slice, out: str) -> None:
+    """One of two processes: its share of the images through the layer, and what came of it."""
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     layer = synced(_layer(kind), CPU).train()
-    images = _images(kind)[rank::2].clone().requires_grad_()
+    images = _images(kind)[mine].clone().requires_grad_()
     made = layer(images)
     # Each process's loss is over its own images alone, as in training.
     (made.square() * torch.arange(made.numel()).view_as(made)).sum().backward()
@@ -58,11 +63,15 @@ def _half(rank: int, store: str, kind: str, out: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.parametrize("shares", [EVEN, UNEVEN], ids=["even shares", "uneven shares"])
 @pytest.mark.parametrize("kind", ["plain", "with activation", "dense"])
-def test_synced_batch_norm_is_batch_norm_of_all_images(kind: str, tmp_path: Path) -> None:
+def test_synced_batch_norm_is_batch_norm_of_all_images(kind: str, shares: tuple[slice, slice], tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
-    arguments = (str(tmp_path / "store"), kind, str(tmp_path))
-    processes = [context.Process(target=_half, args=(rank, *arguments)) for rank in (0, 1)]
+    store = str(tmp_path / "store")
+    processes = [
+        context.Process(target=_share, args=(rank, store, kind, mine, str(tmp_path)))
+        for rank, mine in enumerate(shares)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -72,13 +81,13 @@ def test_synced_batch_norm_is_batch_norm_of_all_images(kind: str, tmp_path: Path
     layer, images = _layer(kind).train(), _images(kind).requires_grad_()
     made = layer(images)
     factors = torch.empty_like(made)
-    for rank in (0, 1):
-        factors[rank::2] = torch.arange(made[rank::2].numel()).view_as(made[rank::2]).float()
+    for mine in shares:
+        factors[mine] = torch.arange(made[mine].numel()).view_as(made[mine]).float()
     (made.square() * factors).sum().backward()
     assert images.grad is not None
-    for rank, half in ((0, first), (1, second)):
-        torch.testing.assert_close(half["made"], made[rank::2].detach(), rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(half["images"], images.grad[rank::2], rtol=1e-3, atol=1e-2)
+    for mine, half in zip(shares, (first, second), strict=True):
+        torch.testing.assert_close(half["made"], made[mine].detach(), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(half["images"], images.grad[mine], rtol=1e-3, atol=1e-2)
         for name, value in layer.state_dict().items():
             torch.testing.assert_close(half["state"][name], value, rtol=1e-4, atol=1e-4)
     for name, parameter in layer.named_parameters():

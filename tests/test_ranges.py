@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from wordsight.cli import VERBS, main
+from wordsight.cli.signatures import arguments_of
 from wordsight.cli.verb import Group, Verb
 from wordsight.concepts import CONCEPT_SETS
 from wordsight.errors import InputError
@@ -39,23 +40,26 @@ def _numbers(of: Any) -> Iterator[tuple[str, Any]]:
             yield f"{of.__name__}.{name}", hint
 
 
-def _all_numbers() -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _all_numbers() -> dict[str, Range | None]:
+    """Every number with its range; None where it has none."""
+    found: dict[str, Range | None] = {}
     for verb in _verbs(VERBS):
         for source in verb.sources():
-            found |= dict(_numbers(source.of))
+            for argument in arguments_of(source):
+                if {int, float} & {argument.hint, *typing.get_args(argument.hint)}:
+                    found[f"{source.of.__name__}.{argument.name}"] = argument.allowed
     for kinds in (CONCEPT_SETS, METHODS):
         for kind in kinds.values():
-            found |= dict(_numbers(kind.settings))
+            found |= {name: range_of(hint) for name, hint in _numbers(kind.settings)}
     for objective in OBJECTIVES.values():
-        found |= dict(_numbers(objective.settings))
+        found |= {name: range_of(hint) for name, hint in _numbers(objective.settings)}
     return found
 
 
 def test_every_number_that_a_person_can_set_has_a_range() -> None:
     numbers = _all_numbers()
     assert len(numbers) > 120
-    assert [name for name, hint in numbers.items() if range_of(hint) is None] == []
+    assert [name for name, allowed in numbers.items() if allowed is None] == []
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def test_a_number_out_of_its_range_is_one_line_with_the_file(
 def test_what_yaml_would_pass_over_is_said(tmp_path: Path) -> None:
     text = _text("knn")
     (tmp_path / "twice.yaml").write_text(text + "\nvote: majority\n", "utf-8")
-    with pytest.raises(InputError, match="line 27: 'vote' stands twice"):
+    with pytest.raises(InputError, match=r"line \d+: 'vote' stands twice"):
         open_protocol(str(tmp_path / "twice.yaml"))
     (tmp_path / "typo.yaml").write_text(text.replace("\nvote:", "\nvotes:"), "utf-8")
     with pytest.raises(InputError, match="has no vote, and votes is no setting"):

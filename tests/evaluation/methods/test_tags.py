@@ -151,7 +151,7 @@ def test_without_its_corpus_the_frequencies_are_missing_and_that_is_said(make_ta
     model, split = make_tagged(words=(SEEN, "labels", None))
     (result,) = evaluate(model, split, ["tags"])
     assert not any("frequencies" in name for name in result.baselines)
-    assert "not at hand" in result.warnings[-1]
+    assert "can't be found" in result.warnings[-1]
 
 
 def test_concepts_of_one_name_are_told_apart(make_tagged: MakeTagged) -> None:
@@ -178,7 +178,7 @@ def test_a_head_that_diverged_is_refused(make_tagged: MakeTagged) -> None:
     assert isinstance(model.objective, TagPrediction)
     for last in last_layers(model.objective):
         torch.nn.init.constant_(last.weight, float("nan"))
-    with pytest.raises(InputError, match="no finite numbers"):
+    with pytest.raises(InputError, match="not finite numbers"):
         evaluate(model, split, ["tags"])
 
 

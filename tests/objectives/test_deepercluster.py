@@ -123,3 +123,38 @@ def test_an_image_counts_in_the_loss_by_the_weight_of_its_cluster() -> None:
     chances = logits.softmax(1)[torch.arange(12), turns * 3 + cluster_B]
     weights = torch.tensor([0.5, 2.0, 3.0] * 4, dtype=torch.float64)
     assert float(found) == pytest.approx(float((-weights * chances.log()).sum() / 12), rel=1e-5)
+
+
+def test_an_empty_cluster_has_no_part_in_the_mean_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    assigned = np.repeat(np.array([0, 2], dtype=np.int64), [45, 15])
+    monkeypatch.setattr("wordsight.objectives.deepercluster.cluster", lambda *_: assigned)
+    objective = build()
+    objective.before_epoch(0, look)
+    assert objective.weight_K[[0, 2]].tolist() == pytest.approx([60 / 90, 60 / 30])
+    assert float(objective.weight_K[objective.cluster_n].mean()) == pytest.approx(1)
+    assert bool(objective.weight_K.isfinite().all())
+
+
+def test_a_rotation_is_right_whatever_cluster_is_predicted_with_it() -> None:
+    objective = build().eval()
+    objective.before_epoch(0, look)
+    batch = Batch.of_images(torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8), torch.arange(8) * 21)
+    with torch.no_grad():
+        found = objective(batch)
+        shown, turns = rotated(batch, 4)
+        predicted = objective.head(objective.grid(shown)).argmax(1)
+    pairs = [divmod(one, 3) for one in predicted.tolist()]
+    clusters = objective.cluster_n[torch.arange(8) * 7].tolist() * 4
+    right = [turn == wanted for (turn, _), wanted in zip(pairs, turns.tolist(), strict=True)]
+    both = [one and kind == wanted for one, (_, kind), wanted in zip(right, pairs, clusters, strict=True)]
+    assert float(found["rotation_accuracy"]) == pytest.approx(np.mean(right))
+    assert float(found["accuracy"]) == pytest.approx(np.mean(both))
+    assert 0 < np.mean(right) < 1
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_whitening_does_not_depend_on_the_scale_of_the_features(scale: float) -> None:
+    features = groups()[0]
+    np.testing.assert_allclose(
+        np.abs(whitened(features * np.float32(scale), 8)), np.abs(whitened(features, 8)), atol=1e-3
+    )

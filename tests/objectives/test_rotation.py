@@ -61,3 +61,13 @@ def test_the_loss_is_the_cross_entropy_of_the_rotations(copies: int) -> None:
 def test_other_numbers_of_copies_are_refused() -> None:
     with pytest.raises(InputError, match="copies is 2; expected 1 or 4"):
         build_objective("rotation", {"copies": 2}, build_backbone("resnet18"), Facts())
+
+
+def test_each_of_several_processes_has_all_rotations_and_together_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = rotated(batch(64), 1)[1]
+    shares = []
+    for rank in range(4):
+        monkeypatch.setattr("wordsight.objectives.rotation.processes", lambda rank=rank: (rank, 4))
+        shares.append(rotated(batch(16), 1)[1])
+        assert torch.bincount(shares[-1], minlength=4).min() > 0
+    assert torch.equal(torch.stack(shares, 1).flatten(), whole)

@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from wordsight.vision.preprocessing import MEAN, STD
-from wordsight.vision.views import ViewSettings, draw_colours, prepare, random_crop, train_view
+from wordsight.vision.views import ViewSettings, decode, draw_colours, eval_view, prepare, random_crop, train_view
 
 FACTORS = [(0.7, 1.3, 0.6), (1.2, 0.7, 1.4), (1.0, 0.6, 1.0), (1.0, 1.0, 0.6), (0.6, 1.0, 1.0)]
 
@@ -148,3 +148,34 @@ def test_views_are_flipped_as_often_as_asked(share: float) -> None:
     flipped = [int(view.pixels[0, 0, 0]) > int(view.pixels[0, -1, 0]) for view in views]
     assert flipped == [view.flipped for view in views]
     assert abs(np.mean(flipped) - share) < 0.05
+
+
+class Asked:
+    """An image that remembers how long its shorter side had to be at least."""
+
+    least_side: int | None = None
+
+    def decode(self, least_side: int | None) -> Image.Image:
+        self.least_side = least_side
+        return Image.new("RGB", (256, 256))
+
+
+@pytest.mark.parametrize(("scale", "least"), [(1.0, 64), (0.25, 128), (0.4, 102)])
+def test_the_smallest_crop_of_what_is_decoded_still_covers_the_view(scale: float, least: int) -> None:
+    asked = Asked()
+    train_view(asked, 64, ViewSettings(crop_scale=scale), np.random.default_rng(0))
+    assert asked.least_side == least
+
+
+@pytest.mark.parametrize(("share", "least"), [(1.0, 50), (0.5, 100), (0.875, 58)])
+def test_a_share_of_what_is_decoded_still_covers_the_view(share: float, least: int) -> None:
+    asked = Asked()
+    eval_view(asked, 50, share)
+    assert asked.least_side == least
+
+
+@pytest.mark.parametrize(("least", "side"), [(64, 64), (65, 128), (128, 128), (129, 256), (300, 512)])
+def test_a_jpeg_is_decoded_at_the_smallest_scale_that_is_large_enough(least: int, side: int) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (512, 512)).save(file, "JPEG")
+    assert decode(file.getvalue(), least).size == (side, side)

@@ -174,7 +174,8 @@ class MaskedWordPrediction(MaskedWordObjective):
         features_MD = features_BmD.flatten(0, 1)[real_M]
         loss, accuracy = self.vocabulary.loss(features_MD, target_M, bias_V)
         # Processes that train together hold different numbers of masked words: each word counts the same.
-        return loss * global_mean_scale(len(target_M), loss.device, words.mean_count), accuracy
+        scale = global_mean_scale(len(target_M), loss.device, words.mean_count)
+        return loss * scale, accuracy * scale
 
 
 class ICMLM(WeightedSum):

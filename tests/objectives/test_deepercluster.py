@@ -138,7 +138,7 @@ def test_an_empty_cluster_has_no_part_in_the_mean_weight(monkeypatch: pytest.Mon
 def test_a_rotation_is_right_whatever_cluster_is_predicted_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     objective = build().eval()
     objective.before_epoch(0, look)
-    logits = torch.randn(32, 12, generator=torch.Generator().manual_seed(0))
+    logits = torch.randn(32, 12, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr(objective.head, "forward", lambda grid: logits)
     batch = Batch.of_images(torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8), torch.arange(8) * 21)
     with torch.no_grad():

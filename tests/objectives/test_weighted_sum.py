@@ -28,6 +28,7 @@ from wordsight.objectives import (
     objective_needs,
     objective_settings,
     parts_of,
+    resolved_values,
     tag_heads_of,
 )
 from wordsight.objectives.no_training import NoTrainingSettings
@@ -163,3 +164,11 @@ def test_tensors_of_earlier_versions_find_their_places(name: str) -> None:
     assert any(key.startswith("tp.heads.postag.") for key in before)
     other.load_state_dict(before)
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in objective.state_dict().items())
+
+
+def test_a_sum_s_settings_are_resolved_part_by_part() -> None:
+    given = {"objectives": {"tags": {"kind": "tag-prediction", "loss": "sigmoid"}, "turns": {"kind": "rotation"}}}
+    found = resolved_values("weighted-sum", given)["objectives"]
+    assert (found["tags"]["kind"], found["tags"]["weight"], found["tags"]["loss"]) == ("tag-prediction", 1.0, "sigmoid")
+    assert found["tags"]["tag_head"] == "linear" and found["turns"]["copies"] == 4
+    assert resolved_values("weighted-sum", {"objectives": found}) == {"objectives": found}

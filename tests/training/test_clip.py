@@ -16,6 +16,7 @@ import wordsight
 from wordsight.batching.batch import Batch
 from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.errors import InputError
+from wordsight.objectives import Losses
 from wordsight.training.pretrain_settings import OptimizerSettings, PretrainSettings
 from wordsight.training.run import Run
 from wordsight.training.steps.step import Step
@@ -87,8 +88,8 @@ def test_zero_shot_and_retrieval_ask_its_towers(run: Run, corpus: Corpus) -> Non
     assert {result.protocol for result in results} == {"retrieval"}
 
 
-def test_protocols_on_words_are_refused(run: Run, corpus: Corpus) -> None:
-    with pytest.raises(InputError, match="predicts no masked words"):
+def test_protocols_on_words_are_refused_and_what_can_be_asked_is_named(run: Run, corpus: Corpus) -> None:
+    with pytest.raises(InputError, match="predicts no masked words.*protocol='retrieval'"):
         wordsight.evaluate(run, corpus=corpus, protocol="masked-words", device="cpu")
 
 
@@ -100,6 +101,23 @@ def test_a_run_is_opened_again_with_its_vocabulary(run: Run) -> None:
         red, grey = first.embed_texts(texts)
         assert not torch.allclose(red, grey, atol=1e-3)
     assert "to tell the captions of a picture from those of other pictures" in wordsight.report(run).read_text("utf-8")
+
+
+def test_a_run_records_every_value_of_its_objective(run: Run) -> None:
+    tower = run.settings.objective_settings["text_tower"]
+    assert (tower["width"], tower["kind"], tower["max_tokens"]) == (16, "scratch", 48)
+    assert run.settings.objective_settings["temperature"] == 0.07
+
+
+def test_what_is_written_down_is_of_before_the_update(run: Run) -> None:
+    objective = run.objective().train()
+    weight = next(objective.parameters())
+
+    objective.__dict__["losses"] = lambda seen, batch: Losses(weight.sum(), {"weight": weight})
+    told = objective(None)["weight"]
+    with torch.no_grad():
+        weight.add_(1)
+    assert not told.requires_grad and not torch.equal(told, weight.detach())
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(

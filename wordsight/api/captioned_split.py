@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from wordsight.api.run_model import usual_protocol
 from wordsight.concepts import ConceptSet
 from wordsight.concepts.apply import places_of
 from wordsight.corpus import Corpus
@@ -55,14 +56,16 @@ def captioned_split(run: Run, model: EvaluatedModel, corpus: Corpus, split: str 
     """
     from wordsight.evaluation import CaptionedSplit
     from wordsight.language.features import masked_captions
+    from wordsight.objectives import MaskedWordObjective, parts_of
 
     split = split or corpus.default_split("test")
-    if model.language is None:
+    if model.language is None or not parts_of(model.objective, MaskedWordObjective):
+        usual = usual_protocol(run)
         raise InputError(
             f"the objective {run.settings.objective!r} predicts no masked words",
             where=run.path,
             mend=(
-                f"evaluate it with {setting('protocol', 'tags')}",
+                *([f"evaluate it with {setting('protocol', usual)}"] if usual else []),
                 f"with {setting('task')} and {setting('protocol', 'logistic')}",
             ),
         )

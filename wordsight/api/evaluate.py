@@ -12,7 +12,7 @@ from wordsight.api.captioned_split import corpus_split
 from wordsight.api.corpus import open_corpus
 from wordsight.api.parallel_protocols import processes_for, side_by_side
 from wordsight.api.pretrain import open_run
-from wordsight.api.run_model import evaluated_run
+from wordsight.api.run_model import evaluated_run, usual_protocol
 from wordsight.corpus import Corpus
 from wordsight.device import chosen_device
 from wordsight.errors import InputError, setting, settled
@@ -270,12 +270,7 @@ def _opened_run(subject: Any, corpus: Corpus | None) -> Run | None:
 def _usual(run: Run | None, labelled: bool) -> str:
     if labelled:
         return "logistic"
-    from wordsight.objectives import objective_kind, objective_settings
-
-    if run is None:
-        return "tags"
-    name, values = run.settings.objective, run.settings.objective_settings
-    return objective_kind(name).build.default_protocol(objective_settings(name, values))
+    return (run and usual_protocol(run)) or "tags"
 
 
 def _subject(

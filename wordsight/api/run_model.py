@@ -90,3 +90,23 @@ def _learned_concepts(run: Run) -> dict[str, LearnedConcepts]:
         )
         for name, one in counts.items()
     }
+
+
+def usual_protocol(run: Run) -> str:
+    """The protocol by which a run is asked about a corpus where none is named; "" where its heads can be asked nothing.
+
+    Args:
+        run: The run.
+    """
+    from wordsight.objectives import (
+        ImageTextObjective,
+        MaskedWordObjective,
+        TagObjective,
+        objective_kind,
+        objective_settings,
+    )
+
+    name = run.settings.objective
+    kind, values = objective_kind(name).build, objective_settings(name, run.settings.objective_settings)
+    answers = (MaskedWordObjective, TagObjective, ImageTextObjective)
+    return kind.default_protocol(values) if any(issubclass(one, answers) for one in kind.kinds(values)) else ""

@@ -26,11 +26,14 @@ def _pretrain_sources() -> list[Source]:
 def _pretrain(values: Values) -> None:
     from wordsight import api
     from wordsight.api.pretrain import pretrain
+    from wordsight.api.run_model import usual_protocol
     from wordsight.training.pretrain_settings import PretrainSettings
 
     run = api.pretrain(PretrainSettings(**values.of(PretrainSettings)), **values.of(pretrain))
+    evaluate, protocol = f"wordsight evaluate {run.path}", usual_protocol(run)
+    heads = f"{evaluate} --corpus {values['corpus']} --protocol {protocol}, " if protocol else ""
     print(
-        f"trained {run.path} in {run.info.seconds:,.0f} s; next: wordsight evaluate {run.path} --task folder:DIR, "
+        f"trained {run.path} in {run.info.seconds:,.0f} s; next: {evaluate} --task folder:DIR, {heads}"
         f"or wordsight report {run.path}"
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from wordsight.batching.fields.masked import MaskedFacts
@@ -57,6 +58,7 @@ __all__ = [
     "build_objective",
     "objective_needs",
     "parts_of",
+    "resolved_values",
     "tag_heads_of",
 ]
 
@@ -135,6 +137,23 @@ def objective_settings(name: str, values: Mapping[str, Any]) -> Any:
     return from_mapping(
         objective_kind(name).settings, values, f"objective_settings of {name}", within="objective_settings"
     )
+
+
+def resolved_values(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An objective's settings with every value that was left out: what a run records, whatever defaults become.
+
+    Args:
+        name: One of `OBJECTIVES`.
+        values: Its settings, as a recipe gives them.
+
+    Raises:
+        InputError: As :func:`objective_settings`.
+    """
+    settings = objective_settings(name, values)
+    written = settings.resolved() if isinstance(settings, SumSettings) else asdict(settings)
+    # As YAML gives it back: lists in place of tuples.
+    found: dict[str, Any] = json.loads(json.dumps(written))
+    return found
 
 
 def objective_needs(name: str, values: Mapping[str, Any]) -> Needs:

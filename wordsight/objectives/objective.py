@@ -172,7 +172,8 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The loss under ``loss``, and the other numbers under their names."""
         losses = self.losses(Seen(self.backbone, batch), batch)
-        return {"loss": losses.total, **losses.parts}
+        # Copies: a weight that is written down would be the one after the update.
+        return {"loss": losses.total, **{name: value.detach().clone() for name, value in losses.parts.items()}}
 
     def before_epoch(self, epoch: int, look: Callable[[], EpochFeatures]) -> Sequence[nn.Parameter]:
         """Do what is due before an epoch; nothing, for most. Torch's generator is seeded alike in all processes.

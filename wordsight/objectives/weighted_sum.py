@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,15 @@ class SumSettings:
             InputError: When a part's kind is unknown, or one of its values.
         """
         return {name: _part(name, values) for name, values in self.objectives.items()}
+
+    def resolved(self) -> dict[str, Any]:
+        """The parts with every value that was left out."""
+        return {
+            "objectives": {
+                name: {"kind": self.objectives[name]["kind"], "weight": part.weight, **asdict(part.settings)}
+                for name, part in self.parts.items()
+            }
+        }
 
 
 def _part(name: str, values: Mapping[str, Any]) -> SumPart:

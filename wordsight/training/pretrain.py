@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wordsight.batching.needs import Needs
 from wordsight.corpus.known_images import KnownImages
 from wordsight.errors import InputError, setting
-from wordsight.objectives import build_objective, objective_kind, objective_needs
+from wordsight.objectives import build_objective, objective_kind, objective_needs, resolved_values
 from wordsight.progress import console
 from wordsight.training.checkpoint import Position, load_checkpoint
 from wordsight.training.claim import claim
@@ -54,6 +54,7 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
             learned from, or the loss is no longer a number.
         KeyboardInterrupt: When the person stopped it; the checkpoint is written first.
     """
+    settings = _resolved(settings)
     kind = objective_kind(settings.objective).build
     needs = objective_needs(settings.objective, settings.objective_settings)
     examples = examples_of(data, needs)
@@ -131,10 +132,15 @@ def _keep_data(out: Path, data: TrainingData, examples: Sequence[int] | NDArray[
         field.keep(out, data.corpus)
 
 
+def _resolved(settings: PretrainSettings) -> PretrainSettings:
+    """The settings with every value of the objective, so that a run does not change when defaults do."""
+    return replace(settings, objective_settings=resolved_values(settings.objective, settings.objective_settings))
+
+
 def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> None:
     """Refuse to resume a run that is finished, or with other settings or on other data."""
     free = {name: getattr(settings, name) for name in _FREE_ON_RESUME}
-    before, now = asdict(replace(run.settings, **free)), asdict(settings)
+    before, now = asdict(replace(_resolved(run.settings), **free)), asdict(settings)
     before_sets = {name: found.fingerprint for name, found in run.info.concepts.items()}
     now_sets = {name: found.fingerprint for name, found in data.concepts.items()}
     # The same concepts may be in another folder now.

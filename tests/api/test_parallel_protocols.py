@@ -49,6 +49,12 @@ def test_tasks_side_by_side_give_what_they_give_one_after_another(
     assert (tmp_path / "out2" / "b" / "knn.json").is_file()
     with pytest.raises(InputError, match=r"nowhere.*expected"):
         wordsight.evaluate("torchvision:resnet18", task=[tasks[0], "folder:nowhere"], jobs=2, out=tmp_path / "out")
+    # The processes of the calls before are used again; paths are of the folder in which a person is now.
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = {"task": ["folder:../a", "folder:../b"], "image_size": 32, "out": "found", "jobs": 2}
+    wordsight.evaluate("torchvision:resnet18", protocols=["knn"], **again)  # type: ignore[arg-type]
+    assert sorted(found.parent.name for found in (tmp_path / "elsewhere" / "found").rglob("knn.json")) == ["a", "b"]
 
 
 def test_as_many_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:

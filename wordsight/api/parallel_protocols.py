@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,19 +61,21 @@ def side_by_side(call: Callable[..., list[Result]], each: Sequence[Mapping[str, 
     """
     import joblib
 
-    threads = max(1, cores() // processes)
+    threads, here = max(1, cores() // processes), Path.cwd()
     with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
-        found = joblib.Parallel(return_as="generator")(joblib.delayed(_quietly)(call, one) for one in each)
+        found = joblib.Parallel(return_as="generator")(joblib.delayed(_quietly)(call, one, here) for one in each)
         given = list(track(found, f"tasks, {processes} at a time", total=len(each)))
     results = [result for done, _ in given for result in done]
     return settled(results, [failure for _, failures in given for failure in failures])
 
 
 def _quietly(
-    call: Callable[..., list[Result]], arguments: Mapping[str, Any]
+    call: Callable[..., list[Result]], arguments: Mapping[str, Any], folder: Path
 ) -> tuple[list[Result], Sequence[InputError]]:
     """A call without bars of its own: those of several processes would write over each other."""
     console.quiet = True
+    # Processes are used again, and would stay where the call before them was made.
+    os.chdir(folder)
     try:
         return call(**arguments), ()
     except SomeFailedError as error:

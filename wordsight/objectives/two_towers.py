@@ -16,6 +16,7 @@ from torch.nn import functional
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
 from wordsight.batching.needs import Needs
+from wordsight.device import autocast
 from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives.capabilities import ImageTextObjective
 from wordsight.objectives.gather import gathered
@@ -104,7 +105,7 @@ class TwoTowers(ImageTextObjective):
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         """The loss over the step's pairs; in float32, as cosines are multiplied by large numbers."""
         pairs = self.pairs(seen, batch)
-        with torch.autocast(pairs.images_BZ.device.type, enabled=False):
+        with autocast(pairs.images_BZ.device, torch.float32):
             return self.loss(pairs)
 
     def pairs(self, seen: Seen, batch: Batch) -> Pairs:

@@ -169,7 +169,7 @@ def test_the_citation_is_of_this_version_and_names_the_papers(project: dict[str,
     assert citation["version"] == wordsight.__version__
     assert citation["license"] == project["license"]
     papers = [reference["url"].removeprefix("https://arxiv.org/abs/") for reference in citation["references"]]
-    assert papers == ["2008.01392", "1511.02251", "1902.00378"]
+    assert papers == ["2008.01392", "1511.02251", "1902.00378", "2103.00020"]
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## \[?{re.escape(wordsight.__version__)}\]?", changes, re.MULTILINE)
 

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
 from wordsight.atomic import is_leftover, remove_folder, sweep, sweep_within
 from wordsight.corpus import known_images
 from wordsight.errors import InputError, setting
 from wordsight.locks import sole_writer
-from wordsight.settings import from_mapping
+from wordsight.settings import from_mapping, read_yaml
 from wordsight.training import kept_concepts
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run import Run
@@ -85,8 +83,8 @@ def claim(path: Path, *, resume: bool) -> bool:
 def _is_ours(config: Path) -> bool:
     """Whether a file holds the settings of a run, all of them: many programs have a file of that name."""
     try:
-        values = yaml.safe_load(config.read_text("utf-8"))
+        values, _ = read_yaml(config)
         from_mapping(PretrainSettings, values, str(config))
-    except (InputError, OSError, ValueError, yaml.YAMLError):
+    except InputError:
         return False
-    return isinstance(values, dict) and {"objective", "backbone", "epochs", "seed"} <= set(values)
+    return {"objective", "backbone", "epochs", "seed"} <= set(values)

@@ -35,7 +35,7 @@ from wordsight.errors import InputError, setting, unknown
 from wordsight.language.features import MaskedCaptions
 from wordsight.language.model import LanguageModel, load_language_model
 from wordsight.objectives import Facts, Objective
-from wordsight.settings import from_mapping
+from wordsight.settings import from_mapping, read_yaml
 from wordsight.tensors import read_tensors, save_tensors
 from wordsight.training.kept_concepts import FOLDER, KeptConcepts, counted_in, open_kept
 from wordsight.training.metrics import read_metrics
@@ -76,15 +76,15 @@ class Run:
         """
         path = Path(path)
         try:
-            config = yaml.safe_load((path / "config.yaml").read_text("utf-8"))
+            if not all((path / name).exists() for name in ("config.yaml", "run.json")):
+                raise InputError(
+                    "is not a run",
+                    where=path,
+                    expected="a folder made by `wordsight pretrain`, with config.yaml and run.json",
+                )
+            config, _ = read_yaml(path / "config.yaml")
             info = json.loads((path / "run.json").read_text("utf-8"))
-        except FileNotFoundError as error:
-            raise InputError(
-                "is not a run",
-                where=path,
-                expected="a folder made by `wordsight pretrain`, with config.yaml and run.json",
-            ) from error
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError) as error:
             raise InputError(f"can't be read: {error}", where=path) from error
         settings = from_mapping(PretrainSettings, config, str(path / "config.yaml"))
         return cls(path, settings, read_info(info, str(path / "run.json")))

@@ -232,3 +232,16 @@ def test_outcomes_that_do_not_fit_together_are_refused() -> None:
         paired_test([_ranked(10, 2)], [_ranked(10, 2, rule="voc-area")])
     with pytest.raises(InputError, match="no image"):
         bootstrap_interval(Outcomes(np.array([], dtype=np.str_), np.zeros(0)))
+
+
+def test_an_interval_holds_its_value_where_draws_lean_by_more_than_they_differ() -> None:
+    random = np.random.default_rng(3)
+    # Two images of each of very many classes: their mean hardly differs from draw to draw.
+    targets = np.zeros((60, 200), np.int8)
+    for column in targets.T:
+        column[random.choice(60, 2, replace=False)] = 1
+    outcomes = Outcomes(_ids(60), None, random.normal(size=targets.shape), targets, "sklearn")
+    # The case is one: mirrored, all that 95 of 100 draws reach lies below the value.
+    assert 2 * outcomes.value - np.percentile(drawn_values(outcomes), 2.5) < outcomes.value
+    low, high = bootstrap_interval(outcomes) or (0, 0)
+    assert low < outcomes.value == high

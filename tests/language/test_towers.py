@@ -79,5 +79,7 @@ def test_towers_of_a_language_model_need_one() -> None:
     own = TextTokenizer.of_vocabulary(WORDS, max_tokens=16)
     with pytest.raises(InputError, match="a tuned text tower needs a language model"):
         build_tower(TowerSettings(kind="tuned"), 8, own)
+    with pytest.raises(InputError, match="unknown text tower 'scrach'.*did you mean 'scratch'"):
+        TowerSettings(kind="scrach")
     with pytest.raises(InputError, match="a width of 30 is not a multiple of 4 heads"):
         TowerSettings(width=30)

@@ -10,17 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, unknown
 from wordsight.language.model import LanguageModel
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.ranges import Heads, Layers, Tokens, UnitFromZero, Vocabulary, Width, check_ranges
-
-TowerKind = Literal["frozen", "tuned", "scratch"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class TowerSettings:
         lowercase: ``scratch``: whether capitals are made small.
     """
 
-    kind: TowerKind = "scratch"
+    kind: str = "scratch"
     pool: Literal["mean", "cls"] = "mean"
     max_tokens: Tokens = 48
     width: Width = 256
@@ -52,6 +50,8 @@ class TowerSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self, "text_tower")
+        if self.kind not in TOWERS:
+            raise unknown("text tower", self.kind, TOWERS, where="text_tower: kind")
         if self.width % self.heads:
             raise InputError(
                 f"a width of {self.width} is not a multiple of {self.heads} heads",
@@ -75,7 +75,7 @@ class TextVectors(NamedTuple):
 
 
 class TextTower(nn.Module, ABC):
-    """A text tower, which reads texts with a tokenizer of its own.
+    """A text tower, which reads texts with a tokenizer of its own. It is built with that, Z, settings, language model.
 
     Args:
         tokenizer: What reads texts.
@@ -83,6 +83,9 @@ class TextTower(nn.Module, ABC):
         out: Width Z of the vectors that it gives.
         pool: The vector of a text: the mean of its tokens, or the first.
     """
+
+    # Whose vocabulary it reads: that of the run's language model, or one that is made from the captions.
+    reads: ClassVar[Literal["language", "captions"]] = "language"
 
     def __init__(self, tokenizer: TextTokenizer, width: int, out: int, pool: Literal["mean", "cls"]) -> None:
         super().__init__()
@@ -172,6 +175,8 @@ class ScratchTower(TextTower):
         language: Not read.
     """
 
+    reads = "captions"
+
     def __init__(
         self, tokenizer: TextTokenizer, out: int, settings: TowerSettings, language: LanguageModel | None = None
     ) -> None:
@@ -202,7 +207,7 @@ class ScratchTower(TextTower):
 
 
 # A new tower is a class and a line here.
-TOWERS: dict[str, type[FrozenTower] | type[TunedTower] | type[ScratchTower]] = {
+TOWERS: dict[str, type[TextTower]] = {
     "frozen": FrozenTower,
     "tuned": TunedTower,
     "scratch": ScratchTower,
@@ -230,10 +235,12 @@ def build_tower(
         >>> tuple(tower.read(["a dog", "a"]).pooled_BZ.shape)
         (2, 32)
     """
-    if language is None and settings.kind != "scratch":
+    if language is None and TOWERS[settings.kind].reads == "language":
         raise InputError(
             f"a {settings.kind} text tower needs a language model",
             where="language",
             expected="minilm, a folder or a name",
         )
-    return TOWERS[settings.kind](tokenizer, out, settings, language)  # type: ignore[arg-type]
+    kind: Any = TOWERS[settings.kind]
+    tower: TextTower = kind(tokenizer, out, settings, language)
+    return tower

@@ -55,7 +55,7 @@ class Pairs:
         texts_TZ: Embeddings of the captions, of unit length.
         image_T: The image that each caption was drawn for.
         negative_BT: Whether a caption is another's than the image's: it was written for another image, and reads unlike
-            all captions that were drawn for this one.
+            all captions that were drawn for this one. An image or a caption may have none.
     """
 
     images_BZ: Tensor
@@ -100,7 +100,11 @@ class TwoTowers(ImageTextObjective):
 
     @abstractmethod
     def loss(self, pairs: Pairs) -> Losses:
-        """The loss over all images and captions of a step; every process computes it whole."""
+        """The loss over all images and captions of a step; every process computes it whole.
+
+        Args:
+            pairs: The pairs. A mean over them leaves the learning rate what it is when the batch grows.
+        """
 
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         """The loss over the step's pairs; in float32, as cosines are multiplied by large numbers."""

@@ -22,7 +22,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.language.caption_tokens import CaptionTokens, caption_tokens, captions_of
 from wordsight.language.model import LanguageModel
 from wordsight.language.text_tokenizer import TextTokenizer
-from wordsight.language.towers import TowerSettings
+from wordsight.language.towers import TOWERS, TowerSettings
 from wordsight.language.wordpiece import read_vocabulary, train_wordpiece, write_vocabulary
 
 _TEXTS = stream_of("texts")
@@ -80,8 +80,7 @@ class TextsNeed(FieldNeed):
             captions: Captions of an image in a step.
             language: Captions in this language alone; "" for all.
         """
-        own: Literal["captions", "language"] = "captions" if tower.kind == "scratch" else "language"
-        return cls(captions, own, tower.max_tokens, tower.vocabulary, tower.lowercase, language)
+        return cls(captions, TOWERS[tower.kind].reads, tower.max_tokens, tower.vocabulary, tower.lowercase, language)
 
 
 @dataclass(frozen=True)

@@ -54,18 +54,20 @@ def assert_same(found: Path, expected: Path, start: Path) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
 def test_a_run_resumes_on_another_number_of_processes(corpus: Corpus, tmp_path: Path, first: int, then: int) -> None:
-    whole = wordsight.pretrain(PLAIN, corpus=corpus, out=tmp_path / "whole").path
-    start = wordsight.pretrain(replace(PLAIN, lr=1e-30, epochs=1), corpus=corpus, out=tmp_path / "start").path
+    # Two processes are stopped by a signal from outside: the run has to last until it arrives.
+    plain = replace(PLAIN, image_size=128) if first == 2 else PLAIN
+    whole = wordsight.pretrain(plain, corpus=corpus, out=tmp_path / "whole").path
+    start = wordsight.pretrain(replace(plain, lr=1e-30, epochs=1), corpus=corpus, out=tmp_path / "start").path
     stopped = tmp_path / "stopped"
     if first == 1:
         with signal_within(STEPS // 2), pytest.raises(KeyboardInterrupt, match="stopped at step 21 of 40"):
-            wordsight.pretrain(PLAIN, corpus=corpus, out=stopped)
+            wordsight.pretrain(plain, corpus=corpus, out=stopped)
     else:
         threading.Thread(target=_ctrl_c_once_it_is_there, args=(stopped / "metrics.jsonl",), daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
-            wordsight.pretrain(replace(PLAIN, devices=2), corpus=corpus, out=stopped)
+            wordsight.pretrain(replace(plain, devices=2), corpus=corpus, out=stopped)
     assert (stopped / "checkpoint.safetensors").is_file()
-    resumed = wordsight.pretrain(replace(PLAIN, devices=then), corpus=corpus, out=stopped, resume=True)
+    resumed = wordsight.pretrain(replace(plain, devices=then), corpus=corpus, out=stopped, resume=True)
     assert resumed.info.finished and resumed.metrics()[-1]["step"] == STEPS
     assert_same(resumed.path, whole, start)
 

@@ -76,16 +76,18 @@ class Run:
         """
         path = Path(path)
         try:
-            if not all((path / name).exists() for name in ("config.yaml", "run.json")):
-                raise InputError(
-                    "is not a run",
-                    where=path,
-                    expected="a folder made by `wordsight pretrain`, with config.yaml and run.json",
-                )
-            config, _ = read_yaml(path / "config.yaml")
+            # What may not be read is said before what is absent.
+            (path / "config.yaml").open("rb").close()
             info = json.loads((path / "run.json").read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(
+                "is not a run",
+                where=path,
+                expected="a folder made by `wordsight pretrain`, with config.yaml and run.json",
+            ) from error
         except (OSError, ValueError) as error:
             raise InputError(f"can't be read: {error}", where=path) from error
+        config, _ = read_yaml(path / "config.yaml")
         settings = from_mapping(PretrainSettings, config, str(path / "config.yaml"))
         return cls(path, settings, read_info(info, str(path / "run.json")))
 

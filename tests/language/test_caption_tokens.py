@@ -10,8 +10,9 @@ import pytest
 from tests.conftest import MakeCorpus
 from wordsight.errors import InputError
 from wordsight.language import caption_tokens as module
-from wordsight.language.caption_tokens import CaptionTokens, caption_tokens, captions_of
-from wordsight.language.text_tokenizer import SPECIAL, TextTokenizer
+from wordsight.language.caption_tokens import CaptionTokens, caption_tokens
+from wordsight.language.text_tokenizer import TextTokenizer
+from wordsight.language.wordpiece import SPECIAL
 
 WORDS = [*SPECIAL, "a", "dog", "cat", "run", "##s", "sleep"]
 CAPTIONS = [["a dog runs", "A cat sleeps"], [], ["a dog runs"], ["a cat runs", "a dog runs", "dog runs a cat sleeps"]]
@@ -61,11 +62,6 @@ def test_another_vocabulary_limit_or_language_is_kept_apart(make_corpus: MakeCor
     english = caption_tokens(corpus, tokenizer, "en")
     assert len({whole.path, longer.path, other.path, english.path}) == 4
     assert [len(english.captions_of(k)) for k in range(4)] == [1, 0, 1, 2]
-
-
-def test_texts_to_learn_a_vocabulary_from_can_be_gone_through_twice(make_corpus: MakeCorpus) -> None:
-    texts = captions_of(make_corpus(CAPTIONS, labels=LABELS), [0, 2])
-    assert list(texts) == list(texts) == ["a dog runs", "A cat sleeps", "a dog runs"]
 
 
 def test_a_damaged_folder_says_how_to_make_it_anew(make_corpus: MakeCorpus, tokenizer: TextTokenizer) -> None:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from wordsight.errors import InputError
 from wordsight.language.model import LanguageModel
-from wordsight.language.text_tokenizer import SPECIAL, TextTokenizer
+from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.towers import TOWERS, FrozenTower, TextTower, TowerSettings, build_tower
+from wordsight.language.wordpiece import SPECIAL
 
 TEXTS = ["a dog runs", "a cat", "a dog runs on the beach with a ball"]
 WORDS = [*SPECIAL, "a", "dog", "cat", "run", "##s", "on", "the", "beach", "with", "ball"]

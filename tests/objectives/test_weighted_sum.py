@@ -50,7 +50,7 @@ def test_the_loss_is_the_weighted_sum_and_the_backbone_runs_once() -> None:
     objective, passes = build(**WORDS_AND_TAGS), []
     objective.backbone.register_forward_hook(lambda *_: passes.append(1))
     found = objective(batch())
-    assert float(found["loss"]) == pytest.approx(float(found["masked"]) + 0.25 * float(found["tag"]), rel=1e-6)
+    assert float(found["loss"].detach()) == pytest.approx(float(found["masked"]) + 0.25 * float(found["tag"]), rel=1e-6)
     assert set(found) == {"loss", "masked", "accuracy", "tag"} and len(passes) == 1
 
 

@@ -103,6 +103,13 @@ def test_a_run_is_opened_again_with_its_vocabulary(run: Run) -> None:
     assert "to tell the captions of a picture from those of other pictures" in wordsight.report(run).read_text("utf-8")
 
 
+def test_a_step_in_pieces_is_refused_before_anything_is_made(corpus: Corpus, tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, accumulate=2)
+    with pytest.raises(InputError, match="accumulate: the objective 'clip' needs the whole batch at once"):
+        wordsight.pretrain(settings, corpus=corpus, out=tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+
+
 def test_a_run_records_every_value_of_its_objective(run: Run) -> None:
     tower = run.settings.objective_settings["text_tower"]
     assert (tower["width"], tower["kind"], tower["max_tokens"]) == (16, "scratch", 48)

@@ -88,12 +88,15 @@ def check_names(settings: PretrainSettings) -> None:
     """Fail at the door: what a recipe names must exist before minutes are spent on its concepts and features.
 
     Raises:
-        InputError: When the objective, one of its settings or the backbone is unknown.
+        InputError: When the objective, one of its settings or the backbone is unknown, or the objective can't learn
+            from a batch in pieces, which is asked for.
     """
     from wordsight.objectives import objective_settings
     from wordsight.training.run import new_backbone
+    from wordsight.training.steps import check_step
 
     objective_settings(settings.objective, settings.objective_settings)
+    check_step(settings)
     # A file of weights is at hand and quickly tried; published ones may have to be fetched.
     new_backbone(settings, fresh=not settings.weights)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -155,22 +154,3 @@ def caption_tokens(
             np.save(beside / f"{column}.npy", values, allow_pickle=False)
         (beside / _INFO).write_text(json.dumps(info, indent=2) + "\n", "utf-8")
     return CaptionTokens(folder)
-
-
-def captions_of(corpus: Corpus, examples: Iterable[int], language: str = "") -> Iterable[str]:
-    """The texts of some examples' captions, to learn a vocabulary from: they can be gone through several times.
-
-    Args:
-        corpus: The captions.
-        examples: The examples.
-        language: Only captions in this language; "" for all.
-    """
-    return _Texts(corpus, list(examples), language)
-
-
-class _Texts:
-    def __init__(self, corpus: Corpus, examples: list[int], language: str) -> None:
-        self._corpus, self._examples, self._language = corpus, examples, language
-
-    def __iter__(self) -> Any:
-        return (text for *_, text in self._corpus.caption_iter(self._examples, self._language or None))

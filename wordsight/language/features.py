@@ -150,11 +150,6 @@ class MaskedCaptions:
         first, last = self._span(row)
         return self.flat_features[first:last]
 
-    @property
-    def maskable_share(self) -> float:
-        """Share of the concepts' words that are single wordpieces, and so rows."""
-        return len(self) / int(self.info["words"])
-
     def _span(self, row: int) -> tuple[int, int]:
         sentence = self.sentence_M[row]
         return int(self.sentence_offsets[sentence]), int(self.sentence_offsets[sentence + 1])

@@ -120,10 +120,6 @@ class LanguageModel:
             return None
         return {key: value.clone() for key, value in self._classifier_weights.items()}
 
-    def tokens_of(self, text: str) -> list[str]:
-        """The wordpieces of a text, without the special tokens."""
-        return list(self.tokenizer.tokenize(text))
-
     def features(self, ids_BT: Tensor, present_BT: Tensor) -> Tensor:
         """Token features W of a ragged batch; sentences are grouped by length, so that no padding is computed.
 

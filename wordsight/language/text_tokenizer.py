@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.language.wordpiece import SPECIAL, bert_tokenizer
+from wordsight.language.wordpiece import bert_tokenizer
 
 
 class TextTokenizer:
@@ -41,6 +41,7 @@ class TextTokenizer:
             lowercase: Whether capitals are made small.
 
         Examples:
+            >>> from wordsight.language.wordpiece import SPECIAL
             >>> reader = TextTokenizer.of_vocabulary([*SPECIAL, "a", "dog", "run", "##s"], max_tokens=8)
             >>> reader.encode(["a dog runs", "a"])[0].tolist()
             [[2, 5, 6, 7, 8, 3], [2, 5, 3, 0, 0, 0]]
@@ -69,6 +70,3 @@ class TextTokenizer:
         for place, ids in enumerate(rows):
             ids_BT[place, : len(ids)], present_BT[place, : len(ids)] = ids, True
         return ids_BT, present_BT
-
-
-__all__ = ["SPECIAL", "TextTokenizer"]

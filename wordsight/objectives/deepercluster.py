@@ -22,6 +22,7 @@ from wordsight.errors import InputError
 from wordsight.heads.tag_head import TagHead
 from wordsight.objectives.clustering import cluster
 from wordsight.objectives.objective import EpochFeatures, Facts, Losses, Objective, Plot
+from wordsight.objectives.processes import processes
 from wordsight.objectives.rotation import TURNS, RotationSettings, rotated
 from wordsight.objectives.seen import Seen
 from wordsight.ranges import AtLeastOne, AtLeastTwo, Width
@@ -98,11 +99,11 @@ class DeeperCluster(Objective):
     def _clusters(self, found: EpochFeatures, seed: int) -> Tensor:
         """The cluster of each image, computed by the first process and told to the others."""
         found_n = torch.empty_like(self.cluster_n)
-        several = dist.is_initialized()
-        if not several or dist.get_rank() == 0:
+        rank, world = processes()
+        if rank == 0:
             of_images = cluster(found.features_nC.numpy(), self.settings.clusters, self.settings.components, seed)
             found_n.copy_(torch.from_numpy(of_images))
-        if several:
+        if world > 1:
             dist.broadcast(found_n, 0)
         return found_n
 

@@ -7,6 +7,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from wordsight.objectives.processes import processes
+
 
 def gathered(mine: Tensor) -> Tensor:
     """The rows of all processes, in the order of the step; of one process its own.
@@ -21,7 +23,7 @@ def gathered(mine: Tensor) -> Tensor:
     Returns:
         ``[B, ...]``, the same in all processes.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if processes()[1] == 1:
         return mine
     found: Tensor = _Gather.apply(mine)
     return found
@@ -32,17 +34,17 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, mine: Tensor) -> Tensor:
-        world = dist.get_world_size()
+        rank, world = processes()
         counts = torch.zeros(world, dtype=torch.int64, device=mine.device)
-        counts[dist.get_rank()] = len(mine)
+        counts[rank] = len(mine)
         dist.all_reduce(counts)
         most = int(counts.max())
         padded = torch.cat([mine, mine.new_zeros(most - len(mine), *mine.shape[1:])])
         parts = [torch.empty_like(padded) for _ in range(world)]
         dist.all_gather(parts, padded.contiguous())
         whole = mine.new_empty(int(counts.sum()), *mine.shape[1:])
-        for rank, part in enumerate(parts):
-            whole[rank::world] = part[: int(counts[rank])]
+        for place, part in enumerate(parts):
+            whole[place::world] = part[: int(counts[place])]
         return whole
 
     @staticmethod
@@ -50,4 +52,5 @@ class _Gather(torch.autograd.Function):
     def backward(ctx: torch.autograd.function.FunctionCtx, whole: Tensor) -> Tensor:
         summed = whole.contiguous().clone()
         dist.all_reduce(summed)
-        return summed[dist.get_rank() :: dist.get_world_size()]
+        rank, world = processes()
+        return summed[rank::world]

@@ -111,6 +111,9 @@ class WeightedSum(Objective):
         weights: The weight of each, in the order in which they are added.
     """
 
+    # As its parts are, which are asked besides.
+    divisible = True
+
     def __init__(self, backbone: Backbone, parts: Mapping[str, Objective], weights: Mapping[str, float]) -> None:
         super().__init__(backbone)
         for part in parts.values():

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from wordsight.heads.concept_table import ConceptTable
+from wordsight.objectives.processes import processes
 
 Group = dict[str, Any]
 
@@ -103,13 +104,14 @@ def average_rows(parameters: Iterable[nn.Parameter]) -> None:
     Args:
         parameters: All parameters, in the same order in every process.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    _, world = processes()
+    if world == 1:
         return
     for parameter in parameters:
         if parameter.grad is not None and parameter.grad.is_sparse:
             parameter.grad = parameter.grad.coalesce()
             dist.all_reduce(parameter.grad.values())
-            parameter.grad.values().div_(dist.get_world_size())
+            parameter.grad.values().div_(world)
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], longest: float) -> Tensor:

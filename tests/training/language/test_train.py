@@ -110,7 +110,7 @@ def test_it_is_read_like_any_other_language_model_with_its_head(trained: Trained
     from transformers import AutoModelForMaskedLM
 
     model = load_language_model(str(trained.path))
-    assert model.tokens_of("Mädchen") == ["mädchen"]
+    assert model.tokenizer.tokenize("Mädchen") == ["mädchen"]
     assert model.max_tokens == 16
     assert model.vocabulary_matrix().shape == (trained.vocabulary, 32)
     weights = model.token_classifier_weights()

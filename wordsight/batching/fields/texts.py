@@ -19,9 +19,10 @@ from wordsight.batching.needs import FieldNeed
 from wordsight.batching.sampling import stream_of
 from wordsight.batching.sources import RunSources, Sources
 from wordsight.corpus.store import Corpus
-from wordsight.language.caption_tokens import CaptionTokens, caption_tokens, captions_of
+from wordsight.language.caption_tokens import CaptionTokens, caption_tokens
 from wordsight.language.model import LanguageModel
 from wordsight.language.text_tokenizer import TextTokenizer
+from wordsight.language.texts import SentenceReader
 from wordsight.language.towers import TOWERS, TowerSettings
 from wordsight.language.wordpiece import read_vocabulary, train_wordpiece, write_vocabulary
 
@@ -125,7 +126,7 @@ class TextsField(Field[TextsNeed, Texts]):
         if language is not None:
             tokenizer = language.text_tokenizer(need.max_tokens)
         else:
-            texts = captions_of(sources.corpus, sources.indices.tolist(), need.language)
+            texts = SentenceReader(sources.corpus, sources.split, need.language or None)
             vocabulary = train_wordpiece(texts, need.vocabulary, lowercase=need.lowercase)
             tokenizer = _own(vocabulary, need)
         return cls(caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored), need, tokenizer, language)

@@ -55,7 +55,6 @@ def captioned_split(run: Run, model: EvaluatedModel, corpus: Corpus, split: str 
         InputError: When the run's objective masks no words, or none of them stands in these captions.
     """
     from wordsight.evaluation import CaptionedSplit
-    from wordsight.language.features import masked_captions
     from wordsight.objectives import MaskedWordObjective, parts_of
 
     split = split or corpus.default_split("test")
@@ -70,34 +69,31 @@ def captioned_split(run: Run, model: EvaluatedModel, corpus: Corpus, split: str 
             ),
         )
     concepts = run.maskable_set()
-    masked = masked_captions(
-        corpus,
-        places_of(concepts, corpus),
-        model.language,
-        corpus.indices(split),
-        cache=kept_place(corpus, "features"),
-        limit_gb=run.settings.feature_cache_gb,
-        also=corpus.path / "features",
-    )
+    masked = _masked(run, concepts, model.language, corpus, split)
     train = _learned_captions(run, concepts, model.language)
     return CaptionedSplit(corpus, split, masked, concepts.names, train=train, parts=concepts.parts)
 
 
 def _learned_captions(run: Run, concepts: ConceptSet, language: LanguageModel) -> MaskedCaptions | None:
     """The masked captions that a run learned from, made again where they were removed; None without its corpus."""
-    from wordsight.language.features import masked_captions
-
     if (kept := run.masked_captions()) is not None:
         return kept
     try:
         corpus = run.corpus()
     except InputError:
         return None
+    return _masked(run, concepts, language, corpus, run.info.split)
+
+
+def _masked(run: Run, concepts: ConceptSet, language: LanguageModel, corpus: Corpus, split: str) -> MaskedCaptions:
+    """The captions of a split with a run's words masked; what was computed before is opened again."""
+    from wordsight.language.features import masked_captions
+
     return masked_captions(
         corpus,
         places_of(concepts, corpus),
         language,
-        corpus.indices(run.info.split),
+        corpus.indices(split),
         cache=kept_place(corpus, "features"),
         limit_gb=run.settings.feature_cache_gb,
         also=corpus.path / "features",

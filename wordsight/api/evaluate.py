@@ -192,9 +192,9 @@ class _Asked:
                 method = METHODS[one.method]
                 try:
                     check_expects(one, Task if corpus is None else CaptionedSplit)
-                    make = partial(_subject, run, self.run, self.device, self.view, heads=method.heads, out=self.out)
+                    make = partial(_model, run, self.run, self.device, self.view, heads=method.heads, out=self.out)
                     model = models.get(method.heads, make)
-                    opened = partial(_question, run, model, place, corpus, one, self.flags)
+                    opened = partial(_data, run, model, place, corpus, one, self.flags)
                     results += measure(model, data.get((place, method.expects), opened), [one], again=self.again)
                 except InputError as error:
                     failures.append(error)
@@ -230,41 +230,41 @@ def _check_names(names: Mapping[str, str]) -> None:
         of[name] = spec
 
 
-def results_folder(subject: Any, out: Path | str | None = None) -> Path:
-    """Where results of a subject are written: ``out`` where that is given.
+def results_folder(run: Any, out: Path | str | None = None) -> Path:
+    """Where results of a run are written: ``out`` where that is given.
 
     Args:
-        subject: As :func:`evaluate` takes it.
+        run: As :func:`evaluate` takes it.
         out: Folder of the results.
     """
     if out is not None:
         return Path(out)
-    if _is_run(subject):
-        return Path(getattr(subject, "path", subject)) / "results"
+    if _is_run(run):
+        return Path(getattr(run, "path", run)) / "results"
     from wordsight.evaluation.results.result import folder_name
 
-    name = subject if isinstance(subject, str) else type(subject).__name__
+    name = run if isinstance(run, str) else type(run).__name__
     return EVALUATED / folder_name(name)
 
 
-def _spec(subject: Any) -> str | None:
-    """What another process can open the subject by; None where nothing but this one has it."""
-    found = subject if is_network(subject) else getattr(subject, "path", subject)
+def _spec(run: Any) -> str | None:
+    """What another process can open the run by; None where nothing but this one has it."""
+    found = run if is_network(run) else getattr(run, "path", run)
     return str(found) if isinstance(found, str | Path) else None
 
 
-def _is_run(subject: Any) -> bool:
+def _is_run(run: Any) -> bool:
     from torch import nn
 
-    return not is_network(subject) and not isinstance(subject, nn.Module)
+    return not is_network(run) and not isinstance(run, nn.Module)
 
 
-def _opened_run(subject: Any, corpus: Corpus | None) -> Run | None:
+def _opened_run(run: Any, corpus: Corpus | None) -> Run | None:
     """The run that is measured, with its own corpus where it is asked about that."""
-    if not _is_run(subject):
+    if not _is_run(run):
         return None
-    run = open_run(subject)
-    return run.with_corpus(corpus) if corpus is not None and run.learned_from(corpus) else run
+    opened = open_run(run)
+    return opened.with_corpus(corpus) if corpus is not None and opened.learned_from(corpus) else opened
 
 
 def _usual(run: Run | None, labelled: bool) -> str:
@@ -273,7 +273,7 @@ def _usual(run: Run | None, labelled: bool) -> str:
     return (run and usual_protocol(run)) or "tags"
 
 
-def _subject(
+def _model(
     run: Run | None,
     given: Any,
     device: Literal["auto", "cpu", "cuda"],
@@ -334,9 +334,9 @@ class _Once:
         return self._made[key]
 
 
-def _question(
+def _data(
     run: Run | None,
-    subject: EvaluatedModel,
+    model: EvaluatedModel,
     place: str,
     corpus: Corpus | None,
     protocol: EvalProtocol,
@@ -348,7 +348,7 @@ def _question(
     if corpus is None:
         return open_task(place, **flags)
     assert run is not None
-    return corpus_split(run, subject, corpus, place, [protocol])
+    return corpus_split(run, model, corpus, place, [protocol])
 
 
 def _splits(corpus: Corpus, named: list[str]) -> list[str]:

@@ -103,10 +103,12 @@ def usual_protocol(run: Run) -> str:
         MaskedWordObjective,
         TagObjective,
         objective_kind,
+        objective_kinds,
         objective_settings,
     )
 
-    name = run.settings.objective
-    kind, values = objective_kind(name).build, objective_settings(name, run.settings.objective_settings)
+    name, values = run.settings.objective, run.settings.objective_settings
     answers = (MaskedWordObjective, TagObjective, ImageTextObjective)
-    return kind.default_protocol(values) if any(issubclass(one, answers) for one in kind.kinds(values)) else ""
+    if not any(issubclass(one, answers) for one in objective_kinds(name, values)):
+        return ""
+    return objective_kind(name).build.default_protocol(objective_settings(name, values))

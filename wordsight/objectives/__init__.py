@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,6 +56,7 @@ __all__ = [
     "TagFacts",
     "TagObjective",
     "build_objective",
+    "objective_kinds",
     "objective_needs",
     "parts_of",
     "resolved_values",
@@ -164,6 +165,16 @@ def objective_needs(name: str, values: Mapping[str, Any]) -> Needs:
         values: Its settings, as a recipe gives them.
     """
     return objective_kind(name).build.needs(objective_settings(name, values))
+
+
+def objective_kinds(name: str, values: Mapping[str, Any]) -> Sequence[type[Objective]]:
+    """The classes of an objective and of its parts: what it will be able to answer, before it is built.
+
+    Args:
+        name: One of `OBJECTIVES`.
+        values: Its settings, as a recipe gives them.
+    """
+    return objective_kind(name).build.kinds(objective_settings(name, values))
 
 
 def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, facts: Facts) -> Objective:

@@ -20,7 +20,7 @@ from torch import Tensor
 from wordsight.batching.masks import MaskedWords
 from wordsight.corpus.images import BadImage, PackedImage, pack_image
 from wordsight.errors import InputError
-from wordsight.objectives import OBJECTIVES, SUM, MaskedWordObjective, objective_kind, objective_settings, parts_of
+from wordsight.objectives import OBJECTIVES, SUM, MaskedWordObjective, objective_kinds, parts_of
 from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import eval_view, stack
 
@@ -236,7 +236,7 @@ def has_attention(run: Run) -> bool:
 
 
 def _hides_words(objective: str, values: Mapping[str, Any]) -> bool:
-    kinds = objective_kind(objective).build.kinds(objective_settings(objective, values))
+    kinds = objective_kinds(objective, values)
     return any(issubclass(kind, MaskedWordObjective) for kind in kinds)
 
 

@@ -195,7 +195,7 @@ def _environment(run: Run) -> list[tuple[str, str]]:
     rows += [
         ("corpus fingerprint", info.corpus_fingerprint),
         *((f"concept set {name}", found.fingerprint) for name, found in info.concepts.items()),
-        ("language model", info.language or "none: the objective reads no words"),
+        ("language model", info.language or "none was read"),
     ]
     return rows
 

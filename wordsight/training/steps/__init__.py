@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wordsight.errors import InputError, setting
-from wordsight.objectives import objective_kind, objective_settings
+from wordsight.objectives import objective_kinds
 from wordsight.training.learner import Learner
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.steps.accumulated import AccumulatedStep
@@ -22,9 +22,7 @@ def check_step(settings: PretrainSettings) -> None:
     Raises:
         InputError: When a step is to be made in pieces, and the objective compares images of a batch with each other.
     """
-    kinds = objective_kind(settings.objective).build.kinds(
-        objective_settings(settings.objective, settings.objective_settings)
-    )
+    kinds = objective_kinds(settings.objective, settings.objective_settings)
     if settings.accumulate > 1 and not all(kind.divisible for kind in kinds):
         raise InputError(
             f"the objective {settings.objective!r} needs the whole batch at once",

@@ -21,7 +21,7 @@ from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.wordpiece import SPECIAL
 from wordsight.objectives import Facts, ImageTextObjective, Seen, build_objective, parts_of
 from wordsight.objectives.clip import Clip, contrastive_loss
-from wordsight.objectives.two_towers import Pairs
+from wordsight.objectives.two_towers import Matching, matching
 from wordsight.training.run import Run
 from wordsight.vision.backbones import Backbone
 
@@ -66,23 +66,23 @@ def batch(examples: list[int], texts: list[list[int]], rank: int = 0, world: int
     return Batch.of_images(images[mine], torch.tensor(examples)[mine], fields={"texts": Texts(*parts)})
 
 
-def pairs(cosine_BT: Tensor, image_T: list[int]) -> Pairs:
-    own_BT = torch.arange(len(cosine_BT))[:, None] == torch.tensor(image_T)[None]
-    return Pairs(cosine_BT, torch.eye(cosine_BT.shape[1]), torch.tensor(image_T), ~own_BT)
+def whose(images: int, image_T: list[int]) -> Matching:
+    own_BT = torch.arange(images)[:, None] == torch.tensor(image_T)[None]
+    return Matching(torch.tensor(image_T), ~own_BT, torch.ones(len(image_T), dtype=torch.bool))
 
 
 def test_the_loss_of_two_images_by_hand() -> None:
     logits = torch.tensor([[2.0, 0.0], [1.0, 3.0]])
     to_text = math.log(1 + math.exp(0 - 2)) + math.log(1 + math.exp(1 - 3))
     to_image = math.log(1 + math.exp(1 - 2)) + math.log(1 + math.exp(0 - 3))
-    assert float(contrastive_loss(logits, pairs(logits, [0, 1]))) == pytest.approx((to_text + to_image) / 4)
+    assert float(contrastive_loss(logits, whose(2, [0, 1]))) == pytest.approx((to_text + to_image) / 4)
 
 
 def test_the_loss_and_its_gradients_are_open_clip_s() -> None:
     loss = pytest.importorskip("open_clip.loss", reason="open_clip is not installed: pip install open_clip_torch")
     images, texts = (functional.normalize(torch.randn(7, 4), dim=1).requires_grad_() for _ in range(2))
     theirs = loss.ClipLoss()(images, texts, 12.5)
-    ours = contrastive_loss(12.5 * images @ texts.T, pairs(images @ texts.T, list(range(7))))
+    ours = contrastive_loss(12.5 * images @ texts.T, whose(7, list(range(7))))
     assert float(ours.detach()) == pytest.approx(float(theirs.detach()))
     for one, other in zip(*(torch.autograd.grad(each, [images, texts]) for each in (ours, theirs)), strict=True):
         torch.testing.assert_close(one, other)
@@ -90,7 +90,7 @@ def test_the_loss_and_its_gradients_are_open_clip_s() -> None:
 
 def test_another_caption_of_an_image_is_never_its_negative() -> None:
     logits = torch.randn(2, 3)
-    found = float(contrastive_loss(logits, pairs(logits, [0, 0, 1])))
+    found = float(contrastive_loss(logits, whose(2, [0, 0, 1])))
     # The two captions of image 0 each against that of image 1; that of image 1 against both.
     to_text = [functional.cross_entropy(logits[0, [own, 2]][None], torch.tensor([0])) for own in (0, 1)]
     to_text.append(functional.cross_entropy(logits[1][None], torch.tensor([2])))
@@ -102,15 +102,16 @@ def test_which_captions_are_negatives() -> None:
     """Images 0 and 2 of the step are one example; the caption of image 1 reads like one of image 0's."""
     objective = clip(captions=2)
     step = batch([4, 7, 4], [[1, 2], [2, 5], [3, -1]])
-    found = objective.pairs(Seen(objective.backbone, step), step)
+    found = matching(step)
     assert found.image_T.tolist() == [0, 0, 1, 1, 2]
     assert found.negative_BT.tolist() == [
         [False, False, False, True, False],
         [True, False, False, False, True],
         [False, False, True, True, False],
     ]
-    assert torch.allclose(found.images_BZ.norm(dim=1), torch.ones(3))
-    assert torch.allclose(found.texts_TZ.norm(dim=1), torch.ones(5))
+    embedded = objective.embed(Seen(objective.backbone, step), step)
+    assert torch.allclose(embedded["images"].norm(dim=1), torch.ones(3))
+    assert torch.allclose(embedded["texts"].norm(dim=2), torch.ones(3, 2))
 
 
 def test_the_temperature_is_learned_and_never_below_a_hundredth() -> None:

@@ -32,6 +32,7 @@ from wordsight.objectives import (
     tag_heads_of,
 )
 from wordsight.objectives.no_training import NoTrainingSettings
+from wordsight.objectives.weighted_sum import NamedSum
 from wordsight.recipes import merged
 from wordsight.vision.backbones import build_backbone
 
@@ -41,9 +42,11 @@ WORDS_AND_TAGS: dict[str, Any] = {
 }
 
 
-def build(**objectives: dict[str, Any]) -> Objective:
+def build(**objectives: dict[str, Any]) -> NamedSum:
     torch.manual_seed(0)
-    return build_objective("weighted-sum", {"objectives": objectives}, build_backbone("resnet18"), facts()).eval()
+    built = build_objective("weighted-sum", {"objectives": objectives}, build_backbone("resnet18"), facts()).eval()
+    assert isinstance(built, NamedSum)
+    return built
 
 
 def test_the_loss_is_the_weighted_sum_and_the_backbone_runs_once() -> None:
@@ -52,6 +55,17 @@ def test_the_loss_is_the_weighted_sum_and_the_backbone_runs_once() -> None:
     found = objective(batch())
     assert float(found["loss"].detach()) == pytest.approx(float(found["masked"]) + 0.25 * float(found["tag"]), rel=1e-6)
     assert set(found) == {"loss", "masked", "accuracy", "tag"} and len(passes) == 1
+
+
+def test_embedded_in_pieces_and_compared_a_sum_is_the_same() -> None:
+    """The halves of a step of gradient caching: of parts that are means, the mean of the pieces' losses."""
+    objective, step = build(**WORDS_AND_TAGS), batch()
+    pieces = [objective.embed(Seen(objective.backbone, piece), piece) for piece in step.split(2)]
+    joined = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    assert {len(rows) for rows in joined.values()} == {len(step.examples_B)}
+    found, whole = objective.compared(joined, step), objective(step)
+    assert float(found.total.detach()) == pytest.approx(float(whole["loss"].detach()), rel=1e-5)
+    assert float(found.parts["tag"].detach()) == pytest.approx(float(whole["tag"]), rel=1e-5)
 
 
 def test_masked_words_and_tags_are_the_sum_that_icmlm_is() -> None:

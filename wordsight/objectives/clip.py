@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.objectives.objective import Facts, Losses, Plot
-from wordsight.objectives.two_towers import Pairs, TwoTowers, TwoTowerSettings
+from wordsight.objectives.two_towers import Matching, Pairs, TwoTowers, TwoTowerSettings
 from wordsight.ranges import Temperature
 from wordsight.vision.backbones import Backbone
 
@@ -60,9 +60,9 @@ class Clip(TwoTowers):
         """Gives ``accuracy`` of finding a caption's image among the step's, and ``temperature``."""
         scale = self.log_scale.exp()
         logits_BT = scale * pairs.cosine_BT
-        total = contrastive_loss(logits_BT, pairs)
+        total = contrastive_loss(logits_BT, pairs.matching)
         nearest_T = logits_BT.detach().argmax(0)
-        accuracy = (nearest_T == pairs.image_T).float().mean()
+        accuracy = (nearest_T == pairs.matching.image_T).float().mean()
         return Losses(total, {"accuracy": accuracy, "temperature": 1 / scale.detach()})
 
     def after_update(self, step: int) -> None:
@@ -71,16 +71,16 @@ class Clip(TwoTowers):
             self.log_scale.clamp_(max=math.log(_LARGEST_SCALE))
 
 
-def contrastive_loss(logits_BT: Tensor, pairs: Pairs) -> Tensor:
+def contrastive_loss(logits_BT: Tensor, matching: Matching) -> Tensor:
     """The mean of two cross-entropies: a caption against the negatives of its image, its image against its negatives.
 
     Args:
         logits_BT: Scores of every image with every caption.
-        pairs: Which are whose.
+        matching: Which are whose.
     """
-    image_T = pairs.image_T
+    image_T = matching.image_T
     own_TT = torch.eye(len(image_T), dtype=torch.bool, device=image_T.device)
-    of_texts_TT = logits_BT[image_T].masked_fill(~(pairs.negative_BT[image_T] | own_TT), -math.inf)
-    of_images_TB = logits_BT.T.masked_fill(~(pairs.negative_BT | pairs.positive_BT).T, -math.inf)
+    of_texts_TT = logits_BT[image_T].masked_fill(~(matching.negative_BT[image_T] | own_TT), -math.inf)
+    of_images_TB = logits_BT.T.masked_fill(~(matching.negative_BT | matching.positive_BT).T, -math.inf)
     to_text = functional.cross_entropy(of_texts_TT, torch.arange(len(image_T), device=image_T.device))
     return (to_text + functional.cross_entropy(of_images_TB, image_T)) / 2

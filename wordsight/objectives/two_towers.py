@@ -6,7 +6,7 @@ An objective of this family is :class:`TwoTowers` with a loss of its own over :c
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,9 +16,9 @@ from torch.nn import functional
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
 from wordsight.batching.needs import Needs
-from wordsight.device import autocast
 from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives.capabilities import ImageTextObjective
+from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses
 from wordsight.objectives.seen import Seen
@@ -47,27 +47,58 @@ class TwoTowerSettings:
 
 
 @dataclass(frozen=True)
+class Matching:
+    """Which of the T captions of a step belong to which of its B images, over all processes.
+
+    Args:
+        image_T: The image that each caption was drawn for.
+        negative_BT: Whether a caption is another's than the image's: it was written for another image, and reads unlike
+            all captions that were drawn for this one. An image or a caption may have none.
+        real_n: Of all places for captions, c an image, whether there is one in it: T of them.
+    """
+
+    image_T: Tensor
+    negative_BT: Tensor
+    real_n: Tensor
+
+    @property
+    def positive_BT(self) -> Tensor:
+        """Whether a caption was drawn for the image."""
+        places_B = torch.arange(len(self.negative_BT), device=self.image_T.device)
+        return places_B[:, None] == self.image_T[None]
+
+
+def matching(batch: Batch) -> Matching:
+    """Which captions are whose.
+
+    Args:
+        batch: This process's share of the step.
+    """
+    texts = batch.of(Texts)
+    example_B, text_Bc, weight_Bc = map(gathered, (batch.examples_B, texts.text_Bc, texts.weight_Bc))
+    real_n = weight_Bc.flatten() > 0
+    captions = weight_Bc.shape[1]
+    image_T = torch.arange(len(example_B), device=example_B.device).repeat_interleave(captions)[real_n]
+    text_T = text_Bc.flatten()[real_n]
+    # An example may stand in a step twice, where images are drawn by concepts.
+    own_BT = example_B[:, None] == example_B[image_T][None]
+    reads_alike_BT = (text_Bc[:, :, None] == text_T[None, None]).any(1)
+    return Matching(image_T, ~(own_BT | reads_alike_BT), real_n)
+
+
+@dataclass(frozen=True)
 class Pairs:
     """The B images and T captions of a step, over all processes, in float32.
 
     Args:
         images_BZ: Embeddings of the images, of unit length.
         texts_TZ: Embeddings of the captions, of unit length.
-        image_T: The image that each caption was drawn for.
-        negative_BT: Whether a caption is another's than the image's: it was written for another image, and reads unlike
-            all captions that were drawn for this one. An image or a caption may have none.
+        matching: Which are whose.
     """
 
     images_BZ: Tensor
     texts_TZ: Tensor
-    image_T: Tensor
-    negative_BT: Tensor
-
-    @property
-    def positive_BT(self) -> Tensor:
-        """Whether a caption was drawn for the image."""
-        places_B = torch.arange(len(self.images_BZ), device=self.image_T.device)
-        return places_B[:, None] == self.image_T[None]
+    matching: Matching
 
     @property
     def cosine_BT(self) -> Tensor:
@@ -75,7 +106,7 @@ class Pairs:
         return self.images_BZ @ self.texts_TZ.T
 
 
-class TwoTowers(ImageTextObjective):
+class TwoTowers(ComparingObjective, ImageTextObjective):
     """A backbone with a projection, and a text tower; a subclass gives the loss.
 
     Args:
@@ -106,32 +137,20 @@ class TwoTowers(ImageTextObjective):
             pairs: The pairs. A mean over them leaves the learning rate what it is when the batch grows.
         """
 
-    def losses(self, seen: Seen, batch: Batch) -> Losses:
-        """The loss over the step's pairs; in float32, as cosines are multiplied by large numbers."""
-        pairs = self.pairs(seen, batch)
-        with autocast(pairs.images_BZ.device, torch.float32):
-            return self.loss(pairs)
-
-    def pairs(self, seen: Seen, batch: Batch) -> Pairs:
-        """The embeddings of the whole step's images and captions, and which are whose.
-
-        Args:
-            seen: The batch's images as the backbone sees them.
-            batch: This process's share of the step.
-        """
+    def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
+        """Unit vectors: ``images`` ``[B, Z]`` and ``texts`` ``[B, c, Z]``."""
         texts = batch.of(Texts)
-        images_BZ = gathered(_unit(self._of_grid(seen.grid())))
         pooled_nZ = self.text_tower(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1)).pooled_BZ
-        texts_BcZ = gathered(_unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape))
-        example_B, text_Bc, weight_Bc = map(gathered, (batch.examples_B, texts.text_Bc, texts.weight_Bc))
-        real_n = weight_Bc.flatten() > 0
-        captions = weight_Bc.shape[1]
-        image_T = torch.arange(len(example_B), device=example_B.device).repeat_interleave(captions)[real_n]
-        text_T = text_Bc.flatten()[real_n]
-        # An example may stand in a step twice, where images are drawn by concepts.
-        own_BT = example_B[:, None] == example_B[image_T][None]
-        reads_alike_BT = (text_Bc[:, :, None] == text_T[None, None]).any(1)
-        return Pairs(images_BZ, texts_BcZ.flatten(0, 1)[real_n], image_T, ~(own_BT | reads_alike_BT))
+        return {
+            "images": _unit(self._of_grid(seen.grid())),
+            "texts": _unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape),
+        }
+
+    def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
+        """The loss over the step's pairs."""
+        found = matching(batch)
+        texts_nZ = gathered(embedded["texts"]).flatten(0, 1)
+        return self.loss(Pairs(gathered(embedded["images"]), texts_nZ[found.real_n], found))
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         """Images to embeddings ``[B, Z]``."""

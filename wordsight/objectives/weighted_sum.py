@@ -13,11 +13,12 @@ from functools import cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.needs import Needs, joined
 from wordsight.errors import InputError
+from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.objective import EpochFeatures, Facts, Losses, Objective, Plot
 from wordsight.objectives.seen import Seen
 from wordsight.ranges import LossWeight, check_argument
@@ -25,6 +26,10 @@ from wordsight.vision.backbones import Backbone
 
 if TYPE_CHECKING:
     from wordsight.objectives import ObjectiveKind
+
+
+# The loss of a part among its numbers, none of which is called so.
+_TOTAL = "total loss"
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def _part(name: str, values: Mapping[str, Any]) -> SumPart:
     return SumPart(kind, from_mapping(kind.settings, own, where), float(weight))
 
 
-class WeightedSum(Objective):
+class WeightedSum(ComparingObjective):
     """Several objectives on one backbone; the loss is the sum of theirs, each times its weight.
 
     A number keeps its name; where two parts have one of the same name, it is that of the part, an underscore and the
@@ -135,6 +140,26 @@ class WeightedSum(Objective):
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         """The sum, and the numbers of all parts; of a part without any, its loss under the part's name."""
         of_part = {name: self._part(name).losses(seen, batch) for name in self.weights}
+        return self._added(of_part)
+
+    def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
+        """What each part compares, under ``PART.NAME``; of one that compares nothing, its numbers, a row an image."""
+        return {
+            f"{name}.{key}": rows
+            for name in self.weights
+            for key, rows in _embedded(self._part(name), seen, batch).items()
+        }
+
+    def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
+        """The sum of the whole step."""
+        of_part: dict[str, Losses] = {}
+        for name in self.weights:
+            own = {key.removeprefix(f"{name}."): row for key, row in embedded.items() if key.startswith(f"{name}.")}
+            part = self._part(name)
+            of_part[name] = part.compare(own, batch) if isinstance(part, ComparingObjective) else _mean(own)
+        return self._added(of_part)
+
+    def _added(self, of_part: Mapping[str, Losses]) -> Losses:
         total = reduce(add, (weight * of_part[name].total for name, weight in self.weights.items()))
         numbers = {name: losses.parts or {name: losses.total.detach()} for name, losses in of_part.items()}
         return Losses(total, {key: numbers[name][own] for key, (name, own) in _names(numbers).items()})
@@ -190,6 +215,20 @@ class NamedSum(WeightedSum):
             for name, part in settings.parts.items()
         }
         return {key: plots[name][own] for key, (name, own) in _names(plots).items()}
+
+
+def _embedded(part: Objective, seen: Seen, batch: Batch) -> dict[str, Tensor]:
+    if isinstance(part, ComparingObjective):
+        return part.embed(seen, batch)
+    losses = part.losses(seen, batch)
+    # A mean over images is the mean of rows that are all alike, and stays so when pieces of a batch are put together.
+    numbers = {_TOTAL: losses.total, **losses.parts}
+    return {name: value.float().expand(len(batch.examples_B)) for name, value in numbers.items()}
+
+
+def _mean(rows: Mapping[str, Tensor]) -> Losses:
+    means = {name: row_B.mean() for name, row_B in rows.items()}
+    return Losses(means.pop(_TOTAL), means)
 
 
 def _names(of_part: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, str]]:

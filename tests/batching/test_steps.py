@@ -10,11 +10,10 @@ import torch
 
 from tests.conftest import MakeCorpus
 from wordsight.batching.batch import Batch
-from wordsight.batching.needs import Needs, ViewNeed, joined
+from wordsight.batching.needs import Needs, ViewNeed, joined, shared_views
 from wordsight.batching.sampling import COLOUR, VIEW, random_of, stream
 from wordsight.batching.steps import Steps, StepSettings
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
 from wordsight.vision.crops import WHOLE
 from wordsight.vision.views import ViewSettings, draw_colours, train_view
 
@@ -73,8 +72,14 @@ def test_a_batch_says_what_each_view_shows_and_whether_it_is_mirrored(corpus: Co
     assert (area_B >= 0.2 - 1e-6).all() and (area_B < 1).all() and not views.flipped_B.any()
 
 
-def test_a_sum_asks_for_the_views_of_the_objective_that_asks_for_most() -> None:
-    two = Needs(views=(ViewNeed(), ViewNeed(size=96)))
+def test_a_sum_draws_equal_views_once_and_different_ones_beside_each_other() -> None:
+    two, strong = Needs(views=(ViewNeed(), ViewNeed(size=96))), ViewNeed(view=SMALL)
     assert joined([Needs(), two]).views == joined([two, Needs()]).views == two.views
-    with pytest.raises(InputError, match="different views 1"):
-        joined([two, Needs(views=(ViewNeed(), ViewNeed(size=64)))])
+    assert joined([Needs(), Needs(views=(strong, strong))]).views == (ViewNeed(), strong, strong)
+    assert joined([Needs(views=(strong, strong)), two, Needs()]).views == (strong, strong, *two.views)
+
+
+def test_parts_of_a_sum_know_which_of_its_views_are_theirs() -> None:
+    plain, strong = ViewNeed(), ViewNeed(view=SMALL)
+    views, numbers = shared_views([(strong, strong), (plain,), (plain, strong), ()])
+    assert views == (strong, strong, plain) and numbers == [(0, 1), (2,), (2, 0), ()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import torch
 from torch import nn
 
 from tests.objectives.test_icmlm import batch, facts
+from wordsight.batching.batch import Views
 from wordsight.batching.fields.masked import MaskedNeed
 from wordsight.batching.fields.tags import TagsNeed
+from wordsight.batching.needs import Needs, ViewNeed
 from wordsight.errors import InputError
 from wordsight.objectives import (
     OBJECTIVES,
@@ -97,6 +100,51 @@ def test_another_backbone_is_that_of_all_parts() -> None:
     assert words.backbone is objective.backbone and not torch.equal(before, objective(batch())["tag"])
     names = [name for name, _ in objective.named_parameters()]
     assert sum(name.endswith("network.conv1.weight") for name in names) == 1
+
+
+class Looks(Objective):
+    """Adds up the pixels of two views of its own and their grids."""
+
+    @classmethod
+    def needs(cls, settings: Any) -> Needs:
+        return Needs(views=(ViewNeed(size=4), ViewNeed(size=5)))
+
+    def __init__(self, backbone: Any, facts: Facts, settings: NoTrainingSettings) -> None:
+        super().__init__(backbone)
+
+    def losses(self, seen: Seen, batch: Any) -> Losses:
+        one, other = (views.images_BCHW.float().mean() for views in batch.views)
+        return Losses(one + 2 * other + seen.grid(0).mean() + seen.grid(1).mean())
+
+
+def test_each_part_sees_its_own_views_counted_from_0_and_equal_ones_are_passed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(OBJECTIVES, "looks", ObjectiveKind(NoTrainingSettings, Looks))
+    words = {"kind": "icmlm-attfc", "heads": 2}
+    objectives: dict[str, dict[str, Any]] = {
+        "looks": {"kind": "looks"},
+        "words": words,
+        "again": {"kind": "looks", "weight": 2},
+    }
+    needs = objective_needs("weighted-sum", {"objectives": objectives})
+    assert [view.size for view in needs.views] == [4, 5, None]
+    objective, passes = build(**objectives), []
+    step = batch()
+    (plain,) = step.views
+    first, second = (Views.whole(torch.full_like(plain.images_BCHW, value)) for value in (10, 30))
+    whole = replace(step, views=(first, second, plain))
+    objective.backbone.register_forward_hook(lambda *_: passes.append(1))
+    found = objective(whole)
+    assert len(passes) == 3
+    of_looks = replace(step, views=(first, second))
+    (looks, _), (masked,) = parts_of(objective, Looks), parts_of(objective, MaskedWordObjective)
+    assert float(found["looks"]) == float(found["again"]) == pytest.approx(float(looks(of_looks)["loss"].detach()))
+    assert float(found["masked"]) == pytest.approx(float(masked(step)["masked"]))
+    assert isinstance(objective, NamedSum)
+    pieces = [objective.embed(Seen(objective.backbone, piece), piece) for piece in whole.split(2)]
+    together = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    assert float(objective.compare(together, whole).total.detach()) == pytest.approx(float(found["loss"].detach()))
 
 
 class Counts(Objective):

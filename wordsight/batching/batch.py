@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -128,6 +128,14 @@ class Batch(Part):
             fields: What each field has drawn.
         """
         return cls((Views.whole(images_BCHW, colours_B3),), examples_B, dict(fields or {}))
+
+    def showing(self, views: Sequence[int]) -> Batch:
+        """The same batch with some of its views, counted anew.
+
+        Args:
+            views: Their numbers, in the order in which they are counted from now on.
+        """
+        return replace(self, views=tuple(self.views[number] for number in views))
 
     @property
     def images_BCHW(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal, Self
@@ -64,19 +64,12 @@ class Needs:
         """What serves two objectives of a sum: the fields and views of both; ``all`` where one of them asks for that.
 
         Raises:
-            InputError: When they ask for different values of one field, or for different views of one number.
+            InputError: When they ask for different values of one field.
         """
         both = dict(self.fields)
         for name, need in other.fields.items():
             both[name] = both[name].joined(need) if name in both else need
-        for number, (mine, others) in enumerate(zip(self.views, other.views, strict=False)):
-            if mine != others:
-                raise InputError(
-                    f"two objectives of a sum ask for different views {number}, counted from 0: {mine} and {others}",
-                    where="objectives",
-                    expected="the same values in both",
-                )
-        views = max(self.views, other.views, key=len)
+        views, _ = shared_views([self.views, other.views])
         return Needs(both, "any" if self.usable == other.usable == "any" else "all", views)
 
 
@@ -87,3 +80,30 @@ def joined(needs: list[Needs]) -> Needs:
         InputError: When some ask for different values of one field.
     """
     return reduce(Needs.joined, needs)
+
+
+def shared_views(
+    of_parts: Sequence[tuple[ViewNeed, ...]],
+) -> tuple[tuple[ViewNeed, ...], list[tuple[int, ...]]]:
+    """The views that serve all objectives of a sum, and the numbers that each objective's own have among them.
+
+    Objectives that ask for equal views see the same ones, so that each is passed through the backbone once; what one
+    asks for twice, it is given twice.
+
+    Args:
+        of_parts: The views that each objective asks for.
+
+    Examples:
+        >>> plain, small = ViewNeed(), ViewNeed(size=96)
+        >>> views, numbers = shared_views([(plain,), (small, small), (plain, small)])
+        >>> views == (plain, small, small), numbers
+        (True, [(0,), (1, 2), (0, 1)])
+    """
+    shared: list[tuple[ViewNeed, int]] = []
+    numbers: list[tuple[int, ...]] = []
+    for views in of_parts:
+        # The first that an objective asks for of a kind is the first of this kind in the sum.
+        own = [(view, views[:place].count(view)) for place, view in enumerate(views)]
+        shared.extend(view for view in own if view not in shared)
+        numbers.append(tuple(shared.index(view) for view in own))
+    return tuple(view for view, _ in shared), numbers

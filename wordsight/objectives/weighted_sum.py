@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.needs import Needs, joined
+from wordsight.batching.needs import Needs, joined, shared_views
 from wordsight.errors import InputError
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.objective import EpochFeatures, Facts, Losses, Objective, Plot
@@ -114,12 +114,19 @@ class WeightedSum(ComparingObjective):
         backbone: The backbone, which the parts were built with.
         parts: The objectives, by name.
         weights: The weight of each, in the order in which they are added.
+        needs: What each part needs, where they look at different views: each then sees its own, counted from 0.
     """
 
     # As its parts are, which are asked besides.
     divisible = True
 
-    def __init__(self, backbone: Backbone, parts: Mapping[str, Objective], weights: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        parts: Mapping[str, Objective],
+        weights: Mapping[str, float],
+        needs: Mapping[str, Needs] | None = None,
+    ) -> None:
         super().__init__(backbone)
         for part in parts.values():
             # Registered once: a part's tensors are its heads'.
@@ -127,6 +134,9 @@ class WeightedSum(ComparingObjective):
             part.__dict__["_whole"] = self
         self.parts = nn.ModuleDict(parts)
         self.weights = {name: weight for name, weight in weights.items() if name in parts}
+        of_parts = needs or {}
+        _, numbers = shared_views([need.views for need in of_parts.values()])
+        self._views = dict(zip(of_parts, numbers, strict=True))
 
     def inner(self) -> Sequence[Objective]:
         """The parts."""
@@ -137,17 +147,27 @@ class WeightedSum(ComparingObjective):
         assert isinstance(part, Objective)
         return part
 
+    def _batch_of(self, name: str, batch: Batch) -> Batch:
+        return batch.showing(self._views[name]) if name in self._views else batch
+
+    def _seen_by(self, name: str, seen: Seen) -> Seen:
+        return seen.showing(self._views[name]) if name in self._views else seen
+
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         """The sum, and the numbers of all parts; of a part without any, its loss under the part's name."""
-        of_part = {name: self._part(name).losses(seen, batch) for name in self.weights}
-        return self._added(of_part)
+        return self._added(
+            {
+                name: self._part(name).losses(self._seen_by(name, seen), self._batch_of(name, batch))
+                for name in self.weights
+            }
+        )
 
     def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """What each part compares, under ``PART.NAME``; of one that compares nothing, its numbers, a row an image."""
         return {
             f"{name}.{key}": rows
             for name in self.weights
-            for key, rows in _embedded(self._part(name), seen, batch).items()
+            for key, rows in _embedded(self._part(name), self._seen_by(name, seen), self._batch_of(name, batch)).items()
         }
 
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
@@ -156,7 +176,8 @@ class WeightedSum(ComparingObjective):
         for name in self.weights:
             own = {key.removeprefix(f"{name}."): row for key, row in embedded.items() if key.startswith(f"{name}.")}
             part = self._part(name)
-            of_part[name] = part.compare(own, batch) if isinstance(part, ComparingObjective) else _mean(own)
+            comparing = isinstance(part, ComparingObjective)
+            of_part[name] = part.compare(own, self._batch_of(name, batch)) if comparing else _mean(own)
         return self._added(of_part)
 
     def _added(self, of_part: Mapping[str, Losses]) -> Losses:
@@ -189,7 +210,8 @@ class NamedSum(WeightedSum):
     def __init__(self, backbone: Backbone, facts: Facts, settings: SumSettings) -> None:
         parts = settings.parts
         built = {name: part.kind.built(backbone, facts, part.settings) for name, part in parts.items()}
-        super().__init__(backbone, built, {name: part.weight for name, part in parts.items()})
+        needs = {name: part.kind.build.needs(part.settings) for name, part in parts.items()}
+        super().__init__(backbone, built, {name: part.weight for name, part in parts.items()}, needs)
 
     @classmethod
     def needs(cls, settings: SumSettings) -> Needs:

@@ -89,14 +89,16 @@ def check_names(settings: PretrainSettings) -> None:
 
     Raises:
         InputError: When the objective, one of its settings or the backbone is unknown, or the objective can't learn
-            from a batch in pieces, which is asked for.
+            from a batch in pieces, or with a backbone of random weights, which is asked for.
     """
     from wordsight.objectives import objective_settings
     from wordsight.training.run import new_backbone
+    from wordsight.training.starting_weights import check_starting_weights
     from wordsight.training.steps import check_step
 
     objective_settings(settings.objective, settings.objective_settings)
     check_step(settings)
+    check_starting_weights(settings)
     # A file of weights is at hand and quickly tried; published ones may have to be fetched.
     new_backbone(settings, fresh=not settings.weights)
 

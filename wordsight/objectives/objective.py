@@ -108,6 +108,8 @@ class Objective(nn.Module, ABC):
     # Whether its loss is a mean over images, or over what belongs to one of them: then a step can be made in pieces.
     # What compares the images of a batch with each other can't.
     divisible: ClassVar[bool] = False
+    # Whether it builds on what its backbone has learned before, so that a run has to begin with weights.
+    starts_from_weights: ClassVar[bool] = False
     # See `default_protocol`.
     protocol: ClassVar[str] = "tags"
     backbone: Backbone

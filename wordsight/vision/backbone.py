@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,7 @@ class Backbone(nn.Module):
         notes: What could not be as its settings ask, a sentence each.
         source: The network of a library that it was made of: ``timm:NAME``, ``torchvision:NAME``; "" for any other.
         preprocessing: How images are shown to it.
+        still: Names of the modules inside ``network`` that stay in evaluation mode (`wordsight.vision.locking`).
 
     Examples:
         >>> import torch
@@ -85,6 +86,7 @@ class Backbone(nn.Module):
         self.notes: list[str] = []
         self.source = ""
         self.preprocessing = Preprocessing()
+        self.still: set[str] = set()
         self.out_channels = out_channels
         self._taps = taps
 
@@ -97,6 +99,14 @@ class Backbone(nn.Module):
         """Normalised images [B, 3, H, W] to the last layer's grid [B, C, H', W']."""
         grid: Tensor = self.network(images_BCHW)
         return grid
+
+    def train(self, mode: bool = True) -> Self:
+        """Put it into training mode, but for what is to stay in evaluation mode."""
+        super().train(mode)
+        # By name: what makes batch norm that of all processes may have put other modules in their places.
+        for name in self.still:
+            self.network.get_submodule(name).training = False
+        return self
 
     def preprocess(self, images: AnyImage | Sequence[AnyImage]) -> Tensor:
         """Images to what the backbone reads: framed, scaled, normalised as :attr:`preprocessing` says.

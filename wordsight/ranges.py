@@ -116,6 +116,8 @@ StoredSide = Annotated[int, Range(8, LARGEST_SIDE)]
 PixelCount = Annotated[int, Range(1, 1 << 40)]
 JpegQuality = Annotated[int, Range(1, 95)]
 AspectRatio = Annotated[float, Range(1.0, 100.0)]
+HueTurn = Annotated[float, Range(0.0, 0.5)]
+BlurSigma = Annotated[float, Range(0.1, 100.0)]
 
 # Evaluation.
 Penalty = Annotated[float, Range(0.0, 1e12, above=True)]

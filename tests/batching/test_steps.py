@@ -14,8 +14,9 @@ from wordsight.batching.needs import Needs, ViewNeed, joined, shared_views
 from wordsight.batching.sampling import COLOUR, VIEW, random_of, stream
 from wordsight.batching.steps import Steps, StepSettings
 from wordsight.corpus.store import Corpus
+from wordsight.vision.colours import draw_colours
 from wordsight.vision.crops import WHOLE
-from wordsight.vision.views import ViewSettings, draw_colours, train_view
+from wordsight.vision.views import ViewSettings, train_view
 
 SMALL = ViewSettings(crop_scale=0.2, jitter=0.1)
 SETTINGS = StepSettings(8, ViewSettings(jitter=0.4), batch_size=4, epochs=2, seed=3)
@@ -38,13 +39,13 @@ def test_the_first_view_is_drawn_as_in_runs_that_have_one(corpus: Corpus) -> Non
         view = train_view(corpus.image_bytes(example), 8, SETTINGS.view, random_of(3, VIEW, 1, example, 0))
         assert np.array_equal(one.images_BCHW[place].permute(1, 2, 0).numpy(), view.pixels)
     colours = draw_colours(4, 0.4, stream(3, COLOUR, 1))
-    assert one.colours_B3 is not None and colours is not None and torch.equal(one.colours_B3, colours)
+    assert one.colours_BF is not None and colours is not None and torch.equal(one.colours_BF, colours)
 
 
 def test_further_views_have_sides_augmentation_and_chance_of_their_own(corpus: Corpus) -> None:
     first, second = batch_of(corpus, TWO, 1).views
     assert second.images_BCHW.shape == (4, 3, 6, 6)
-    assert second.colours_B3 is not None and (second.colours_B3 - 1).abs().max() <= 0.1
+    assert second.colours_BF is not None and (second.colours_BF - 1).abs().max() <= 0.1
     alike, other = batch_of(corpus, replace(SETTINGS, views=(ViewNeed(), ViewNeed())), 1).views
     assert not torch.equal(alike.images_BCHW, other.images_BCHW) and not torch.equal(alike.crop_B4, other.crop_B4)
     assert torch.equal(alike.images_BCHW, first.images_BCHW)
@@ -58,8 +59,8 @@ def test_processes_share_the_views_of_the_whole_step(corpus: Corpus) -> None:
             assert torch.equal(mine.images_BCHW, views.images_BCHW[rank::2])
             assert torch.equal(mine.crop_B4, views.crop_B4[rank::2])
             assert torch.equal(mine.flipped_B, views.flipped_B[rank::2])
-            assert mine.colours_B3 is not None and views.colours_B3 is not None
-            assert torch.equal(mine.colours_B3, views.colours_B3[rank::2])
+            assert mine.colours_BF is not None and views.colours_BF is not None
+            assert torch.equal(mine.colours_BF, views.colours_BF[rank::2])
 
 
 def test_a_batch_says_what_each_view_shows_and_whether_it_is_mirrored(corpus: Corpus) -> None:

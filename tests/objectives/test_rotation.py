@@ -15,7 +15,7 @@ from wordsight.vision.backbones import build_backbone
 def batch(count: int = 3, side: int = 2) -> Batch:
     torch.manual_seed(0)
     images = torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
-    return Batch.of_images(images, torch.arange(count) + 10, colours_B3=torch.rand(count, 3) + 0.5)
+    return Batch.of_images(images, torch.arange(count) + 10, colours_BF=torch.rand(count, 3) + 0.5)
 
 
 def test_a_quarter_turn_is_counter_clockwise_by_hand() -> None:
@@ -30,11 +30,11 @@ def test_four_copies_show_every_image_in_every_rotation_with_its_colours() -> No
     sample = batch()
     shown, turns = rotated(sample, 4)
     assert shown.examples_B.tolist() == [10, 11, 12] * 4
-    assert sample.colours_B3 is not None and shown.colours_B3 is not None
+    assert sample.colours_BF is not None and shown.colours_BF is not None
     for row, (example, turn) in enumerate(zip(shown.examples_B.tolist(), turns.tolist(), strict=True)):
         before = sample.images_BCHW[example - 10]
         assert torch.equal(shown.images_BCHW[row].rot90(-turn, (1, 2)), before)
-        assert torch.equal(shown.colours_B3[row], sample.colours_B3[example - 10])
+        assert torch.equal(shown.colours_BF[row], sample.colours_BF[example - 10])
 
 
 def test_one_copy_has_as_many_of_each_rotation_and_undoes_to_the_image() -> None:

@@ -17,8 +17,10 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from wordsight.errors import InputError
+from wordsight.vision.colours import blurred, draw_colours, turned
 from wordsight.vision.preprocessing import MEAN, STD
-from wordsight.vision.views import ViewSettings, decode, draw_colours, eval_view, prepare, random_crop, train_view
+from wordsight.vision.views import ViewSettings, decode, eval_view, prepare, random_crop, train_view
 
 FACTORS = [(0.7, 1.3, 0.6), (1.2, 0.7, 1.4), (1.0, 0.6, 1.0), (1.0, 1.0, 0.6), (0.6, 1.0, 1.0)]
 
@@ -84,6 +86,76 @@ def test_the_three_factors_are_even_between_their_bounds_and_independent() -> No
     for column in colours.T.numpy():
         assert scipy.stats.kstest(column, scipy.stats.uniform(0.6, 0.8).cdf).pvalue > 0.01
     assert np.abs(np.corrcoef(colours.T.numpy())[np.triu_indices(3, 1)]).max() < 0.05
+
+
+def test_hues_turn_as_torchvision_s() -> None:
+    images = pictures(5, 0, 256)
+    hue_B = torch.tensor([0.2, -0.1, 0.5, -0.5, 0.0])
+    images[3, :, 0] = 77
+    expected = [functional.adjust_hue(image / 255, float(hue)) * 255 for image, hue in zip(images, hue_B, strict=True)]
+    torch.testing.assert_close(turned(images.float(), hue_B), torch.stack(expected), rtol=0, atol=1e-2)
+
+
+def test_views_are_blurred_as_by_torchvision_away_from_the_edges() -> None:
+    images = torch.from_numpy(np.random.default_rng(1).integers(0, 256, size=(4, 3, 40, 40), dtype=np.uint8)).float()
+    sigma_B = torch.tensor([0.0, 0.1, 1.0, 2.0])
+    found = blurred(images, sigma_B)
+    assert torch.equal(found[0], images[0])
+    expected = [
+        functional.gaussian_blur(image, [25, 25], [max(float(s), 0.01)])
+        for image, s in zip(images, sigma_B, strict=True)
+    ]
+    inner = (slice(None), slice(None), slice(12, -12), slice(12, -12))
+    torch.testing.assert_close(found[inner], torch.stack(expected)[inner], rtol=0, atol=1e-2)
+    # What lies beyond an edge is not known: a view of one colour stays as it is.
+    torch.testing.assert_close(
+        blurred(torch.full((1, 3, 9, 9), 90.0), torch.tensor([2.0])), torch.full((1, 3, 9, 9), 90.0)
+    )
+
+
+def test_what_is_done_to_a_view_is_jitter_then_hue_then_grey_then_blur() -> None:
+    images = pictures(2, 0, 256)
+    columns = [(0.7, 1.3, 0.6, 0.1, 0, 1.0), (0.7, 1.3, 0.6, 0.1, 1, 0)]
+    found = pixels(prepare(images, torch.tensor(columns)))
+    after = turned(pixels(prepare(images, torch.tensor(columns)[:, :3])), torch.tensor([0.1, 0.1]))
+    torch.testing.assert_close(found[0], blurred(after[:1], torch.tensor([1.0]))[0], rtol=0, atol=1e-2)
+    grey_HW = (after[1] * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0)
+    torch.testing.assert_close(found[1], grey_HW.expand(3, -1, -1), rtol=0, atol=1e-2)
+
+
+STRONG = ViewSettings(jitter=0.8, hue=0.2, jitter_probability=0.8, grey=0.2, blur=0.5)
+
+
+def test_colours_change_as_often_and_as_much_as_simclr_s() -> None:
+    colours = STRONG.colours(8000, np.random.default_rng(2))
+    assert colours is not None and colours.shape == (8000, 6)
+    *factors, hue, grey, sigma = colours.T.numpy()
+    jittered = hue != 0
+    assert abs(jittered.mean() - 0.8) < 0.02 and abs(grey.mean() - 0.2) < 0.02 and abs((sigma > 0).mean() - 0.5) < 0.02
+    assert set(np.unique(grey)) == {0, 1}
+    for factor in factors:
+        assert (factor[~jittered] == 1).all()
+        assert scipy.stats.kstest(factor[jittered], scipy.stats.uniform(0.2, 1.6).cdf).pvalue > 0.01
+    assert scipy.stats.kstest(hue[jittered], scipy.stats.uniform(-0.2, 0.4).cdf).pvalue > 0.01
+    assert scipy.stats.kstest(sigma[sigma > 0], scipy.stats.uniform(0.1, 1.9).cdf).pvalue > 0.01
+
+
+def test_the_same_seed_draws_the_same_and_jitter_alone_is_drawn_as_ever() -> None:
+    first, again = (STRONG.colours(6, np.random.default_rng(3)) for _ in range(2))
+    assert first is not None and again is not None and torch.equal(first, again)
+    plain, before = (
+        ViewSettings(jitter=0.4).colours(6, np.random.default_rng(3)),
+        draw_colours(6, 0.4, np.random.default_rng(3)),
+    )
+    assert plain is not None and before is not None and torch.equal(plain, before)
+    assert ViewSettings().colours(6, np.random.default_rng(3)) is None
+
+
+@pytest.mark.parametrize("values", [{"hue": 0.6}, {"grey": -0.1}, {"blur": 2.0}, {"blur_sigma": 0.0}])
+def test_colours_out_of_their_ranges_are_refused(values: dict[str, float]) -> None:
+    (name,) = values
+    with pytest.raises(InputError, match=f"view.{name} is"):
+        ViewSettings(**values)
 
 
 def crops(width: int, height: int, settings: ViewSettings, count: int = 3000) -> NDArray[np.float64]:

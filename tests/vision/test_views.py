@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from wordsight.errors import InputError
+from wordsight.vision.colours import draw_colours
 from wordsight.vision.preprocessing import MEAN, STD, Framing
 from wordsight.vision.views import (
     BORDER,
     ViewSettings,
-    draw_colours,
     eval_view,
     eval_view_crop,
     prepare,

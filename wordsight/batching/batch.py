@@ -76,25 +76,25 @@ class Views(Part):
         crop_B4: What of each image is in its view: left, top, right and bottom as fractions of the image's width and
             height, before it is mirrored. Pixels that an objective has turned have the crop of those it turned.
         flipped_B: Whether the view is mirrored: what was left in the image is right in it, bool [B].
-        colours_B3: Factors of the colour jitter, where there is one.
+        colours_BF: How the colours of each are changed, where they are: `wordsight.vision.colours.COLUMNS`.
     """
 
     images_BCHW: Tensor
     crop_B4: Tensor
     flipped_B: Tensor
-    colours_B3: Tensor | None = None
+    colours_BF: Tensor | None = None
 
     @classmethod
-    def whole(cls, images_BCHW: Tensor, colours_B3: Tensor | None = None) -> Views:
+    def whole(cls, images_BCHW: Tensor, colours_BF: Tensor | None = None) -> Views:
         """Pixels that show all of their images as they are.
 
         Args:
             images_BCHW: The pixels.
-            colours_B3: Factors of the colour jitter.
+            colours_BF: How the colours of each are changed.
         """
         count, device = len(images_BCHW), images_BCHW.device
         crop_B4 = torch.tensor(WHOLE, device=device).expand(count, 4)
-        return cls(images_BCHW, crop_B4, torch.zeros(count, dtype=torch.bool, device=device), colours_B3)
+        return cls(images_BCHW, crop_B4, torch.zeros(count, dtype=torch.bool, device=device), colours_BF)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Batch(Part):
         cls,
         images_BCHW: Tensor,
         examples_B: Tensor,
-        colours_B3: Tensor | None = None,
+        colours_BF: Tensor | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> Batch:
         """A batch of one view, which shows all of each image.
@@ -124,10 +124,10 @@ class Batch(Part):
         Args:
             images_BCHW: Pixels, uint8 [B, 3, H, W].
             examples_B: Each image's index in its corpus.
-            colours_B3: Factors of the colour jitter.
+            colours_BF: How the colours of each are changed.
             fields: What each field has drawn.
         """
-        return cls((Views.whole(images_BCHW, colours_B3),), examples_B, dict(fields or {}))
+        return cls((Views.whole(images_BCHW, colours_BF),), examples_B, dict(fields or {}))
 
     def showing(self, views: Sequence[int]) -> Batch:
         """The same batch with some of its views, counted anew.
@@ -143,9 +143,9 @@ class Batch(Part):
         return self.views[0].images_BCHW
 
     @property
-    def colours_B3(self) -> Tensor | None:
-        """The factors of the first view's colour jitter."""
-        return self.views[0].colours_B3
+    def colours_BF(self) -> Tensor | None:
+        """How the colours of the first view are changed."""
+        return self.views[0].colours_BF
 
     @property
     def tags(self) -> Mapping[str, Tags] | None:

@@ -32,7 +32,7 @@ from wordsight.batching.sampling import (
 )
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, setting
-from wordsight.vision.views import ViewSettings, draw_colours, stack, train_view
+from wordsight.vision.views import ViewSettings, stack, train_view
 
 Sampling = Literal["images", "concepts"]
 
@@ -130,12 +130,12 @@ class Steps(Dataset[Batch]):
             for example, copy in zip(mine.examples_B, mine.copies_B, strict=True)
         ]
         # Colours are drawn for the global batch and shared out, so that the number of processes changes nothing.
-        colours = draw_colours(settings.batch_size, how.jitter, stream(settings.seed, tints, step))
+        colours = how.colours(settings.batch_size, stream(settings.seed, tints, step))
         return Views(
             images_BCHW=stack([view.pixels for view in views]),
             crop_B4=torch.tensor([view.crop for view in views], dtype=torch.float32),
             flipped_B=torch.tensor([view.flipped for view in views], dtype=torch.bool),
-            colours_B3=None if colours is None else colours[self.rank :: self.world],
+            colours_BF=None if colours is None else colours[self.rank :: self.world],
         )
 
     def _sampler(self, concepts: scipy.sparse.csr_matrix | None) -> Sampler:

@@ -92,7 +92,7 @@ def rotated(batch: Batch, copies: int) -> tuple[Batch, Tensor]:
     if copies == TURNS:
         turned = torch.cat([images_BCHW.rot90(turns, (2, 3)) for turns in range(TURNS)])
         turns_B = torch.arange(TURNS, device=device).repeat_interleave(count)
-        colours = None if view.colours_B3 is None else view.colours_B3.repeat(TURNS, 1)
+        colours = None if view.colours_BF is None else view.colours_BF.repeat(TURNS, 1)
         shown = Views(turned, view.crop_B4.repeat(TURNS, 1), view.flipped_B.repeat(TURNS), colours)
         return replace(batch, views=(shown,), examples_B=batch.examples_B.repeat(TURNS)), turns_B
     turns_B = _turns_of_places(count).to(device)

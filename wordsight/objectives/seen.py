@@ -50,5 +50,5 @@ class Seen:
         Args:
             views: These views.
         """
-        grid_BCHW: Tensor = self._backbone(self._backbone.prepare(views.images_BCHW, views.colours_B3))
+        grid_BCHW: Tensor = self._backbone(self._backbone.prepare(views.images_BCHW, views.colours_BF))
         return grid_BCHW

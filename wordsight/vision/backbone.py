@@ -130,17 +130,17 @@ class Backbone(nn.Module):
         home = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
         return self.prepare(as_views(images, self.preprocessing).to(home))
 
-    def prepare(self, views_BCHW: Tensor, colours_B3: Tensor | None = None) -> Tensor:
+    def prepare(self, views_BCHW: Tensor, colours_BF: Tensor | None = None) -> Tensor:
         """Views to what the backbone reads: coloured, and normalised by its own mean and spread.
 
         Args:
             views_BCHW: Square views of pixels from 0 to 255, uint8 or float [B, 3, H, W].
-            colours_B3: Factors of brightness, contrast and saturation; None where there is no jitter.
+            colours_BF: How the colours of each view are changed, as its settings drew it; None where they stay.
 
         Returns:
             float32 [B, 3, H, W].
         """
-        return prepare(views_BCHW, colours_B3, self.preprocessing.mean, self.preprocessing.std)
+        return prepare(views_BCHW, colours_BF, self.preprocessing.mean, self.preprocessing.std)
 
     def tap(self, images_BCHW: Tensor, layer: str) -> Tensor:
         """The grid of one named layer.

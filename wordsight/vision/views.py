@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from wordsight.ranges import AspectRatio, Fraction, Probability, UnitFromZero, check_ranges
+from wordsight.ranges import AspectRatio, BlurSigma, Fraction, HueTurn, Probability, UnitFromZero, check_ranges
+from wordsight.vision.colours import LEAST_SIGMA, coloured, draw_colours
 from wordsight.vision.crops import Crop
 from wordsight.vision.preprocessing import MEAN, STD, Framing
 
@@ -27,13 +28,13 @@ BORDER = (124, 116, 104)
 
 
 @dataclass(frozen=True)
-class ViewSettings:
-    """How a training view is cut and coloured.
+class CutSettings:
+    """How a view is cut, mirrored and jittered at random: what classifiers on a backbone learn from.
 
     Args:
         crop_scale: The smallest share of the image's area that a random crop keeps; 1 keeps the whole image.
         crop_ratio: Widest aspect ratio of a crop relative to the view's; its inverse is the narrowest.
-        flip: Probability of a horizontal flip. 0 where captions say left and right.
+        flip: Probability of a horizontal flip.
         jitter: Largest relative change of brightness, contrast and saturation; 0 turns colour jitter off.
     """
 
@@ -44,6 +45,53 @@ class ViewSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self, "view")
+
+    def colours(self, count: int, random: np.random.Generator) -> Tensor | None:
+        """Draw how the colours of some views are changed, for :func:`prepare`; None where they stay.
+
+        Args:
+            count: How many views.
+            random: Where chance comes from.
+        """
+        return draw_colours(count, self.jitter, random)
+
+
+@dataclass(frozen=True)
+class ViewSettings(CutSettings):
+    """How a view is cut and coloured in training.
+
+    Args:
+        crop_scale: The smallest share of the image's area that a random crop keeps; 1 keeps the whole image.
+        crop_ratio: Widest aspect ratio of a crop relative to the view's; its inverse is the narrowest.
+        flip: Probability of a horizontal flip. 0 where captions say left and right.
+        jitter: Largest relative change of brightness, contrast and saturation; 0 turns colour jitter off.
+        hue: Largest turn of the hue, as a share of the colour circle.
+        jitter_probability: Probability that a view's brightness, contrast, saturation and hue change at all.
+        grey: Probability that a view loses its colours.
+        blur: Probability that a view is blurred.
+        blur_sigma: Largest standard deviation of the blur in pixels; the smallest is 0.1.
+    """
+
+    hue: HueTurn = 0.0
+    jitter_probability: Probability = 1.0
+    grey: Probability = 0.0
+    blur: Probability = 0.0
+    blur_sigma: BlurSigma = 2.0
+
+    def colours(self, count: int, random: np.random.Generator) -> Tensor | None:
+        """As before; with hue, grey or blur all of `COLUMNS`."""
+        if not (self.hue or self.grey or self.blur) and self.jitter_probability == 1:
+            return draw_colours(count, self.jitter, random)
+        factors_B3 = random.uniform(1 - self.jitter, 1 + self.jitter, size=(count, 3))
+        hue_B = random.uniform(-self.hue, self.hue, size=count)
+        jittered_B, grey_B, blurred_B = random.random((3, count)) < [
+            [self.jitter_probability],
+            [self.grey],
+            [self.blur],
+        ]
+        sigma_B = np.where(blurred_B, random.uniform(LEAST_SIGMA, self.blur_sigma, size=count), 0)
+        factors_B3[~jittered_B], hue_B[~jittered_B] = 1, 0
+        return torch.from_numpy(np.column_stack([factors_B3, hue_B, grey_B, sigma_B]).astype(np.float32))
 
 
 class View(NamedTuple):
@@ -94,7 +142,7 @@ def draft(opened: Image.Image, least_side: int) -> None:
     opened.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
 
 
-def random_crop(width: int, height: int, settings: ViewSettings, random: np.random.Generator) -> Crop:
+def random_crop(width: int, height: int, settings: CutSettings, random: np.random.Generator) -> Crop:
     """Draw a crop: area uniform in [crop_scale, 1], aspect log-uniform, place uniform (Szegedy et al. 2015)."""
     if settings.crop_scale == 1:
         return Crop(0, 0, width, height)
@@ -164,7 +212,7 @@ def cut(image: Image.Image, crop: Crop, size: int, border: int | tuple[int, int,
     return np.asarray(view)
 
 
-def train_view(encoded: Encoded, size: int, settings: ViewSettings, random: np.random.Generator) -> View:
+def train_view(encoded: Encoded, size: int, settings: CutSettings, random: np.random.Generator) -> View:
     """A random view of an image.
 
     Args:
@@ -213,16 +261,9 @@ def stack(views: Sequence[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
 
 
-def draw_colours(count: int, jitter: float, random: np.random.Generator) -> Tensor | None:
-    """Factors of brightness, contrast and saturation, float32 [count, 3]; None where there is no jitter."""
-    if jitter == 0:
-        return None
-    return torch.from_numpy(random.uniform(1 - jitter, 1 + jitter, size=(count, 3)).astype(np.float32))
-
-
 def prepare(
     images_BCHW: Tensor,
-    colours_B3: Tensor | None = None,
+    colours_BF: Tensor | None = None,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
 ) -> Tensor:
@@ -232,7 +273,7 @@ def prepare(
 
     Args:
         images_BCHW: Pixels from 0 to 255, uint8 or float [B, 3, H, W].
-        colours_B3: Factors from :func:`draw_colours`.
+        colours_BF: What :meth:`CutSettings.colours` drew.
         mean: Mean of each colour, of pixels from 0 to 1.
         std: Spread of each colour.
 
@@ -240,15 +281,7 @@ def prepare(
         float32 [B, 3, H, W].
     """
     pixels = images_BCHW.float()
-    if colours_B3 is not None:
-        brightness, contrast, saturation = colours_B3[:, :, None, None, None].unbind(1)
-        pixels = pixels * brightness
-        pixels = torch.lerp(_grey(pixels).mean((2, 3), keepdim=True), pixels, contrast)
-        pixels = torch.lerp(_grey(pixels), pixels, saturation).clamp(0, 255)
+    if colours_BF is not None:
+        pixels = coloured(pixels, colours_BF)
     means, stds = (torch.tensor(values, device=pixels.device).view(1, 3, 1, 1) * 255 for values in (mean, std))
     return ((pixels - means) / stds).contiguous(memory_format=torch.channels_last)
-
-
-def _grey(pixels_BCHW: Tensor) -> Tensor:
-    weights = torch.tensor([0.299, 0.587, 0.114], device=pixels_BCHW.device).view(1, 3, 1, 1)
-    return (pixels_BCHW * weights).sum(1, keepdim=True)

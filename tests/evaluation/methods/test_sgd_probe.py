@@ -23,7 +23,7 @@ from wordsight.evaluation.features.augmented_views import TrainingImages, crop_b
 from wordsight.evaluation.methods.sgd_probe import SgdProbeSettings, SgdSettings, probe_layers, rate_at
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.preprocessing import Framing
-from wordsight.vision.views import ViewSettings
+from wordsight.vision.views import CutSettings
 
 SMALL: SgdProbeSettings = settings_of("linear-sgd-small")
 QUICK = replace(SMALL, layers=(), one_label=SgdSettings(lr=0.02, batch=8, epochs=8, crops=1))
@@ -35,7 +35,7 @@ def test_the_published_protocol_has_the_published_settings() -> None:
     assert settings.one_label == SgdSettings(lr=0.02, batch=256, epochs=100, crops=1)
     assert (settings.weight_decay, settings.momentum, settings.batch_norm) == (1e-5, 0.9, False)
     assert (settings.image_size, settings.image_size / settings.crop_share) == (224, 256)
-    assert settings.views == ViewSettings(crop_scale=0.08, crop_ratio=4 / 3, flip=0.5, jitter=0.0)
+    assert settings.views == CutSettings(crop_scale=0.08, crop_ratio=4 / 3, flip=0.5, jitter=0.0)
 
 
 def test_the_rate_falls_with_the_root_of_steps() -> None:
@@ -117,7 +117,7 @@ def test_crops_of_an_image_follow_each_other() -> None:
 
 def test_learned_views_depend_on_seed_and_epoch_alone() -> None:
     images = [encoded(picture((100, 100, 100), noise=i)) for i in range(7)]
-    settings = ViewSettings(jitter=0.2)
+    settings = CutSettings(jitter=0.2)
 
     def epoch(number: int, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor | None, list[int]]]:
         learned = TrainingImages(images, 8, settings, 3, seed)
@@ -142,7 +142,7 @@ def test_images_that_are_turned_or_broken_are_seen_to(tmp_path: Path) -> None:
     exif[0x0112] = 6
     coded = io.BytesIO()
     turned.save(coded, "JPEG", exif=exif)
-    whole = ViewSettings(crop_scale=1.0, flip=0.0)
+    whole = CutSettings(crop_scale=1.0, flip=0.0)
     learned = TrainingImages([coded.getvalue()] * 2, 8, whole, 2)
     assert len(list(learned.epoch(0))) == len(list(learned.epoch(1))) == 1
     (tmp_path / "bad.jpg").write_bytes(b"no image")

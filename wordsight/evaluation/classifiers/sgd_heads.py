@@ -62,11 +62,11 @@ class Grids:
     def __init__(self, backbone: Backbone, layers: list[str], device: torch.device) -> None:
         self.backbone, self.layers, self.device = backbone, layers, device
 
-    def of(self, views_BCHW: Tensor, colours_B3: Tensor | None = None) -> list[Tensor]:
+    def of(self, views_BCHW: Tensor, colours_BF: Tensor | None = None) -> list[Tensor]:
         """From views uint8 ``[B, 3, H, W]`` to a grid for each layer."""
-        colours_B3 = None if colours_B3 is None else colours_B3.to(self.device)
+        colours_BF = None if colours_BF is None else colours_BF.to(self.device)
         with torch.no_grad(), autocast(self.device):
-            seen = self.backbone.prepare(views_BCHW.to(self.device, non_blocking=True), colours_B3)
+            seen = self.backbone.prepare(views_BCHW.to(self.device, non_blocking=True), colours_BF)
             if not self.layers:
                 return [self.backbone(seen)]
             return list(self.backbone.tap_all(seen, self.layers).values())

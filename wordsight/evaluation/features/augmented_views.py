@@ -15,7 +15,7 @@ from wordsight.evaluation.features.extract import as_encoded
 from wordsight.parallel import cores, ordered_map
 from wordsight.vision.crops import Crop
 from wordsight.vision.preprocessing import Framing
-from wordsight.vision.views import Encoded, ViewSettings, cut, decode, draw_colours, frame, stack, train_view
+from wordsight.vision.views import CutSettings, Encoded, cut, decode, frame, stack, train_view
 
 # Batches of views that wait for the network.
 _AHEAD = 3
@@ -34,7 +34,7 @@ class TrainingImages:
     """
 
     def __init__(
-        self, images: Sequence[EncodedImage], size: int, views: ViewSettings, batch: int, seed: int = 0
+        self, images: Sequence[EncodedImage], size: int, views: CutSettings, batch: int, seed: int = 0
     ) -> None:
         self._images, self._size, self._views, self._batch, self._seed = images, size, views, batch, seed
 
@@ -48,7 +48,7 @@ class TrainingImages:
             drop_last: Leave out a last batch of fewer images, which batch norm would take too seriously.
 
         Yields:
-            Views uint8 ``[B, 3, size, size]``, colours ``[B, 3]`` or None, and which images they are ``[B]``.
+            Views uint8 ``[B, 3, size, size]``, colours ``[B, F]`` or None, and which images they are ``[B]``.
 
         Raises:
             InputError: When an image can't be decoded.
@@ -63,7 +63,7 @@ class TrainingImages:
                 random = np.random.default_rng((self._seed, number, row))
                 encoded = as_encoded(self._images[row], f"image {row}")
                 views.append(train_view(encoded, self._size, self._views, random).pixels)
-                colours.append(draw_colours(1, self._views.jitter, random))
+                colours.append(self._views.colours(1, random))
             drawn = [each for each in colours if each is not None]
             return stack(views), torch.cat(drawn) if drawn else None, rows
 

@@ -47,7 +47,7 @@ from wordsight.ranges import (
     check_ranges,
 )
 from wordsight.vision.backbones import Backbone
-from wordsight.vision.views import ViewSettings
+from wordsight.vision.views import CutSettings
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class FineTuneSettings:
     head_rate: RateMultiple
     weight_decay: WeightDecay
     warmup_share: UnitFromZero
-    views: ViewSettings
+    views: CutSettings
     image_size: SideOrNetworks
     crop_share: Fraction
     seed: Seed

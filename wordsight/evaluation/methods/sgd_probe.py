@@ -42,7 +42,7 @@ from wordsight.ranges import (
 )
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.inference import ready
-from wordsight.vision.views import ViewSettings
+from wordsight.vision.views import CutSettings
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class SgdProbeSettings:
     batch_norm: bool
     image_size: SideOrNetworks
     crop_share: Fraction
-    views: ViewSettings
+    views: CutSettings
     one_label: SgdSettings
     several_labels: SgdSettings
     momentum: UnitFromZero

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 import wordsight
@@ -21,9 +22,9 @@ from tests.objectives.towers import (
     towers,
     whose,
 )
-from wordsight.objectives import ImageTextObjective, Seen, parts_of
+from wordsight.objectives import ImageTextObjective, Seen, objective_chances, objective_settings, parts_of
 from wordsight.objectives.clip import Clip, contrastive_loss
-from wordsight.objectives.two_towers import matching
+from wordsight.objectives.two_towers import Matching, matching
 from wordsight.training.run import Run
 
 
@@ -115,3 +116,59 @@ def test_a_run_is_trained_read_back_and_asked_for_retrieval(make_corpus: MakeCor
     found = wordsight.evaluate(run, corpus=corpus)
     assert {result.protocol for result in found} == {"retrieval"} and len(found) == 2
     assert "what similarities are divided by" in wordsight.report(run).read_text("utf-8")
+
+
+def together_one_by_one(logits_BT: Tensor, found: Matching) -> Tensor:
+    """Each image over its own captions and its negatives, each caption over its image and those it is a negative of."""
+    to_text, to_image = [], []
+    for image in range(len(logits_BT)):
+        own = [text for text, of in enumerate(found.image_T.tolist()) if of == image]
+        among = [text for text in range(logits_BT.shape[1]) if text in own or found.negative_BT[image, text]]
+        shares = [-(logits_BT[image, text] - logits_BT[image, among].exp().sum().log()) for text in own]
+        to_text.append(torch.stack(shares).mean())
+    for text, image in enumerate(found.image_T.tolist()):
+        others = [other for other in range(len(logits_BT)) if other == image or found.negative_BT[other, text]]
+        to_image.append(-(logits_BT[image, text] - logits_BT[others, text].exp().sum().log()))
+    return (torch.stack(to_text).mean() + torch.stack(to_image).mean()) / 2
+
+
+def test_captions_together_share_one_softmax() -> None:
+    found = matching(step(*STEP))
+    logits = (3 * torch.randn(found.negative_BT.shape)).requires_grad_()
+    ours = contrastive_loss(logits, found, positives="together")
+    assert_same_value_and_gradient(ours, together_one_by_one(logits, found), [logits])
+    assert float(ours.detach()) != pytest.approx(float(contrastive_loss(logits, found).detach()))
+
+
+def test_captions_together_are_supervised_contrast_from_images() -> None:
+    losses = pytest.importorskip("pytorch_metric_learning.losses", reason="pip install pytorch-metric-learning")
+    leaves = [torch.randn(count, 4, requires_grad=True) for count in (4, 8)]
+    images, texts = (functional.normalize(each, dim=1) for each in leaves)
+    found = whose(4, [0, 0, 1, 1, 2, 2, 3, 3])
+    # The mean over images of their SupCon loss over all captions; theirs divides by the temperature.
+    theirs = losses.SupConLoss(temperature=0.2)(images, torch.arange(4), ref_emb=texts, ref_labels=found.image_T)
+    to_image = functional.cross_entropy(5 * texts @ images.T, found.image_T)
+    ours = contrastive_loss(5 * images @ texts.T, found, positives="together")
+    assert_same_value_and_gradient(ours, (theirs + to_image) / 2, leaves)
+
+
+def test_with_one_caption_an_image_apart_and_together_are_one_loss() -> None:
+    logits = torch.randn(5, 5)
+    apart, together = (contrastive_loss(logits, whose(5, range(5)), positives=each) for each in ("apart", "together"))
+    torch.testing.assert_close(apart, together)
+
+
+@pytest.mark.parametrize(("captions", "positives"), [(1, "apart"), (3, "apart"), (3, "together")])
+@pytest.mark.parametrize("name", ["clip", "align"])
+def test_chance_is_the_loss_of_scores_that_are_all_alike(name: str, captions: int, positives: str) -> None:
+    texts = [[captions * image + place for place in range(captions)] for image in range(7)]
+    found = matching(step(range(7), texts))
+    values = {"captions": captions, "positives": positives}
+    smoothing = objective_settings("align", {}).label_smoothing if name == "align" else 0.0
+    loss = contrastive_loss(
+        torch.zeros(found.negative_BT.shape),
+        found,
+        positives=objective_settings("clip", values).positives,
+        label_smoothing=smoothing,
+    )
+    assert objective_chances(name, values, 7)["loss"].loss == pytest.approx(float(loss))

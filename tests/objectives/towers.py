@@ -163,7 +163,9 @@ def assert_same_value_and_gradient(ours: Tensor, theirs: Tensor, leaves: Sequenc
         leaves: What both were computed from.
     """
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-    for one, other in zip(*(torch.autograd.grad(each, leaves) for each in (ours, theirs)), strict=True):
+    for one, other in zip(
+        *(torch.autograd.grad(each, leaves, retain_graph=True) for each in (ours, theirs)), strict=True
+    ):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 

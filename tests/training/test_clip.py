@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,13 @@ def test_it_learns_which_caption_belongs_to_which_image(run: Run) -> None:
     metrics = run.metrics()
     assert metrics[-1]["loss"] < 0.5 * metrics[0]["loss"]
     assert 0.01 <= metrics[-1]["temperature"] < 0.2
+
+
+def test_its_first_lines_say_the_loss_of_guessing(coloured_squares: Corpus, tmp_path: Path) -> None:
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        wordsight.pretrain(dataclasses.replace(SETTINGS, epochs=1), corpus=coloured_squares, out=tmp_path / "run")
+    assert "chance     a loss of 2.08 (ln 8) is that of guessing" in said.getvalue()
 
 
 def test_zero_shot_and_retrieval_ask_its_towers(run: Run, coloured_squares: Corpus) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from wordsight.batching.fields.tags import tags_of
 from wordsight.batching.sampling import ConceptSampler, ImageSampler, Sampler
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.objectives.tag_losses import tag_loss
-from wordsight.training.diagnostics import blind_guess
+from wordsight.training.diagnostics import Watch, blind_guess
+from wordsight.training.pretrain_settings import PretrainSettings
 
 MATRIX = scipy.sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1]], dtype=np.float32))
 LABELS = ConceptSet("words", ["a", "b", "c"], MATRIX, "labels", "")
@@ -56,3 +58,32 @@ def test_a_concept_drawn_evenly_is_guessed_at_the_entropy_of_even_chances() -> N
 @pytest.mark.parametrize("loss", ["sampled-softmax", "sampled-one-drawn", "focal", "asymmetric"])
 def test_other_losses_are_not_judged(loss: str) -> None:
     assert blind_guess(loss, LABELS, IMAGES) is None
+
+
+def watch_of(objective: str, values: dict[str, Any], steps: int) -> Watch:
+    settings = PretrainSettings(objective=objective, objective_settings=values, concepts={}, batch_size=8)
+    return Watch(settings, list(range(steps)), {}, torch.nn.Module())  # type: ignore[arg-type]
+
+
+def test_a_contrastive_loss_that_stays_at_chance_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = watch_of("clip", {}, 1000)
+    watch.line(60, {"loss": math.log(8)})
+    assert capsys.readouterr().err == "", "too early to say"
+    for number in (200, 250):
+        watch.line(number, {"loss": math.log(8) - 0.01})
+    said = capsys.readouterr().err
+    assert (
+        said.count("warning") == 1 and "after 200 steps the loss is 2.07, still that of guessing (2.08, ln 8)" in said
+    )
+
+
+def test_a_contrastive_loss_that_falls_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    watch_of("clip", {}, 1000).line(200, {"loss": 0.9 * math.log(8)})
+    watch_of("rotation", {}, 1000).line(200, {"loss": math.log(4)})
+    assert capsys.readouterr().err == ""
+
+
+def test_a_part_of_a_sum_is_held_against_its_own_chance(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = {"pairs": {"kind": "clip", "weight": 0.5}, "turns": {"kind": "rotation"}}
+    watch_of("weighted-sum", {"objectives": parts}, 1000).line(200, {"loss": 0.1, "pairs": math.log(8)})
+    assert "the loss of pairs is 2.08, still that of guessing" in " ".join(capsys.readouterr().err.split())

@@ -12,6 +12,7 @@ from wordsight.batching.fields.tags import TagFacts
 from wordsight.batching.needs import Needs
 from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import unknown
+from wordsight.objectives.align import Align, AlignSettings
 from wordsight.objectives.capabilities import (
     ImageTextObjective,
     MaskedPrediction,
@@ -25,6 +26,7 @@ from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, A
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
 from wordsight.objectives.no_training import NoTraining, NoTrainingSettings
 from wordsight.objectives.objective import (
+    Chance,
     EpochFeatures,
     Facts,
     Losses,
@@ -42,6 +44,7 @@ from wordsight.vision.backbones import Backbone
 __all__ = [
     "OBJECTIVES",
     "SUM",
+    "Chance",
     "ConceptFacts",
     "EpochFeatures",
     "Facts",
@@ -56,6 +59,7 @@ __all__ = [
     "TagFacts",
     "TagObjective",
     "build_objective",
+    "objective_chances",
     "objective_kinds",
     "objective_needs",
     "parts_of",
@@ -98,6 +102,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "icmlm-tfm": ObjectiveKind(TfmSettings, Tfm, ObjectiveKind(TfmWordSettings, TfmWords)),
     "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc, ObjectiveKind(AttFcWordSettings, AttFcWords)),
     "clip": ObjectiveKind(ClipSettings, Clip),
+    "align": ObjectiveKind(AlignSettings, Align),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
     SUM: ObjectiveKind(SumSettings, NamedSum),
@@ -175,6 +180,27 @@ def objective_kinds(name: str, values: Mapping[str, Any]) -> Sequence[type[Objec
         values: Its settings, as a recipe gives them.
     """
     return objective_kind(name).build.kinds(objective_settings(name, values))
+
+
+def objective_chances(name: str, values: Mapping[str, Any], batch_size: int) -> dict[str, Chance]:
+    """The losses of guessing that an objective states, by the number of the run's metrics that is held against them.
+
+    Args:
+        name: One of `OBJECTIVES`.
+        values: Its settings, as a recipe gives them.
+        batch_size: Images in a step, over all processes.
+
+    Examples:
+        >>> {name: chance.says for name, chance in objective_chances("clip", {}, 64).items()}
+        {'loss': 'ln 64'}
+    """
+    settings = objective_settings(name, values)
+    if isinstance(settings, SumSettings):
+        # The loss of a part that compares images is written down under the part's name.
+        found = {name: part.kind.build.chance(part.settings, batch_size) for name, part in settings.parts.items()}
+    else:
+        found = {"loss": objective_kind(name).build.chance(settings, batch_size)}
+    return {name: chance for name, chance in found.items() if chance is not None}
 
 
 def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, facts: Facts) -> Objective:

@@ -88,6 +88,19 @@ class Plot:
     says: str = ""
 
 
+@dataclass(frozen=True)
+class Chance:
+    """The loss of one who only guesses; a loss that stays there has learned nothing of images.
+
+    Args:
+        loss: The loss.
+        says: How it comes about: "ln 64".
+    """
+
+    loss: float
+    says: str
+
+
 class Objective(nn.Module, ABC):
     """Backbone, heads and loss; ``forward`` gives the loss and the numbers worth plotting.
 
@@ -160,6 +173,16 @@ class Objective(nn.Module, ABC):
             settings: Its settings.
         """
         return {}
+
+    @classmethod
+    def chance(cls, settings: Any, batch_size: int) -> Chance | None:
+        """The loss of guessing without a look at the images, where a formula says it: a run is held against it.
+
+        Args:
+            settings: Its settings.
+            batch_size: Images in a step, over all processes.
+        """
+        return None
 
     @abstractmethod
     def losses(self, seen: Seen, batch: Batch) -> Losses:

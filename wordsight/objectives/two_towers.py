@@ -20,10 +20,13 @@ from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives.capabilities import ImageTextObjective
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
-from wordsight.objectives.objective import Facts, Losses
+from wordsight.objectives.objective import Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
 from wordsight.ranges import AtLeastOne, Width, check_ranges
 from wordsight.vision.backbones import Backbone
+
+# How a learned temperature is drawn.
+TEMPERATURE = Plot("temperature", "value", "what similarities are divided by; it is learned")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, reduce
 from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wordsight.objectives import ObjectiveKind
 
 
+V = TypeVar("V")
 # The loss of a part among its numbers, none of which is called so.
 _TOTAL = "total loss"
 
@@ -154,7 +155,7 @@ class WeightedSum(ComparingObjective):
         return seen.showing(self._views[name]) if name in self._views else seen
 
     def losses(self, seen: Seen, batch: Batch) -> Losses:
-        """The sum, and the numbers of all parts; of a part without any, its loss under the part's name."""
+        """The sum, and the numbers of all parts; of one without any, or that compares images, its loss as its name."""
         return self._added(
             {
                 name: self._part(name).losses(self._seen_by(name, seen), self._batch_of(name, batch))
@@ -182,7 +183,10 @@ class WeightedSum(ComparingObjective):
 
     def _added(self, of_part: Mapping[str, Losses]) -> Losses:
         total = reduce(add, (weight * of_part[name].total for name, weight in self.weights.items()))
-        numbers = {name: losses.parts or {name: losses.total.detach()} for name, losses in of_part.items()}
+        numbers = {
+            name: _numbers(name, type(self._part(name)), losses.parts, losses.total.detach())
+            for name, losses in of_part.items()
+        }
         return Losses(total, {key: numbers[name][own] for key, (name, own) in _names(numbers).items()})
 
     def before_epoch(self, epoch: int, look: Callable[[], EpochFeatures]) -> Sequence[nn.Parameter]:
@@ -231,12 +235,17 @@ class NamedSum(WeightedSum):
 
     @classmethod
     def plots(cls, settings: SumSettings) -> Mapping[str, Plot]:
-        """Those of the parts; of a part without any, its loss."""
+        """Those of the parts; of a part without any, or that compares images, its loss."""
         plots = {
-            name: part.kind.build.plots(part.settings) or {name: Plot(name, "loss")}
+            name: _numbers(name, part.kind.build, part.kind.build.plots(part.settings), Plot(name, "loss"))
             for name, part in settings.parts.items()
         }
         return {key: plots[name][own] for key, (name, own) in _names(plots).items()}
+
+
+def _numbers(name: str, kind: type[Objective], own: Mapping[str, V], loss: V) -> Mapping[str, V]:
+    """What is written down of a part: its loss too where that has a chance level, which it is held against."""
+    return own if own and not issubclass(kind, ComparingObjective) else {name: loss, **own}
 
 
 def _embedded(part: Objective, seen: Seen, batch: Batch) -> dict[str, Tensor]:

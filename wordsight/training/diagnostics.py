@@ -16,13 +16,18 @@ from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import setting
-from wordsight.objectives import Objective
+from wordsight.objectives import Objective, objective_chances
 from wordsight.objectives.capabilities import tag_heads_of
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.progress import console, say
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunInfo
 from wordsight.vision.preprocessing import Preprocessing
+
+# A loss within this share of that of guessing has learned next to nothing.
+_STILL = 0.97
+# No run is judged by chance before so many steps.
+_LEAST_STEPS = 100
 
 
 def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInfo) -> list[str]:
@@ -43,7 +48,15 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
         f"weights    {source}{_pixels(objective.backbone.preprocessing)}",
         *(f"note       {note}" for note in (*objective.backbone.notes, *objective.backbone.warnings)),
         f"schedule   {schedule if objective.learns else 'nothing is trained'}",
+        *_chances(settings),
     ]
+
+
+def _chances(settings: PretrainSettings) -> list[str]:
+    """The losses of guessing: nothing is learned where a loss stays there."""
+    found = objective_chances(settings.objective, settings.objective_settings, settings.batch_size).items()
+    said = [f"{'' if name == 'loss' else f'{name} '}{chance.loss:.2f} ({chance.says})" for name, chance in found]
+    return [f"chance     a loss of {', '.join(said)} is that of guessing"] if said else []
 
 
 def _pixels(shown: Preprocessing) -> str:
@@ -80,10 +93,32 @@ class Watch:
         self._settings = settings
         self._steps = steps
         heads = tag_heads_of(objective)
+        self._chances = objective_chances(settings.objective, settings.objective_settings, settings.batch_size)
+        # Time for the rate to rise, and then to work; a short run is not judged.
+        self._patience = max(_LEAST_STEPS, min(0.5, settings.optimizer.warmup_share + 0.05) * len(steps))
         self._guess: Guess | None = None
         if len(concepts) == 1 and heads is not None:
             ((name, only),) = concepts.items()
             self._guess = blind_guess(heads.losses[name], only, steps.sampler, heads.weights[name])
+
+    def line(self, number: int, means: Mapping[str, Any]) -> None:
+        """Once enough steps are done, warn of losses that are still those of guessing, each once.
+
+        Args:
+            number: Steps done.
+            means: Means over the last of them, by name.
+        """
+        if number < self._patience:
+            return
+        for name, chance in list(self._chances.items()):
+            if means.get(name, -math.inf) > _STILL * chance.loss:
+                del self._chances[name]
+                what = "the loss" if name == "loss" else f"the loss of {name}"
+                say(
+                    f"warning: after {number:,} steps {what} is {means[name]:.2f}, still that of guessing "
+                    f"({chance.loss:.2f}, {chance.says}): check that captions belong to their images, and try another "
+                    f"{setting('lr')}, a larger {setting('batch_size')} or a longer warm-up"
+                )
 
     def epoch(self, number: int, means: Mapping[str, Any]) -> None:
         """After the first epochs, warn of tags that are not learned."""

@@ -136,6 +136,7 @@ class Trainer:
             images_per_second=round((number + 1) * self.settings.batch_size / max(seconds, 1e-9), 2),
             seconds=round(seconds, 2),
         )
+        self.watch.line(number + 1, line)
         if last_of_epoch:
             self.watch.epoch((number + 1) // self.steps.steps_per_epoch, line)
 

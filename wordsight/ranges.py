@@ -120,6 +120,7 @@ HueTurn = Annotated[float, Range(0.0, 0.5)]
 BlurSigma = Annotated[float, Range(0.1, 100.0)]
 
 # Evaluation.
+LengthPower = Annotated[float, Range(0.0, 10.0)]
 Penalty = Annotated[float, Range(0.0, 1e12, above=True)]
 PenaltyLimit = Annotated[float, Range(0.0, 1e12, above=True, empty=True)]
 Positive = Annotated[float, Range(0.0, 1e12, above=True)]

@@ -55,6 +55,18 @@ class TextTokenizer:
         found = self._tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
         return [list(ids) for ids in found]
 
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The text of some ids: pieces joined to words, special tokens left out, no blank before a comma or full stop.
+
+        Examples:
+            >>> from wordsight.language.wordpiece import SPECIAL
+            >>> reader = TextTokenizer.of_vocabulary([*SPECIAL, "a", "dog", "run", "##s", "."], max_tokens=8)
+            >>> reader.text_of(reader.ids_of(["A dog runs."])[0])
+            'a dog runs.'
+        """
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=True)
+        return text
+
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Texts as one padded array.
 

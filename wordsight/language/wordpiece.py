@@ -10,6 +10,8 @@ from wordsight.atomic import write_text
 from wordsight.errors import InputError, setting
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# Their ids, in every vocabulary that is learned here.
+PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL))
 _INSIDE = "##"
 # Below this, a token is a typing error or a name more often than a word.
 _LEAST = 2

@@ -14,12 +14,17 @@ from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import unknown
 from wordsight.objectives.align import Align, AlignSettings
 from wordsight.objectives.capabilities import (
+    CaptionAttention,
+    CaptionAttentionObjective,
+    CaptioningObjective,
     ImageTextObjective,
     MaskedPrediction,
     MaskedWordObjective,
     TagObjective,
+    WrittenCaption,
     tag_heads_of,
 )
+from wordsight.objectives.captioning import Captioning, CaptioningSettings
 from wordsight.objectives.clip import Clip, ClipSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
@@ -44,6 +49,9 @@ from wordsight.vision.backbones import Backbone
 __all__ = [
     "OBJECTIVES",
     "SUM",
+    "CaptionAttention",
+    "CaptionAttentionObjective",
+    "CaptioningObjective",
     "Chance",
     "ConceptFacts",
     "EpochFeatures",
@@ -58,6 +66,7 @@ __all__ = [
     "Seen",
     "TagFacts",
     "TagObjective",
+    "WrittenCaption",
     "build_objective",
     "objective_chances",
     "objective_kinds",
@@ -103,6 +112,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc, ObjectiveKind(AttFcWordSettings, AttFcWords)),
     "clip": ObjectiveKind(ClipSettings, Clip),
     "align": ObjectiveKind(AlignSettings, Align),
+    "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
     SUM: ObjectiveKind(SumSettings, NamedSum),

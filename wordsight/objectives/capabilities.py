@@ -6,9 +6,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from wordsight.batching.masks import MaskedWords
+from wordsight.heads.caption_search import CaptionSearch, NextTokens, search_captions
+from wordsight.language.text_tokenizer import TextTokenizer
+from wordsight.language.wordpiece import CLS, MASK, PAD, SEP, UNK
 from wordsight.objectives.objective import Objective, parts_of
 from wordsight.objectives.tag_heads import TagHeads
 
@@ -72,6 +76,105 @@ class ImageTextObjective(Objective):
 
         Or to one for each token ``[B, T, Z]``, zeros where a text has none: then scores are late interaction.
         """
+
+
+@dataclass(frozen=True)
+class CaptionAttention:
+    """Where an objective looks for each token of a caption, one caption for each image.
+
+    Args:
+        ids_BT: The tokens as it reads them: [CLS], the pieces of words, [SEP]; 0 where absent.
+        attention_BTL: Where it looks when it predicts each token, over the grid's L cells. Each row sums to one; those
+            of [CLS] and of absent tokens are 0.
+        grid: Rows and columns of the grid.
+    """
+
+    ids_BT: Tensor
+    attention_BTL: Tensor
+    grid: tuple[int, int]
+
+
+class CaptionAttentionObjective(Objective):
+    """An objective that looks at the grid for each token of a caption, by cross-attention.
+
+    Like those of other capabilities, its methods are called in evaluation mode, without gradients.
+    """
+
+    tokenizer: TextTokenizer
+    """What reads captions."""
+
+    @abstractmethod
+    def attend(self, grid_BCHW: Tensor, captions: Sequence[str]) -> CaptionAttention:
+        """Where it looks for each token of given captions.
+
+        Args:
+            grid_BCHW: The images' grids.
+            captions: A caption for each.
+        """
+
+    def encoded(self, captions: Sequence[str], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Captions as the objective reads them: vocabulary ids, and where there is a token, ``[B, T]`` each.
+
+        Args:
+            captions: B captions.
+            device: Where they are wanted.
+        """
+        ids_BT, present_BT = self.tokenizer.encode(captions)
+        return torch.from_numpy(ids_BT).to(device), torch.from_numpy(present_BT).to(device)
+
+
+@dataclass(frozen=True)
+class WrittenCaption:
+    """A caption that an objective has written.
+
+    Args:
+        text: The caption.
+        log_probability: Of the whole of it, its end included; natural logarithm.
+        tokens: How many tokens that is the sum of.
+        ended: Whether it came to an end, and was not cut off at the longest that the objective writes.
+    """
+
+    text: str
+    log_probability: float
+    tokens: int
+    ended: bool
+
+
+class CaptioningObjective(CaptionAttentionObjective):
+    """An objective that writes captions."""
+
+    protocol = "captioning"
+
+    @abstractmethod
+    def writer(self, grid_BCHW: Tensor) -> NextTokens:
+        """What knows how captions of images go on.
+
+        Args:
+            grid_BCHW: The images' grids.
+        """
+
+    def generate(self, grid_BCHW: Tensor, search: CaptionSearch) -> list[WrittenCaption]:
+        """Write a caption for each image; special tokens and [UNK] are never in it.
+
+        Args:
+            grid_BCHW: The images' grids.
+            search: How to search for it.
+        """
+        found = search_captions(
+            self.writer(grid_BCHW),
+            len(grid_BCHW),
+            search,
+            first=CLS,
+            last=SEP,
+            never=(PAD, UNK, CLS, MASK),
+            most=self.tokenizer.max_tokens - 1,
+            device=grid_BCHW.device,
+        )
+        columns = (found.ids_BT, found.log_probability_B, found.count_B.long(), found.ended_B)
+        return [
+            WrittenCaption(self.tokenizer.text_of(ids), log_probability, tokens, ended)
+            for ids, log_probability, tokens, ended in zip(*(column.tolist() for column in columns), strict=True)
+        ]
 
 
 def tag_heads_of(objective: object) -> TagHeads | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from wordsight.language.texts import SentenceReader
 from wordsight.language.towers import TOWERS, TowerSettings
 from wordsight.language.wordpiece import read_vocabulary, train_wordpiece, write_vocabulary
 
-_TEXTS = stream_of("texts")
+_TEXTS, _CHANCE = stream_of("texts"), stream_of("texts, chance")
 # What a run keeps of a tokenizer that was made from its captions.
 _VOCABULARY = "captions-vocabulary.txt"
 
@@ -40,12 +40,31 @@ class Texts(Part):
         present_BcT: Where there is a token; one at least of every row.
         weight_Bc: 1 for a caption, 0 where an image has fewer than c.
         text_Bc: A number that captions of the same tokens share, also those of other images; -1 where there is none.
+        chance_BcT3: Three random numbers from 0 to 1 for each token, for objectives that hide some; None where the need
+            asks for none. They are the same however many processes or pieces share a step.
+        whole: Of a piece of a batch, the captions of all of it; None for a whole one.
+        pieces: How many pieces that was split into.
     """
 
     ids_BcT: Tensor
     present_BcT: Tensor
     weight_Bc: Tensor
     text_Bc: Tensor
+    chance_BcT3: Tensor | None = None
+    whole: Texts | None = None
+    pieces: int = 1
+
+    def split(self, parts: int) -> list[Self]:
+        """The captions of the first images, of the next ones, and so on."""
+        return [replace(piece, whole=self, pieces=parts) for piece in super().split(parts)]
+
+    def mean_count(self, count: Callable[[Texts], Tensor]) -> Tensor | None:
+        """Of a piece of a batch, how many of something a piece has on average; None for a whole one.
+
+        Args:
+            count: How many there are in captions.
+        """
+        return None if self.whole is None else count(self.whole) / self.pieces
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,7 @@ class TextsNeed(FieldNeed):
         language: Captions in this language alone; "" for all.
         mirrored: Whether an English caption follows its picture where the step's first view of it is mirrored: what is
             left in the one is then right in the other.
+        chance: Whether random numbers are drawn for each token.
     """
 
     captions: int = 1
@@ -71,6 +91,12 @@ class TextsNeed(FieldNeed):
     lowercase: bool = True
     language: str = ""
     mirrored: bool = False
+    chance: bool = False
+
+    def joined(self, other: Self) -> Self:
+        """What serves two objectives of a sum: random numbers where one asks for them."""
+        chance = self.chance or other.chance
+        return super(TextsNeed, replace(self, chance=chance)).joined(replace(other, chance=chance))
 
     @classmethod
     def of_tower(cls, tower: TowerSettings, captions: int = 1, language: str = "") -> TextsNeed:
@@ -172,7 +198,15 @@ class TextsField(Field[TextsNeed, Texts]):
             torch.from_numpy(present_nT.reshape(*chosen_Bc.shape, -1)),
             torch.from_numpy((chosen_Bc >= 0).astype(np.float32)),
             torch.from_numpy(text_Bc),
+            self._chance(step, present_nT.reshape(*chosen_Bc.shape, -1)) if self._need.chance else None,
         )
+
+    def _chance(self, step: StepDraw, present_BcT: NDArray[np.bool_]) -> Tensor:
+        chance_BcT3 = np.zeros((*present_BcT.shape, 3), np.float32)
+        for place, (_, random) in enumerate(step.each(_CHANCE)):
+            # As many for each token of a caption as there are, whatever other captions stand beside it.
+            chance_BcT3[place][present_BcT[place]] = random.random((int(present_BcT[place].sum()), 3), np.float32)
+        return torch.from_numpy(chance_BcT3)
 
     def record(self) -> dict[str, Any]:
         """How many captions of an image are drawn, and how many tokens the tokenizer has."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from tests.conftest import MakeCorpus
 from wordsight.batching.batch import Batch
+from wordsight.batching.fields import Field, FieldFacts, StepDraw
+from wordsight.batching.fields.field import Mirroring
 from wordsight.batching.needs import Needs, ViewNeed, joined, shared_views
 from wordsight.batching.sampling import COLOUR, VIEW, random_of, stream
 from wordsight.batching.steps import Steps, StepSettings
@@ -84,3 +88,54 @@ def test_parts_of_a_sum_know_which_of_its_views_are_theirs() -> None:
     plain, strong = ViewNeed(), ViewNeed(view=SMALL)
     views, numbers = shared_views([(strong, strong), (plain,), (plain, strong), ()])
     assert views == (strong, strong, plain) and numbers == [(0, 1), (2,), (2, 0), ()]
+
+
+class Sides(Field[Any, Any]):
+    """Says how each example may be mirrored."""
+
+    def __init__(self, *says: Mirroring) -> None:
+        self.says = np.array(says)
+
+    @classmethod
+    def open(cls, need: Any, sources: Any) -> Sides:
+        raise NotImplementedError
+
+    @classmethod
+    def facts_of_run(cls, need: Any, kept: Any) -> FieldFacts:
+        raise NotImplementedError
+
+    def facts(self) -> FieldFacts:
+        raise NotImplementedError
+
+    def usable(self, examples: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.ones(len(examples), bool)
+
+    def mirroring(self, examples_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self.says[examples_B]
+
+    def draw(self, step: StepDraw) -> None:
+        return None
+
+
+def test_views_of_what_is_called_left_or_right_are_mirrored_together_or_never(corpus: Corpus) -> None:
+    never, together, freely = Mirroring.NEVER, Mirroring.TOGETHER, Mirroring.FREELY
+    one = Sides(never, together, freely, together, freely, *[freely] * 5)
+    other = Sides(freely, freely, freely, never, freely, *[freely] * 5)
+    examples = np.arange(len(corpus))
+    free, held = (
+        Steps(corpus, examples, replace(TWO, epochs=40), fields) for fields in ({}, {"one": one, "other": other})
+    )
+    differ = set()
+    for step in range(len(held)):
+        plain, batch = free[step], held[step]
+        for place, example in enumerate(batch.examples_B.tolist()):
+            drawn, found = ([bool(v.flipped_B[place]) for v in each.views] for each in (plain, batch))
+            says = max(one.says[example], other.says[example])
+            expected = {never: [False, False], together: [drawn[0], drawn[0]], freely: drawn}[says]
+            assert found == expected
+            for before, after, was, now in zip(plain.views, batch.views, drawn, found, strict=True):
+                # Only whether a view is mirrored changes: what of the image it shows stays.
+                same = before.images_BCHW[place] if was == now else before.images_BCHW[place].flip(2)
+                assert torch.equal(after.images_BCHW[place], same)
+                differ.add((int(says), was != now))
+    assert differ == {(freely, False), (together, False), (together, True), (never, False), (never, True)}

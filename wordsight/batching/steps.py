@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from wordsight.batching.batch import Batch, Views
 from wordsight.batching.fields import Field, StepDraw
+from wordsight.batching.fields.field import Mirroring
 from wordsight.batching.needs import ViewNeed
 from wordsight.batching.sampling import (
     COLOUR,
@@ -106,7 +107,9 @@ class Steps(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         whole = self.sampler.draw(step)
         mine = whole.share(self.rank, self.world)
-        views = tuple(self._views(number, step, mine) for number in range(len(self.settings.views)))
+        views: tuple[Views, ...] = ()
+        for number in range(len(self.settings.views)):
+            views += (self._views(number, step, mine, self._mirrored(mine, views)),)
         drawn = StepDraw(step, self.settings.seed, whole, mine, views)
         return Batch(
             views=views,
@@ -114,7 +117,19 @@ class Steps(Dataset[Batch]):
             fields={name: field.draw(drawn) for name, field in self.fields.items()},
         )
 
-    def _views(self, number: int, step: int, mine: Drawn) -> Views:
+    def _mirrored(self, mine: Drawn, before: tuple[Views, ...]) -> list[bool | None]:
+        """Of each of this process's images whether its next view is mirrored; None where chance says it."""
+        says = [field.mirroring(mine.examples_B) for field in self.fields.values()]
+        first: list[bool] = before[0].flipped_B.tolist() if before else []
+        found: list[bool | None] = [None] * len(mine.examples_B)
+        for place, how in enumerate(np.max(says, axis=0) if says else ()):
+            if how == Mirroring.NEVER:
+                found[place] = False
+            elif how == Mirroring.TOGETHER and before:
+                found[place] = first[place]
+        return found
+
+    def _views(self, number: int, step: int, mine: Drawn, mirrored: list[bool | None]) -> Views:
         """One view of each of this process's images."""
         need, settings = self.settings.views[number], self.settings
         size, how = need.size or settings.image_size, need.view or settings.view
@@ -126,8 +141,9 @@ class Steps(Dataset[Batch]):
                 size,
                 how,
                 random_of(settings.seed, cuts, step, int(example), int(copy)),
+                flip,
             )
-            for example, copy in zip(mine.examples_B, mine.copies_B, strict=True)
+            for example, copy, flip in zip(mine.examples_B, mine.copies_B, mirrored, strict=True)
         ]
         # Colours are drawn for the global batch and shared out, so that the number of processes changes nothing.
         colours = how.colours(settings.batch_size, stream(settings.seed, tints, step))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from wordsight.corpus.derived import kept_place
 from wordsight.corpus.store import Corpus
 from wordsight.disk import unreadable
 from wordsight.errors import InputError
-from wordsight.language.left_right import swap_left_right
+from wordsight.language.left_right import may_be_english, says_left_or_right, swap_left_right
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.progress import progress_bar
 
@@ -72,13 +73,26 @@ class CaptionTokens:
         """The first caption that has the same tokens: captions of one number read the same."""
         return self._map("text")
 
+    @cached_property
+    def mirror_S(self) -> NDArray[np.int64]:
+        """The number of the same caption of the mirrored picture; its own where nothing in it changes."""
+        return self._map("mirror")
+
+    @cached_property
+    def sided_N(self) -> NDArray[np.bool_]:
+        """Which examples have a caption that is another of the mirrored picture."""
+        sided_N = np.zeros(len(self.example_offsets) - 1, bool)
+        sided = np.flatnonzero(self.mirror_S != np.arange(len(self.mirror_S)))
+        sided_N[np.searchsorted(self.example_offsets, sided, side="right") - 1] = True
+        return sided_N
+
     def mirrored(self, captions_n: NDArray[np.int64]) -> NDArray[np.int64]:
         """The numbers of the same captions of the mirrored pictures; of those tokenised with ``mirrored`` alone.
 
         Args:
             captions_n: Numbers of captions; one below 0 is no caption, and stays so.
         """
-        return np.where(captions_n < 0, captions_n, captions_n + self.example_offsets[-1])
+        return np.where(captions_n < 0, captions_n, self.mirror_S[np.maximum(captions_n, 0)])
 
     def captions_of(self, example: int) -> NDArray[np.int64]:
         """The captions of an example, by their numbers among the S."""
@@ -116,12 +130,12 @@ def caption_tokens(
         corpus: The captions.
         tokenizer: What reads them.
         language: Only captions in this language; "" for all.
-        mirrored: Tokenise them once more after all others, with left and right exchanged, for mirrored pictures.
+        mirrored: Tokenise English ones that say left or right once more after all others, with these exchanged.
 
     Raises:
         InputError: When the corpus has no captions in this language.
     """
-    key = f"{VERSION} {corpus.fingerprint} {tokenizer.fingerprint} {language}" + (" mirrored" if mirrored else "")
+    key = f"{VERSION} {corpus.fingerprint} {tokenizer.fingerprint} {language}" + (" both ways" if mirrored else "")
     name = f"tokens-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folder = kept_place(corpus, "features", name)
     if folder.is_dir():
@@ -129,25 +143,37 @@ def caption_tokens(
     counts_N = np.zeros(len(corpus), np.int64)
     ids, ends, texts = array("i"), array("q", [0]), array("q")
     first_of: dict[bytes, int] = {}
-    for turn in range(2 if mirrored else 1):
-        captions = corpus.caption_iter(corpus.indices(None), language or None)
-        with progress_bar() as bar:
-            task = bar.add_task("tokenising captions", total=len(corpus), note="")
-            while some := list(islice(captions, _TOGETHER)):
-                read = [swap_left_right(text) if turn else text for *_, text in some]
-                for (example, _, _), found in zip(some, tokenizer.ids_of(read), strict=True):
-                    text = hashlib.sha256(np.array(found, np.int32).data).digest()
-                    texts.append(first_of.setdefault(text, len(texts)))
-                    ids.extend(found)
-                    ends.append(len(ids))
-                    counts_N[example] += not turn
-                bar.update(task, completed=some[-1][0] + 1)
+    exchanged: dict[int, str] = {}
+
+    def add(captions: Sequence[str]) -> None:
+        for found in tokenizer.ids_of(captions):
+            text = hashlib.sha256(np.array(found, np.int32).data).digest()
+            texts.append(first_of.setdefault(text, len(texts)))
+            ids.extend(found)
+            ends.append(len(ids))
+
+    captions = corpus.caption_iter(corpus.indices(None), language or None)
+    with progress_bar() as bar:
+        task = bar.add_task("tokenising captions", total=len(corpus), note="")
+        while some := list(islice(captions, _TOGETHER)):
+            for place, (example, number, caption) in enumerate(some, len(texts)):
+                counts_N[example] += 1
+                if mirrored and says_left_or_right(caption) and may_be_english(corpus.languages(example)[number]):
+                    exchanged[place] = swap_left_right(caption)
+            add([caption for *_, caption in some])
+            bar.update(task, completed=some[-1][0] + 1)
+    mirror_S = np.arange(len(texts))
+    mirror_S[list(exchanged)] = len(texts) + np.arange(len(exchanged))
+    if exchanged:
+        add(list(exchanged.values()))
     arrays: dict[str, NDArray[Any]] = {
         "ids": np.array(ids, np.int32),
         "offsets": np.array(ends, np.int64),
         "text": np.array(texts, np.int64),
         "example_offsets": np.concatenate([[0], np.cumsum(counts_N)]),
     }
+    if mirrored:
+        arrays["mirror"] = mirror_S
     info = {"version": VERSION, "corpus": corpus.fingerprint, "captions": len(texts), "tokens": len(ids)}
     with atomic_folder(folder, overwrite=True) as beside:
         for column, values in arrays.items():

@@ -63,7 +63,8 @@ class ViewSettings(CutSettings):
     Args:
         crop_scale: The smallest share of the image's area that a random crop keeps; 1 keeps the whole image.
         crop_ratio: Widest aspect ratio of a crop relative to the view's; its inverse is the narrowest.
-        flip: Probability of a horizontal flip. 0 where captions say left and right.
+        flip: Probability of a horizontal flip. English captions that say left or right follow it; where they can't
+            (masked words, concepts such as ``left``), the views of their images are not mirrored.
         jitter: Largest relative change of brightness, contrast and saturation; 0 turns colour jitter off.
         hue: Largest turn of the hue, as a share of the colour circle.
         jitter_probability: Probability that a view's brightness, contrast, saturation and hue change at all.
@@ -212,7 +213,13 @@ def cut(image: Image.Image, crop: Crop, size: int, border: int | tuple[int, int,
     return np.asarray(view)
 
 
-def train_view(encoded: Encoded, size: int, settings: CutSettings, random: np.random.Generator) -> View:
+def train_view(
+    encoded: Encoded,
+    size: int,
+    settings: CutSettings,
+    random: np.random.Generator,
+    mirrored: bool | None = None,
+) -> View:
     """A random view of an image.
 
     Args:
@@ -220,12 +227,13 @@ def train_view(encoded: Encoded, size: int, settings: CutSettings, random: np.ra
         size: Side of the view in pixels.
         settings: How it is cut.
         random: Where chance comes from; the same generator state gives the same view.
+        mirrored: Whether it is mirrored; None for chance.
     """
     # The smallest crop still has to cover the view without being magnified.
     image = decode(encoded, least_side=math.ceil(size / math.sqrt(settings.crop_scale)))
     crop = random_crop(*image.size, settings, random)
     pixels = cut(image, crop, size)
-    flipped = bool(random.random() < settings.flip)
+    flipped = bool(random.random() < settings.flip) if mirrored is None else mirrored
     return View(pixels[:, ::-1] if flipped else pixels, crop.fractions(*image.size), flipped)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import scipy.sparse
 import torch
 
 from wordsight.batching.fields import StepDraw
+from wordsight.batching.fields.field import Mirroring
 from wordsight.batching.fields.tags import TagsField, TagsNeed, tags_of
 from wordsight.batching.sampling import Drawn, ImageSampler
 from wordsight.concepts.concept_set import ConceptSet
@@ -65,3 +67,15 @@ def test_a_set_that_was_never_saved_goes_by_value() -> None:
 def test_two_losses_of_a_sum_share_the_larger_number_of_candidates() -> None:
     both = TagsNeed(3, {"two": None}).joined(TagsNeed(None, {"one": 5}))
     assert (both.of("one"), both.of("two"), both.of("three")) == (5, None, 3)
+
+
+def test_images_that_have_a_concept_left_or_right_are_not_mirrored(tmp_path: Path) -> None:
+    names = {"one": ["left", "b", "c"], "two": ["d", "e", "right-hand man"], "topics": ["left", "right", "hand"]}
+    targets: dict[str, Literal["labels", "probabilities"]] = {"topics": "probabilities"}
+    sets = {
+        name: ConceptSet("words", own, MATRIX, targets.get(name, "labels"), "corpus") for name, own in names.items()
+    }
+    for field in (TagsField(sets), pickle.loads(pickle.dumps(TagsField(sets)))):
+        never, freely = Mirroring.NEVER, Mirroring.FREELY
+        assert field.mirroring(np.array([3, 0, 1, 2, 0])).tolist() == [never, never, freely, freely, never]
+    assert not TagsField({"topics": sets["topics"]}).mirroring(np.arange(4)).any()

@@ -12,10 +12,12 @@ import torch
 from tests.conftest import MakeCorpus
 from wordsight.batching.batch import Views
 from wordsight.batching.fields import StepDraw
+from wordsight.batching.fields.field import Mirroring
 from wordsight.batching.fields.texts import Texts, TextsField, TextsNeed
 from wordsight.batching.sampling import Drawn
 from wordsight.batching.sources import RunSources, Sources
 from wordsight.corpus import Corpus
+from wordsight.language.left_right import sided_examples
 from wordsight.language.model import LanguageModel
 from wordsight.language.towers import TowerSettings
 from wordsight.training.pretrain_settings import PretrainSettings
@@ -88,7 +90,7 @@ def test_towers_of_the_language_model_read_with_its_tokenizer(corpus: Corpus, mi
 
 def test_captions_of_mirrored_views_say_right_for_left(make_corpus: MakeCorpus) -> None:
     captions = [["a dog left of a cat"], ["a red bus"], ["a dog right of a cat"]]
-    field = opened(make_corpus(captions, ["train"] * 3, labels=[["x"]] * 3), TextsNeed(mirrored=True))
+    field = opened(make_corpus(captions, ["train"] * 3, labels=[["x"]] * 3), TextsNeed())
     whole = Drawn(np.arange(3), np.zeros(3, np.int64))
 
     def drawn(*flipped: bool) -> Texts:
@@ -100,7 +102,19 @@ def test_captions_of_mirrored_views_say_right_for_left(make_corpus: MakeCorpus) 
     assert not torch.equal(left, right)
     assert torch.equal(first.ids_BcT, torch.stack([right, bus, right]))
     assert torch.equal(all_of_them.ids_BcT, torch.stack([right, bus, left]))
+    # All views of what says left or right are mirrored, or none.
+    assert field.mirroring(np.array([1, 0, 2])).tolist() == [Mirroring.FREELY, Mirroring.TOGETHER, Mirroring.TOGETHER]
     # Captions that read the same have one number, mirrored or not.
     assert plain.text_Bc.tolist() == [[0], [1], [2]]
     assert first.text_Bc.tolist() == [[2], [1], [2]] and all_of_them.text_Bc.tolist() == [[2], [1], [0]]
     assert field.usable(np.arange(3)).all()
+
+
+def test_captions_of_another_language_are_left_alone(make_corpus: MakeCorpus) -> None:
+    captions = [["left and right"], ["left and right"], ["left of a dog"]]
+    corpus = make_corpus(captions, ["train"] * 3, languages=[["en"], ["de"], [""]])
+    tokens = opened(corpus, TextsNeed()).tokens
+    assert tokens.sided_N.tolist() == [True, False, True]
+    assert sided_examples(corpus, np.arange(2)).tolist() == [True, False, False]
+    german = opened(corpus, TextsNeed(language="de")).tokens
+    assert not german.sided_N.any() and german.mirrored(np.array([0, -1])).tolist() == [0, -1]

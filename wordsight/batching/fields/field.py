@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -36,6 +37,17 @@ class FieldFacts:
     def kept(self) -> dict[str, Tensor]:
         """Tensors of it that a run keeps beside its weights, by name; nothing where the field finds all again."""
         return {}
+
+
+class Mirroring(IntEnum):
+    """How the views of an image may be mirrored; of what several fields of a batch say, the highest holds."""
+
+    FREELY = 0
+    """Each view by its own chance."""
+    TOGETHER = 1
+    """All views of the image as its first: what a field says of it follows that one."""
+    NEVER = 2
+    """No view of it: what a field says of it can't follow."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,14 @@ class Field(ABC, Generic[N, T]):
         Args:
             examples: Their numbers in the corpus.
         """
+
+    def mirroring(self, examples_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How the views of images may be mirrored (`Mirroring`), as the field says left and right of them, or does not.
+
+        Args:
+            examples_B: Their numbers in the corpus.
+        """
+        return np.full(len(examples_B), Mirroring.FREELY)
 
     @abstractmethod
     def draw(self, step: StepDraw) -> T:

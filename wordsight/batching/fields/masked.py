@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wordsight.batching.fields.field import Field, FieldFacts, StepDraw
+from wordsight.batching.fields.field import Field, FieldFacts, Mirroring, StepDraw
 from wordsight.batching.fields.references import concept_sets, language_model
 from wordsight.batching.masks import MaskedWords, draw_masks, gather_masks
 from wordsight.batching.needs import FieldNeed
@@ -21,6 +21,7 @@ from wordsight.concepts.concept_set import ConceptSet
 from wordsight.corpus.derived import kept_place
 from wordsight.errors import InputError
 from wordsight.language.features import MaskedCaptions, masked_captions
+from wordsight.language.left_right import sided_examples
 from wordsight.language.model import LanguageModel
 from wordsight.language.text_baseline import train_text_baseline
 
@@ -68,6 +69,7 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
         sets: The concept sets of the run, whose words are masked.
         per_image: Masked words of an image in a step, m.
         text_head: A token classifier trained on these captions alone, for objectives with a text prior.
+        sided_N: Which examples of the corpus have a caption that says left or right.
     """
 
     none_usable = "no example of this split has a word that can be masked"
@@ -79,9 +81,10 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
         sets: Mapping[str, ConceptSet],
         per_image: int,
         text_head: Mapping[str, Tensor] | None = None,
+        sided_N: NDArray[np.bool_] | None = None,
     ) -> None:
         self.masked, self._language, self._sets = masked, language_model(language), concept_sets(sets)
-        self._per_image, self._text_head = per_image, text_head
+        self._per_image, self._text_head, self._sided_N = per_image, text_head, sided_N
 
     @classmethod
     def open(cls, need: MaskedNeed, sources: Sources) -> MaskedField:
@@ -109,7 +112,8 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
             also=sources.corpus.path / "features",
         )
         head = dict(train_text_baseline(masked, sources.language).state_dict()) if need.text_prior else None
-        return cls(masked, sources.language, concepts, need.per_image or settings.masks_per_image, head)
+        sided_N = sided_examples(sources.corpus, sources.indices)
+        return cls(masked, sources.language, concepts, need.per_image or settings.masks_per_image, head, sided_N)
 
     @property
     def concepts(self) -> Mapping[str, ConceptSet]:
@@ -143,6 +147,12 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
             )
         # What a text prior has learned is among the weights.
         return _facts(kept.language, kept.tensors.get("maskable"), None)
+
+    def mirroring(self, examples_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        """No view of an image whose captions say left or right: their token features are computed once, as they are."""
+        if self._sided_N is None:
+            return super().mirroring(examples_B)
+        return np.where(self._sided_N[examples_B], Mirroring.NEVER, Mirroring.FREELY)
 
     def draw(self, step: StepDraw) -> MaskedWords:
         """Some masked words of each of this process's images."""

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.batching.batch import Part
-from wordsight.batching.fields.field import Field, FieldFacts, StepDraw
+from wordsight.batching.fields.field import Field, FieldFacts, Mirroring, StepDraw
 from wordsight.batching.fields.references import Reference, concept_sets
 from wordsight.batching.needs import FieldNeed
 from wordsight.batching.sampling import TAG, CandidateSampler, Sampler
 from wordsight.batching.sources import ConceptFacts, RunSources, Sources
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import InputError
+from wordsight.language.left_right import says_left_or_right
 from wordsight.settings import from_mapping
 
 
@@ -121,6 +122,7 @@ class TagsField(Field[TagsNeed, Mapping[str, Tags]]):
     def __init__(self, sets: Mapping[str, ConceptSet], need: TagsNeed | None = None) -> None:
         self._sets, self._need = concept_sets(sets), need or TagsNeed()
         self._matrices = {name: scipy.sparse.csr_matrix(found.matrix) for name, found in sets.items()}
+        self._sided = {name: _sided(found) for name, found in sets.items()}
         self._sampler: Sampler | None = None
         self._candidates: dict[str, CandidateSampler] = {}
 
@@ -182,6 +184,15 @@ class TagsField(Field[TagsNeed, Mapping[str, Tags]]):
             if (negatives := self._need.of(name)) is not None
         }
 
+    def mirroring(self, examples_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        """No view of an image that has a concept such as ``left``: it may have no other that is right of its mirror."""
+        never_B = np.zeros(len(examples_B), bool)
+        for name, sided_K in self._sided.items():
+            if sided_K.any():
+                rows = self._matrices[name][examples_B]
+                never_B[np.repeat(np.arange(len(examples_B)), np.diff(rows.indptr))[sided_K[rows.indices]]] = True
+        return np.where(never_B, Mirroring.NEVER, Mirroring.FREELY)
+
     def draw(self, step: StepDraw) -> Mapping[str, Tags]:
         """The concepts of this process's images, and the step's candidates where losses look at these alone."""
         # One number an image, so that what is drawn does not depend on who shares the batch.
@@ -196,6 +207,13 @@ class TagsField(Field[TagsNeed, Mapping[str, Tags]]):
                 tags[name], candidates_C=torch.from_numpy(numbers), log_chance_C=torch.from_numpy(log_chances)
             )
         return tags
+
+
+def _sided(concepts: ConceptSet) -> NDArray[np.bool_]:
+    """Which concepts say left or right; topics, which all images have more or less of, say neither."""
+    if concepts.target != "labels":
+        return np.zeros(len(concepts), bool)
+    return np.array([says_left_or_right(name) for name in concepts.names], bool)
 
 
 def _most(one: int | None, other: int | None) -> int | None:

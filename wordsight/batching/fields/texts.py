@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.batching.batch import Part
-from wordsight.batching.fields.field import Field, FieldFacts, StepDraw
+from wordsight.batching.fields.field import Field, FieldFacts, Mirroring, StepDraw
 from wordsight.batching.fields.references import language_model
 from wordsight.batching.needs import FieldNeed
 from wordsight.batching.sampling import stream_of
@@ -79,8 +79,8 @@ class TextsNeed(FieldNeed):
         vocabulary: ``captions``: most tokens of the vocabulary.
         lowercase: ``captions``: whether capitals are made small.
         language: Captions in this language alone; "" for all.
-        mirrored: Whether an English caption follows its picture where the step's first view of it is mirrored: what is
-            left in the one is then right in the other.
+        mirrored: Whether an English caption follows its picture where this is mirrored: what is left in the one is then
+            right in the other. All views of such a picture are mirrored, or none.
         chance: Whether random numbers are drawn for each token.
     """
 
@@ -90,7 +90,7 @@ class TextsNeed(FieldNeed):
     vocabulary: int = 5000
     lowercase: bool = True
     language: str = ""
-    mirrored: bool = False
+    mirrored: bool = True
     chance: bool = False
 
     def joined(self, other: Self) -> Self:
@@ -181,6 +181,12 @@ class TextsField(Field[TextsNeed, Texts]):
             return TextFacts(kept.language.text_tokenizer(need.max_tokens), kept.language)
         return TextFacts(_own(read_vocabulary(kept.folder / _VOCABULARY), need))
 
+    def mirroring(self, examples_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All views of an image whose captions say left or right in English, or none of them."""
+        if not self._need.mirrored:
+            return super().mirroring(examples_B)
+        return np.where(self.tokens.sided_N[examples_B], Mirroring.TOGETHER, Mirroring.FREELY)
+
     def draw(self, step: StepDraw) -> Texts:
         """Some captions of each of this process's images, in random order, none of them twice."""
         count = self._need.captions
@@ -188,7 +194,7 @@ class TextsField(Field[TextsNeed, Texts]):
         for place, (example, random) in enumerate(step.each(_TEXTS)):
             drawn = random.permutation(self.tokens.captions_of(example))[:count]
             chosen_Bc[place, : len(drawn)] = drawn
-        if self._need.mirrored:
+        if self._need.mirrored and step.views:
             flipped_B1 = step.views[0].flipped_B.numpy()[:, None]
             chosen_Bc = np.where(flipped_B1, self.tokens.mirrored(chosen_Bc), chosen_Bc)
         ids_nT, present_nT = self.tokens.padded(chosen_Bc.ravel())

@@ -99,6 +99,7 @@ ProcessesOrAuto = Annotated[int, Range(0, 512, note="0 to choose by the machine"
 # Networks.
 Width = Annotated[int, Range(1, 65_536)]
 Temperature = Annotated[float, Range(0.01, 100.0)]
+Logit = Annotated[float, Range(-100.0, 100.0)]
 HiddenWidth = Annotated[int, Range(0, 65_536)]
 Layers = Annotated[int, Range(1, 256)]
 HiddenLayers = Annotated[int, Range(0, 256)]

@@ -77,7 +77,7 @@ def towers(objective: str, **values: object) -> Objective:
 def step(
     examples: Sequence[int], texts: Sequence[Sequence[int]], rank: int = 0, world: int = 1, views: int = 1
 ) -> Batch:
-    """Images with c captions each; a caption is a number (-1 for none), and reads differently from other numbers.
+    """Images with c captions each; a caption is a number below 30 (-1 for none), and reads unlike others.
 
     Args:
         examples: The examples' numbers; images of one example are the same.

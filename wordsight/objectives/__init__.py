@@ -41,6 +41,7 @@ from wordsight.objectives.objective import (
 )
 from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.seen import Seen
+from wordsight.objectives.siglip import SigLip, SigLipSettings
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 from wordsight.objectives.weighted_sum import NamedSum, SumSettings
 from wordsight.settings import from_mapping
@@ -112,6 +113,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc, ObjectiveKind(AttFcWordSettings, AttFcWords)),
     "clip": ObjectiveKind(ClipSettings, Clip),
     "align": ObjectiveKind(AlignSettings, Align),
+    "siglip": ObjectiveKind(SigLipSettings, SigLip),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),

@@ -29,6 +29,36 @@ def gathered(mine: Tensor) -> Tensor:
     return found
 
 
+def summed(mine: Tensor) -> Tensor:
+    """The sum of what each process has computed of a loss; of one process its own.
+
+    The value is the same in all processes. The gradient goes back to this process's share alone, times the number of
+    processes: where gradients are averaged over processes then, they are those of one process.
+
+    Args:
+        mine: This process's share.
+    """
+    if processes()[1] == 1:
+        return mine
+    found: Tensor = _Sum.apply(mine)
+    return found
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over processes, each of which goes on with its own share."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, mine: Tensor) -> Tensor:
+        total = mine.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: torch.autograd.function.FunctionCtx, total: Tensor) -> Tensor:
+        return total * processes()[1]
+
+
 class _Gather(torch.autograd.Function):
     """Rows of all processes, dealt in turns."""
 

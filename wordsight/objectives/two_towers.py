@@ -5,7 +5,6 @@ An objective of this family is :class:`TwoTowers` with a loss of its own over :c
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -82,11 +81,25 @@ def matching(batch: Batch) -> Matching:
     real_n = weight_Bc.flatten() > 0
     captions = weight_Bc.shape[1]
     image_T = torch.arange(len(example_B), device=example_B.device).repeat_interleave(captions)[real_n]
-    text_T = text_Bc.flatten()[real_n]
+    return Matching(image_T, negatives(example_B, text_Bc, example_B[image_T], text_Bc.flatten()[real_n]), real_n)
+
+
+def negatives(example_B: Tensor, text_Bc: Tensor, example_T: Tensor, text_T: Tensor) -> Tensor:
+    """Whether captions are others' than some images': written for another example, unlike all that the image has here.
+
+    Args:
+        example_B: The images' numbers in the corpus.
+        text_Bc: Numbers of the captions that were drawn for them; captions that read alike share one.
+        example_T: The example that each caption was written for.
+        text_T: The captions' numbers.
+
+    Returns:
+        ``[B, T]``.
+    """
     # An example may stand in a step twice, where images are drawn by concepts.
-    own_BT = example_B[:, None] == example_B[image_T][None]
+    own_BT = example_B[:, None] == example_T[None]
     reads_alike_BT = (text_Bc[:, :, None] == text_T[None, None]).any(1)
-    return Matching(image_T, ~(own_BT | reads_alike_BT), real_n)
+    return ~(own_BT | reads_alike_BT)
 
 
 @dataclass(frozen=True)
@@ -132,13 +145,15 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
         need = TextsNeed.of_tower(settings.text_tower, settings.captions, settings.caption_language)
         return Needs({"texts": need})
 
-    @abstractmethod
     def loss(self, pairs: Pairs) -> Losses:
         """The loss over all images and captions of a step; every process computes it whole.
+
+        Every subclass has one, or a `compare` of its own.
 
         Args:
             pairs: The pairs. A mean over them leaves the learning rate what it is when the batch grows.
         """
+        raise NotImplementedError
 
     def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """Unit vectors: ``images`` ``[B, Z]`` and ``texts`` ``[B, c, Z]``."""

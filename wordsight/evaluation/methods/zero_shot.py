@@ -19,6 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wordsight.corpus.class_names import (
+    ClassNames,
+    check_templates,
+    descriptions_of_classes,
+    names_of_classes,
+    unreadable,
+)
 from wordsight.errors import InputError
 from wordsight.evaluation.image_text.few_guesses import few_classes, guesses_of, no_difference
 from wordsight.evaluation.image_text.queries import TextQueries, TextQuery, TextSide
@@ -50,7 +57,6 @@ from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.measurement import baselines_for
 from wordsight.evaluation.results.result import Result
 from wordsight.evaluation.tasks import Task
-from wordsight.evaluation.tasks.class_names import ClassNames, descriptions_of_classes, names_of_classes, unreadable
 from wordsight.ranges import Fraction, check_ranges
 from wordsight.vision.inference import weights_fingerprint
 
@@ -86,10 +92,7 @@ class ZeroShotSettings:
     def __post_init__(self) -> None:
         check_ranges(self)
         check_text_side(self.text_side, self.similarity)
-        wrong = next((each for each in self.templates if each.count("{}") != 1), None)
-        if wrong is not None or not self.templates:
-            found = "there is none" if wrong is None else f"found {wrong!r}"
-            raise InputError(found, where="templates", expected='sentences with one {}, such as "a photo of a {}."')
+        check_templates(self.templates)
 
 
 @dataclass(frozen=True)

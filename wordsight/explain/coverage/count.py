@@ -21,11 +21,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from wordsight.concepts.splitters import normal, splitter
+from wordsight.corpus.class_names import as_words, names_in
 from wordsight.corpus.lines import ending_of, read_lines
 from wordsight.corpus.store import Corpus
 from wordsight.corpus.tabular import TableFile
 from wordsight.errors import InputError, listed, unknown
-from wordsight.evaluation.tasks.class_names import as_words, names_in
 from wordsight.language.lemmas import noun_lemmas
 from wordsight.progress import track
 

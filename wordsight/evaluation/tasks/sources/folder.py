@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wordsight.corpus.class_names import one_name_each
 from wordsight.corpus.readers.folder import Folder
-from wordsight.evaluation.tasks.class_names import one_name_each
 from wordsight.evaluation.tasks.task import LabelledImages, labelled_from
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from wordsight.corpus.class_names import as_words, descriptions_of_classes, names_of_classes, unreadable
 from wordsight.errors import InputError
-from wordsight.evaluation.tasks.class_names import as_words, descriptions_of_classes, names_of_classes, unreadable
 
 NUMBERS = ["n01440764", "n02102040"]
 

@@ -107,6 +107,22 @@ def unreadable(names: Iterable[str]) -> list[str]:
     return [name for name in names if _WORDNET_ID.match(name)]
 
 
+def check_templates(templates: Sequence[str], where: str = "templates") -> None:
+    """Refuse sentences for classes without a place for the class's name.
+
+    Args:
+        templates: The sentences, with ``{}`` in place of the name.
+        where: The setting that holds them.
+
+    Raises:
+        InputError: When there is none, or one has not just one such place.
+    """
+    wrong = next((each for each in templates if each.count("{}") != 1), None)
+    if wrong is not None or not templates:
+        found = "there is none" if wrong is None else f"found {wrong!r}"
+        raise InputError(found, where=where, expected='sentences with one {}, such as "a photo of a {}."')
+
+
 def as_words(name: str) -> str:
     """A folder's or a list's name as words: ``French_horn`` and ``FrenchHorn`` are French horns; numbers stay."""
     if _WORDNET_ID.match(name):

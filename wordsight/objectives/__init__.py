@@ -43,6 +43,7 @@ from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.seen import Seen
 from wordsight.objectives.siglip import SigLip, SigLipSettings
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
+from wordsight.objectives.unicl import UniCl, UniClSettings
 from wordsight.objectives.weighted_sum import NamedSum, SumSettings
 from wordsight.settings import from_mapping
 from wordsight.vision.backbones import Backbone
@@ -115,6 +116,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "align": ObjectiveKind(AlignSettings, Align),
     "siglip": ObjectiveKind(SigLipSettings, SigLip),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
+    "unicl": ObjectiveKind(UniClSettings, UniCl),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
     SUM: ObjectiveKind(SumSettings, NamedSum),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -70,13 +71,14 @@ class Matching:
         return places_B[:, None] == self.image_T[None]
 
 
-def matching(batch: Batch) -> Matching:
+def matching(batch: Batch, kind: type[Texts] = Texts) -> Matching:
     """Which captions are whose.
 
     Args:
         batch: This process's share of the step.
+        kind: What holds the captions.
     """
-    texts = batch.of(Texts)
+    texts = batch.of(kind)
     example_B, text_Bc, weight_Bc = map(gathered, (batch.examples_B, texts.text_Bc, texts.weight_Bc))
     real_n = weight_Bc.flatten() > 0
     captions = weight_Bc.shape[1]
@@ -132,10 +134,13 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
     """
 
     asks = "to tell the captions of a picture from those of other pictures"
+    # What the batch holds its texts in, and what is known of these.
+    texts_kind: ClassVar[type[Texts]] = Texts
+    facts_kind: ClassVar[type[TextFacts]] = TextFacts
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: TwoTowerSettings) -> None:
         super().__init__(backbone)
-        texts = facts.of(TextFacts)
+        texts = facts.of(self.facts_kind)
         self.image_projection = nn.Linear(backbone.out_channels, settings.width, bias=False)
         self.text_tower = build_tower(settings.text_tower, settings.width, texts.tokenizer, texts.language)
 
@@ -157,7 +162,7 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
 
     def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """Unit vectors: ``images`` ``[B, Z]`` and ``texts`` ``[B, c, Z]``."""
-        texts = batch.of(Texts)
+        texts = batch.of(self.texts_kind)
         pooled_nZ = self.text_tower(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1)).pooled_BZ
         return {
             "images": _unit(self._of_grid(seen.grid())),
@@ -166,7 +171,7 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
 
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
         """The loss over the step's pairs."""
-        found = matching(batch)
+        found = matching(batch, self.texts_kind)
         texts_nZ = gathered(embedded["texts"]).flatten(0, 1)
         return self.loss(Pairs(gathered(embedded["images"]), texts_nZ[found.real_n], found))
 

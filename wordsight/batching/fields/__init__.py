@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wordsight.batching.fields.field import Field, FieldFacts, StepDraw, fields_concepts, fields_language
+from wordsight.batching.fields.labelled_texts import LabelledTextsField
 from wordsight.batching.fields.masked import MaskedField
 from wordsight.batching.fields.tags import TagsField
 from wordsight.batching.fields.texts import TextsField
@@ -28,6 +29,7 @@ FIELDS: dict[str, type[Field[Any, Any]]] = {
     "tags": TagsField,
     "masked": MaskedField,
     "texts": TextsField,
+    "labelled-texts": LabelledTextsField,
 }
 
 

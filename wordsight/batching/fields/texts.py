@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -27,8 +27,6 @@ from wordsight.language.towers import TOWERS, TowerSettings
 from wordsight.language.wordpiece import read_vocabulary, train_wordpiece, write_vocabulary
 
 _TEXTS, _CHANCE = stream_of("texts"), stream_of("texts, chance")
-# What a run keeps of a tokenizer that was made from its captions.
-_VOCABULARY = "captions-vocabulary.txt"
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class TextsNeed(FieldNeed):
         return super(TextsNeed, replace(self, chance=chance)).joined(replace(other, chance=chance))
 
     @classmethod
-    def of_tower(cls, tower: TowerSettings, captions: int = 1, language: str = "") -> TextsNeed:
+    def of_tower(cls, tower: TowerSettings, captions: int = 1, language: str = "") -> Self:
         """What a text tower reads.
 
         Args:
@@ -134,6 +132,9 @@ class TextsField(Field[TextsNeed, Texts]):
     """
 
     none_usable = "no example of this split has a caption"
+    # What a run keeps of a tokenizer that was made from its captions.
+    vocabulary_file: ClassVar[str] = "captions-vocabulary.txt"
+    facts_kind: ClassVar[type[TextFacts]] = TextFacts
 
     def __init__(
         self, tokens: CaptionTokens, need: TextsNeed, tokenizer: TextTokenizer, language: LanguageModel | None = None
@@ -154,7 +155,7 @@ class TextsField(Field[TextsNeed, Texts]):
         else:
             texts = SentenceReader(sources.corpus, sources.split, need.language or None)
             vocabulary = train_wordpiece(texts, need.vocabulary, lowercase=need.lowercase)
-            tokenizer = _own(vocabulary, need)
+            tokenizer = own_tokenizer(vocabulary, need)
         return cls(caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored), need, tokenizer, language)
 
     @property
@@ -168,7 +169,7 @@ class TextsField(Field[TextsNeed, Texts]):
 
     def facts(self) -> TextFacts:
         """What reads texts."""
-        return TextFacts(self._tokenizer, self.language)
+        return self.facts_kind(self._tokenizer, self.language)
 
     @classmethod
     def facts_of_run(cls, need: TextsNeed, kept: RunSources) -> TextFacts:
@@ -178,8 +179,8 @@ class TextsField(Field[TextsNeed, Texts]):
             InputError: When the vocabulary is absent.
         """
         if need.tokenizer == "language" and kept.language is not None:
-            return TextFacts(kept.language.text_tokenizer(need.max_tokens), kept.language)
-        return TextFacts(_own(read_vocabulary(kept.folder / _VOCABULARY), need))
+            return cls.facts_kind(kept.language.text_tokenizer(need.max_tokens), kept.language)
+        return cls.facts_kind(own_tokenizer(read_vocabulary(kept.folder / cls.vocabulary_file), need))
 
     def mirroring(self, examples_B: NDArray[np.int64]) -> NDArray[np.int64]:
         """All views of an image whose captions say left or right in English, or none of them."""
@@ -227,8 +228,14 @@ class TextsField(Field[TextsNeed, Texts]):
     def keep(self, run: Path, corpus: Corpus) -> None:
         """Write a vocabulary that was made from the captions into the run."""
         if self._tokenizer.vocabulary:
-            write_vocabulary(run / _VOCABULARY, list(self._tokenizer.vocabulary))
+            write_vocabulary(run / self.vocabulary_file, list(self._tokenizer.vocabulary))
 
 
-def _own(vocabulary: list[str], need: TextsNeed) -> TextTokenizer:
+def own_tokenizer(vocabulary: list[str], need: TextsNeed) -> TextTokenizer:
+    """The tokenizer of a vocabulary that was made for a run.
+
+    Args:
+        vocabulary: Its tokens.
+        need: What the objective asks.
+    """
     return TextTokenizer.of_vocabulary(vocabulary, max_tokens=need.max_tokens, lowercase=need.lowercase)

@@ -26,6 +26,7 @@ from wordsight.objectives.capabilities import (
 )
 from wordsight.objectives.captioning import Captioning, CaptioningSettings
 from wordsight.objectives.clip import Clip, ClipSettings
+from wordsight.objectives.clip_lite import ClipLite, ClipLiteSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
@@ -115,6 +116,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "clip": ObjectiveKind(ClipSettings, Clip),
     "align": ObjectiveKind(AlignSettings, Align),
     "siglip": ObjectiveKind(SigLipSettings, SigLip),
+    "clip-lite": ObjectiveKind(ClipLiteSettings, ClipLite),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "unicl": ObjectiveKind(UniClSettings, UniCl),
     "rotation": ObjectiveKind(RotationSettings, Rotation),

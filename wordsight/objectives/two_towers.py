@@ -140,6 +140,8 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: TwoTowerSettings) -> None:
         super().__init__(backbone)
+        texts = facts.of(TextFacts)
+        self.image_projection: nn.Module = nn.Linear(backbone.out_channels, settings.width, bias=False)
         texts = facts.of(self.facts_kind)
         self.image_projection = nn.Linear(backbone.out_channels, settings.width, bias=False)
         self.text_tower = build_tower(settings.text_tower, settings.width, texts.tokenizer, texts.language)
@@ -165,8 +167,8 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
         texts = batch.of(self.texts_kind)
         pooled_nZ = self.text_tower(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1)).pooled_BZ
         return {
-            "images": _unit(self._of_grid(seen.grid())),
-            "texts": _unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape),
+            "images": unit(self._of_grid(seen.grid())),
+            "texts": unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape),
         }
 
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
@@ -188,5 +190,10 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
         return projected_BZ
 
 
-def _unit(embedding_BZ: Tensor) -> Tensor:
+def unit(embedding_BZ: Tensor) -> Tensor:
+    """Embeddings as unit vectors, in float32.
+
+    Args:
+        embedding_BZ: Of any length.
+    """
     return functional.normalize(embedding_BZ.float(), dim=1)

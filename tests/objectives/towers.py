@@ -186,6 +186,20 @@ def assert_a_stopped_run_goes_on_to_the_same_numbers(
     """
     own = {**SETTINGS.objective_settings, **(values or {})}
     settings = replace(SETTINGS, objective=objective, objective_settings=own, epochs=3, **given)
+    return assert_it_goes_on_to_the_same_numbers(corpus, folder, settings)
+
+
+def assert_it_goes_on_to_the_same_numbers(corpus: Corpus, folder: Path, settings: PretrainSettings) -> Run:
+    """Train whole, and stopped at the fifth step: all losses and numbers are the same.
+
+    Args:
+        corpus: What is trained on.
+        folder: An empty folder.
+        settings: The run's settings.
+
+    Returns:
+        The run that was not stopped.
+    """
     whole = wordsight.pretrain(settings, corpus=corpus, out=folder / "whole")
     with pytest.raises(KeyboardInterrupt), signal_within(4):
         wordsight.pretrain(settings, corpus=corpus, out=folder / "stopped")

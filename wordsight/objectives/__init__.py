@@ -43,6 +43,8 @@ from wordsight.objectives.objective import (
 from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.seen import Seen
 from wordsight.objectives.siglip import SigLip, SigLipSettings
+from wordsight.objectives.simclr import SimClr, SimClrSettings
+from wordsight.objectives.simsiam import SimSiam, SimSiamSettings
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 from wordsight.objectives.unicl import UniCl, UniClSettings
 from wordsight.objectives.weighted_sum import NamedSum, SumSettings
@@ -119,6 +121,8 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "clip-lite": ObjectiveKind(ClipLiteSettings, ClipLite),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "unicl": ObjectiveKind(UniClSettings, UniCl),
+    "simclr": ObjectiveKind(SimClrSettings, SimClr),
+    "simsiam": ObjectiveKind(SimSiamSettings, SimSiam),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
     SUM: ObjectiveKind(SumSettings, NamedSum),

@@ -140,10 +140,8 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: TwoTowerSettings) -> None:
         super().__init__(backbone)
-        texts = facts.of(TextFacts)
-        self.image_projection: nn.Module = nn.Linear(backbone.out_channels, settings.width, bias=False)
         texts = facts.of(self.facts_kind)
-        self.image_projection = nn.Linear(backbone.out_channels, settings.width, bias=False)
+        self.image_projection: nn.Module = nn.Linear(backbone.out_channels, settings.width, bias=False)
         self.text_tower = build_tower(settings.text_tower, settings.width, texts.tokenizer, texts.language)
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Benchmarks are scripts: they find each other beside them."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield ROOT / "benchmarks"
-    for name in ("record", "readme_tables"):
+    for name in ("record", "readme_tables", "record_sweep"):
         sys.modules.pop(name, None)
 
 
@@ -112,3 +113,27 @@ def test_what_has_no_figure_leaves_its_part_of_a_cell_out(tables: ModuleType) ->
     assert tables.cell("{top}[[ ± {sd}]]", row | {"sd": "0.5"}) == "1116 ± 0.5"
     assert tables.cell("{sd} of {top}", row) == ""
     assert tables.cell("{seeds:count}", row) == "3"
+
+
+def test_a_sweeps_table_is_recorded_with_its_seeds_and_spreads(
+    benchmarks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, recorder = (importlib.import_module(name) for name in ("record", "record_sweep"))
+    kept: list[tuple[object, ...]] = []
+    monkeypatch.setattr(record, "append", lambda *values, **more: kept.append((*values, more["seeds"])))
+
+    def cell(row: str, task: str, protocol: str, mean: float, sd: object, seeds: list[int]) -> dict[str, object]:
+        return {"row": row, "task": task, "protocol": protocol, "mean": mean, "sd": sd, "lr": 5e-4, "seeds": seeds}
+
+    cells = [
+        cell("clip", "imagenette", "logistic", 56.04, 1.06, [0, 1]),
+        cell("clip", "imagenette", "zero-shot", 20.0, "", [0]),
+        cell("clip", "training", "a step", 1.046, "", [0]),
+        cell("chance", "imagenette", "logistic", 10.0, "", []),
+    ]
+    (tmp_path / "table.json").write_text(json.dumps({"cells": cells}), "utf-8")
+    monkeypatch.setattr(sys, "argv", ["record_sweep.py", str(tmp_path), "--file", "all", "--budget", "S"])
+    recorder.main()
+    figures = {"imagenette": "56.0", "imagenette, sd": "1.1", "imagenette zero-shot": "20.0"}
+    figures |= {"imagenette zero-shot, sd": "", "x bare backbone": "1.05"}
+    assert kept == [("all", {"budget": "S", "row": "clip", "changes": "", "lr": "0.0005"}, figures, [0, 1])]

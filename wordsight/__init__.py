@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         open_run,
         pretrain,
         report,
+        sweep,
         train_language_model,
     )
     from wordsight.corpus import Corpus
@@ -69,6 +70,7 @@ __all__ = [
     "open_run",
     "pretrain",
     "report",
+    "sweep",
     "train_language_model",
 ]
 

@@ -170,6 +170,10 @@ def _cut(part: object) -> str:
     return f"{text[:half]} ... {text[-half:]}"
 
 
+class NoAnswerError(InputError):
+    """A model is asked something that its objective can't answer, whatever it has learned."""
+
+
 class SomeFailedError(InputError):
     """Of several things that were asked for at once some could not be done; the others are done.
 

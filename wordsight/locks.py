@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ if sys.platform != "win32":
 
 # The machine's name as part of a file's: a lock is seen from other machines only where the file system says so.
 HOST = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:24] or "host"
+# Seconds between two looks at what another process holds.
+_AGAIN = 0.1
 _held: set[int] = set()
 
 
@@ -74,16 +77,17 @@ def let_go(descriptor: int) -> None:
 
 
 @contextmanager
-def sole_writer(out: Path) -> Iterator[None]:
+def sole_writer(out: Path, *, patience: float = 0.0) -> Iterator[None]:
     """Be the only process that makes ``out``; the lock is a file ``.NAME.lock`` beside it, removed at the end.
 
     Args:
         out: The folder that is made.
+        patience: Seconds to wait for another process that is making it.
 
     Raises:
         InputError: When another process is making it.
     """
-    place, descriptor = _taken(out.resolve(), out)
+    place, descriptor = _waited(out, time.monotonic() + patience)
     try:
         yield
     finally:
@@ -92,6 +96,16 @@ def sole_writer(out: Path) -> Iterator[None]:
             with suppress(OSError):
                 place.unlink()
         let_go(descriptor)
+
+
+def _waited(out: Path, until: float) -> tuple[Path, int]:
+    while True:
+        try:
+            return _taken(out.resolve(), out)
+        except InputError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_AGAIN)
 
 
 def _taken(resolved: Path, out: Path) -> tuple[Path, int]:

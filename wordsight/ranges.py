@@ -83,6 +83,7 @@ UnitFromZero = Annotated[float, Range(0.0, 1.0, below=True)]
 # Training.
 # Any rate that a float can hold: what a rate that is far too high does is said when the loss is no number.
 LearningRate = Annotated[float, Range(0.0, 1e30, above=True)]
+LearningRateTried = Annotated[float, Range(0.0, 1e30, above=True, empty=True)]
 RateMultiple = Annotated[float, Range(0.0, 1e6, above=True)]
 WeightDecay = Annotated[float, Range(0.0, 100.0)]
 ClipNorm = Annotated[float, Range(0.0, 1e12, note="0 for no clipping")]
@@ -91,6 +92,7 @@ Minutes = Annotated[float, Range(0.0, 1e6)]
 Gigabytes = Annotated[float, Range(0.0, 1e6)]
 # What PyTorch, NumPy and scikit-learn all take.
 Seed = Annotated[int, Range(0, 2**32 - 1)]
+SeedOrSweeps = Annotated[int, Range(0, 2**32 - 1, empty=True)]
 Devices = Annotated[int, Range(1, 1024)]
 Workers = Annotated[int, Range(-1, 512, note="-1 to choose by the machine")]
 Processes = Annotated[int, Range(1, 512)]

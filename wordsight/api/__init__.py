@@ -9,6 +9,7 @@ from wordsight.api.explain import explain_map, explain_photo, explain_words
 from wordsight.api.language import train_language_model
 from wordsight.api.pretrain import load_backbone, open_run, pretrain, recipe_settings
 from wordsight.api.report import report
+from wordsight.api.sweep import sweep
 from wordsight.concepts import CONCEPT_SETS, ConceptSet
 from wordsight.concepts.describe import ConceptSummary
 from wordsight.corpus import READERS, BuildSettings
@@ -41,5 +42,6 @@ __all__ = [
     "recipe_settings",
     "rejects",
     "report",
+    "sweep",
     "train_language_model",
 ]

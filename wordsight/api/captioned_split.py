@@ -10,7 +10,7 @@ from wordsight.concepts import ConceptSet
 from wordsight.concepts.apply import places_of
 from wordsight.corpus import Corpus
 from wordsight.corpus.derived import kept_place
-from wordsight.errors import InputError, setting
+from wordsight.errors import InputError, NoAnswerError, setting
 
 # torch, lightning and transformers take seconds to import; each function imports what it needs.
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def captioned_split(run: Run, model: EvaluatedModel, corpus: Corpus, split: str 
         split: The split; ``test`` where there are splits, else all.
 
     Raises:
-        InputError: When the run's objective masks no words, or none of them stands in these captions.
+        NoAnswerError: When the run's objective masks no words.
+        InputError: When none of them stands in these captions.
     """
     from wordsight.evaluation import CaptionedSplit
     from wordsight.objectives import MaskedWordObjective, parts_of
@@ -60,7 +61,7 @@ def captioned_split(run: Run, model: EvaluatedModel, corpus: Corpus, split: str 
     split = split or corpus.default_split("test")
     if model.language is None or not parts_of(model.objective, MaskedWordObjective):
         usual = usual_protocol(run)
-        raise InputError(
+        raise NoAnswerError(
             f"the objective {run.settings.objective!r} predicts no masked words",
             where=run.path,
             mend=(

@@ -28,6 +28,7 @@ from wordsight.cli.language import LANGUAGE
 from wordsight.cli.pretrain import PRETRAIN
 from wordsight.cli.report import REPORT
 from wordsight.cli.signals import LOADER_KILLED, terminable
+from wordsight.cli.sweep import SWEEP
 from wordsight.cli.verb import NOTHING_BEGUN, Group, Verb
 from wordsight.disk import refused
 from wordsight.errors import InputError, SomeFailedError, Terminated, settings_as_flags, unknown
@@ -40,6 +41,7 @@ VERBS: dict[str, Verb | Group] = {
     "pretrain": PRETRAIN,
     "evaluate": EVALUATE,
     "compare": COMPARE,
+    "sweep": SWEEP,
     "coverage": COVERAGE,
     "explain": EXPLAIN,
     "report": REPORT,

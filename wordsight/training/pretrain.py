@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -137,15 +137,26 @@ def _resolved(settings: PretrainSettings) -> PretrainSettings:
     return replace(settings, objective_settings=resolved_values(settings.objective, settings.objective_settings))
 
 
+def changed_settings(run: Run, settings: PretrainSettings, *, leave_out: Collection[str] = ()) -> list[str]:
+    """In what other settings would make another run, a phrase each; those of where and how fast it runs are left out.
+
+    Args:
+        run: The run.
+        settings: The other settings.
+        leave_out: Settings that are not compared.
+    """
+    free = {name: getattr(settings, name) for name in _FREE_ON_RESUME}
+    before, now = asdict(replace(_resolved(run.settings), **free)), asdict(_resolved(settings))
+    names = [name for name in now if name not in leave_out and before[name] != now[name]]
+    return [f"{name} was {before[name]!r} and is now {now[name]!r}" for name in names]
+
+
 def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> None:
     """Refuse to resume a run that is finished, or with other settings or on other data."""
-    free = {name: getattr(settings, name) for name in _FREE_ON_RESUME}
-    before, now = asdict(replace(_resolved(run.settings), **free)), asdict(settings)
     before_sets = {name: found.fingerprint for name, found in run.info.concepts.items()}
     now_sets = {name: found.fingerprint for name, found in data.concepts.items()}
     # The same concepts may be in another folder now.
-    same = {"concepts"} if before_sets == now_sets else set()
-    changed = [f"{n} was {before[n]!r} and is now {now[n]!r}" for n in now if n not in same and before[n] != now[n]]
+    changed = changed_settings(run, settings, leave_out={"concepts"} if before_sets == now_sets else set())
     if run.info.finished:
         others = f", and {'; '.join(changed)}" if changed else ""
         weights = setting("weights", run.path / "backbone.safetensors")
@@ -156,7 +167,7 @@ def _check_same(run: Run, settings: PretrainSettings, data: TrainingData) -> Non
     if before_sets != now_sets:
         changed.append(f"the concepts were {before_sets} and are now {now_sets}")
     if changed:
-        why = " (the learning rate's schedule spans the whole run)" if before["epochs"] != now["epochs"] else ""
+        why = " (the learning rate's schedule spans the whole run)" if run.settings.epochs != settings.epochs else ""
         raise InputError(
             f"can't go on with other values: {'; '.join(changed)}{why}",
             where=run.path,

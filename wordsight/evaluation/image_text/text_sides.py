@@ -16,7 +16,7 @@ from torch import Tensor
 
 from wordsight.concepts.apply import can_be_masked
 from wordsight.corpus.encoded_images import EncodedImage
-from wordsight.errors import InputError, listed, unknown
+from wordsight.errors import InputError, NoAnswerError, listed, unknown
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.image_text.masked_word_side import MaskedWordSide
 from wordsight.evaluation.image_text.queries import TextQueries, TextSide
@@ -116,14 +116,14 @@ def text_sides(model: EvaluatedModel, wanted: str = AUTO) -> Mapping[str, TextSi
         wanted: One of ``TEXT_SIDES``, or ``auto`` for the first that there is.
 
     Raises:
-        InputError: When there is none.
+        NoAnswerError: When there is none.
     """
     check_text_side(wanted, AUTO)
     for name, kind in TEXT_SIDES.items():
         if wanted in (AUTO, name) and (found := kind.of(model)):
             return found
     has = f"has no {wanted.replace('-', ' ')} to compare" if wanted != AUTO else "can't compare"
-    raise InputError(
+    raise NoAnswerError(
         f"its objective {has} images with texts",
         where=model.name,
         expected="a run of tag-prediction, of ICMLM, or of another objective with a text side",

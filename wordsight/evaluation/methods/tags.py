@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from wordsight.concepts.apply import concepts_of
 from wordsight.corpus.store import Corpus
-from wordsight.errors import InputError
+from wordsight.errors import InputError, NoAnswerError
 from wordsight.evaluation.image_text.few_guesses import no_difference
 from wordsight.evaluation.image_text.similarity import StoredEmbeddings
 from wordsight.evaluation.methods.recorded_settings import recorded_settings
@@ -137,7 +137,7 @@ def tag_heads(model: EvaluatedModel) -> TagHeads:
     """
     heads = tag_heads_of(model.objective)
     if heads is None:
-        raise InputError(
+        raise NoAnswerError(
             "its objective predicts no tags",
             where=model.name,
             expected="a run of tag-prediction, or of ICMLM with a tag_weight",

@@ -1,0 +1,301 @@
+"""The verb `sweep`: many runs trained and measured, and one table made of them; it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wordsight.api.corpus import build_corpus, open_corpus
+from wordsight.api.sweep_measured import results_of, trained, unmeasured
+from wordsight.api.sweep_plan import LOGS, SweepPlan, SweepRun, SweepSettings, one_corpus, planned, reader_of
+from wordsight.api.sweep_worker import COMMAND
+from wordsight.corpus import Corpus
+from wordsight.errors import setting
+from wordsight.locks import sole_writer
+from wordsight.parallel import cores
+from wordsight.progress import console, progress_bar
+from wordsight.ranges import LearningRateTried, Processes, Seed, check_argument
+from wordsight.settings import from_mapping
+
+if TYPE_CHECKING:
+    from wordsight.api.sweep_table import SweepTable
+
+# What libraries read how many threads they may take from.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# Seconds that a run has to write its checkpoint when the sweep is stopped.
+_STOPPING = 60.0
+
+
+def sweep(
+    *,
+    out: Path | str,
+    recipes: Sequence[str] = (),
+    rows: dict[str, Any] | None = None,
+    corpus: Path | str | None = None,
+    split: str = "",
+    test: str = "",
+    task: Sequence[str] = (),
+    protocol: Sequence[str] = (),
+    corpora: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    seeds: Sequence[Seed] = (0,),
+    lrs: Sequence[LearningRateTried] = (),
+    data: Path | str | None = None,
+    step_cost: bool = True,
+    jobs: Processes = 1,
+) -> SweepTable:
+    """Train and measure many runs, and make one table of them; given again, it goes on where it stopped.
+
+    Nothing is trained or measured twice. A run that fails is reported below the table and stops no other; it is tried
+    again when the sweep is given again.
+
+    Args:
+        out: The folder of the sweep to make, or to go on with.
+        recipes: Recipes, by name or file: a row of the table each.
+        rows: Rows by name, each a recipe, or a recipe with settings that it changes
+            (``{wide: {recipe: clip-resnet18-small, objective_settings: {width: 512}}}``).
+        corpus: The folder of the corpus that all learn from.
+        split: The split to train on; by default train where there are splits, else all.
+        test: The split that the heads are asked about; by default test where there are splits, else all.
+        task: Labelled images, as ``wordsight evaluate`` takes them.
+        protocol: How it is measured; by default logistic. Protocols of tasks (logistic, zero-shot) are asked on every
+            task, those of a corpus (retrieval, tags, pointing) on ``test``; an objective that can't answer one is not
+            asked it.
+        corpora: Corpora by name, each with what is asked of the runs that learn from it: ``corpus`` (a folder) or
+            ``build`` (a reader with its values), ``split``, ``test``, ``tasks``, ``protocols``, ``rows``, ``seeds``,
+            ``settings``.
+        settings: Settings of all runs, such as ``{epochs: 10, image_size: 64}``.
+        seeds: Seeds of each row.
+        lrs: Learning rates that are tried at the first seed; the one with the best mean over tasks under the first
+            protocol is taken for the other seeds. By default the recipes' own.
+        data: Folder that relative paths of corpora and tasks begin in; by default the current one.
+        step_cost: Time a step of each row against that of its bare backbone, and measure its memory.
+        jobs: How many runs are trained at a time; the threads are divided among them.
+
+    Returns:
+        The table; it is also written to ``table.csv`` and ``table.json`` in ``out``.
+
+    Raises:
+        InputError: When something is unknown, before anything is trained; or when ``out`` holds runs with other
+            settings.
+        KeyboardInterrupt: When the person stopped it; runs under way write a checkpoint first.
+
+    Examples:
+        >>> import wordsight
+        >>> table = wordsight.sweep(
+        ...     out="sweeps/a", recipes=["random-resnet18-small"], corpus="corpora/photos", task=["folder:classes"],
+        ...     protocol=["knn"], settings={"image_size": 32, "batch_size": 6}, step_cost=False,
+        ... )  # doctest: +SKIP
+        >>> [row.name for row in table.rows]  # doctest: +SKIP
+        ['random-resnet18-small']
+    """
+    check_argument("jobs", jobs, Processes)
+    asked = {
+        "rows": {**{Path(recipe).stem: recipe for recipe in recipes}, **(rows or {})},
+        "corpora": {**one_corpus(corpus, split, test, task, protocol), **(corpora or {})},
+        "settings": settings or {},
+        "seeds": list(seeds),
+        "lrs": list(lrs),
+        "data": str(data or ""),
+        "step_cost": step_cost,
+    }
+    plan = planned(from_mapping(SweepSettings, asked, None, within=""), Path(out))
+    with sole_writer(plan.out):
+        opened = _corpora(plan)
+        _check_trained(plan, opened)
+        done = _Sweep(plan, jobs)
+        done.run()
+        return _written(plan, done.failures)
+
+
+def _corpora(plan: SweepPlan) -> dict[str, Corpus]:
+    """The corpora, built where they are not yet."""
+    found = {}
+    for name, block in plan.settings.corpora.items():
+        place = plan.place(name)
+        if block.build and not place.exists():
+            build_corpus(reader_of(plan, name), out=place)
+        found[name] = open_corpus(place)
+    return found
+
+
+def _check_trained(plan: SweepPlan, opened: Mapping[str, Corpus]) -> None:
+    """Runs that are there already are those that are asked for."""
+    for row, corpus in plan.pairs():
+        for lr in plan.rates(row, corpus):
+            for seed in plan.seeds(corpus):
+                trained(plan.run(row, corpus, lr, seed), opened[corpus])
+
+
+def _written(plan: SweepPlan, failures: Sequence[str]) -> SweepTable:
+    from wordsight.api.sweep_table import sweep_table, write_table
+
+    table = sweep_table(plan, {pair: best_rate(plan, *pair) for pair in plan.pairs()}, failures)
+    write_table(table, plan.out)
+    return table
+
+
+def best_rate(plan: SweepPlan, row: str, corpus: str) -> float | None:
+    """The learning rate that scored best at the first seed, by the mean over what the first protocol was asked on.
+
+    Args:
+        plan: The sweep.
+        row: The row.
+        corpus: The corpus.
+
+    Returns:
+        None for the recipe's own, and where none has a score.
+    """
+    rates = plan.rates(row, corpus)
+    if len(rates) == 1:
+        return rates[0]
+    first = plan.settings.corpora[corpus].protocols[0]
+    scores: dict[float | None, float] = {}
+    for lr in rates:
+        run = plan.run(row, corpus, lr, plan.seeds(corpus)[0])
+        values = [
+            results[0].value for each in run.asked if each.protocol == first and (results := results_of(run, each))
+        ]
+        if values:
+            scores[lr] = sum(values) / len(values)
+    return max(scores, key=scores.__getitem__) if scores else None
+
+
+@dataclass
+class _Sweep:
+    """The processes of a sweep: which run comes next, and what became of those before."""
+
+    plan: SweepPlan
+    jobs: int
+    failures: list[str] = field(default_factory=list)
+    _under_way: set[subprocess.Popen[str]] = field(default_factory=set)
+    _stopped: bool = False
+
+    def run(self) -> None:
+        """Train and measure all runs; then time a step of each row, one at a time."""
+        seeds = {pair: self.plan.seeds(pair[1]) for pair in self.plan.pairs()}
+        tried = {pair: [self.plan.run(*pair, lr, seeds[pair][0]) for lr in self.plan.rates(*pair)] for pair in seeds}
+        left = {pair: len(runs) for pair, runs in tried.items()}
+        later_ones = sum(len(of_pair) - 1 for of_pair in seeds.values())
+        with progress_bar() as bar, self._processes() as pool:
+            task = bar.add_task("runs", total=sum(left.values()) + later_ones, note="")
+            waiting = {pool.submit(self._of_run, run): run for runs in tried.values() for run in runs}
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    run = waiting.pop(future)
+                    bar.update(task, advance=1, note=future.result())
+                    pair = run.row, run.corpus
+                    left[pair] -= 1
+                    if left[pair] == 0:
+                        # All rates have been tried at the first seed.
+                        later = [self.plan.run(*pair, best_rate(self.plan, *pair), seed) for seed in seeds[pair][1:]]
+                        waiting |= {pool.submit(self._of_run, each): each for each in later}
+            if self.plan.settings.step_cost:
+                self._costs(pool)
+
+    def _costs(self, pool: ThreadPoolExecutor) -> None:
+        """Each by itself: others beside it would be timed too."""
+        seen: set[str] = set()
+        for row, corpus in self.plan.pairs():
+            run = self.plan.run(row, corpus, best_rate(self.plan, row, corpus), self.plan.seeds(corpus)[0])
+            file = run.cost_file
+            if row in seen or run.settings.epochs == 0 or trained(run) is None:
+                continue
+            seen.add(row)
+            if not file.is_file():
+                work = {"cost": str(run.folder), "place": str(run.place), "out": str(file)}
+                future: Future[str] = pool.submit(self._process, work, run, "step cost", cores())
+                future.result()
+
+    def _of_run(self, run: SweepRun) -> str:
+        """Train and measure one run, where that is not done; gives a few words on it."""
+        if trained(run) is not None and not unmeasured(run):
+            return f"{run.folder.name} was done"
+        work = {"run": run.as_json(), "preparing": str(self.plan.out / ".preparing.lock")}
+        return self._process(work, run, "training", max(1, cores() // self.jobs))
+
+    def _process(self, work: Mapping[str, Any], run: SweepRun, what: str, threads: int) -> str:
+        """One process, from its start to its end."""
+        if self._stopped:
+            return ""
+        log = self.plan.out / LOGS / f"{run.folder.parent.name}-{run.folder.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        told = {name: value for name in _THREADS if (value := os.environ.get(name, "")).isdigit()}
+        environment = {**os.environ, **{name: str(min(threads, int(told.get(name, threads)))) for name in _THREADS}}
+        said: list[str] = []
+        failed = False
+        with log.open("a", encoding="utf-8") as to:
+            process = subprocess.Popen(
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=to,
+                env=environment,
+                text=True,
+                # Ctrl-C is for the sweep, which tells its runs.
+                start_new_session=True,
+            )
+        self._under_way.add(process)
+        with process:
+            assert process.stdin is not None and process.stdout is not None
+            with suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(work) + "\n")
+                process.stdin.flush()
+            for line in process.stdout:
+                event = json.loads(line)
+                if "failed" in event:
+                    failed = True
+                    self.failures.append(f"{run.corpus}, {run.folder.name}, {event['failed']}: {event['why']}")
+                elif "measured" in event:
+                    said.append(f"{event['measured']} {event['value']:.1f}")
+            # Leaving closes its standard input, upon which it would end at once.
+            process.wait()
+        self._under_way.discard(process)
+        if process.returncode and not self._stopped and not failed:
+            self.failures.append(f"{run.corpus}, {run.folder.name}, {what}: {_ended(process.returncode)}; see {log}")
+        became = "; ".join(said) or ("failed" if failed else "done")
+        line = f"{run.corpus}, {run.folder.name}: {became}"
+        console.print(line, markup=False, soft_wrap=True)
+        return run.folder.name
+
+    @contextmanager
+    def _processes(self) -> Iterator[ThreadPoolExecutor]:
+        """A thread for each process at a time; when the sweep is stopped, they are stopped too."""
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            yield pool
+        except BaseException:
+            self._stopped = True
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._stop()
+            raise
+        finally:
+            pool.shutdown()
+
+    def _stop(self) -> None:
+        """Let runs write a checkpoint; what takes too long is killed, and goes on from the checkpoint before."""
+        console.print("stopping the runs under way", markup=False)
+        for process in list(self._under_way):
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+        for process in list(self._under_way):
+            try:
+                process.wait(_STOPPING)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _ended(status: int) -> str:
+    """How a process ended that did not say so itself."""
+    if status > 0:
+        return "a bug in wordsight ended it"
+    killed = f"signal {-status} ended it"
+    return f"{killed} (out of memory? give fewer {setting('jobs')})" if status == -signal.SIGKILL else killed

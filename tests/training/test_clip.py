@@ -12,6 +12,7 @@ import torch
 
 import wordsight
 from tests.objectives.towers import SETTINGS, assert_a_stopped_run_goes_on_to_the_same_numbers
+from wordsight.batching.batch import Batch
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 from wordsight.objectives import Losses
@@ -61,11 +62,14 @@ def test_a_run_is_opened_again_with_its_vocabulary(run: Run) -> None:
     assert "to tell the captions of a picture from those of other pictures" in wordsight.report(run).read_text("utf-8")
 
 
-def test_a_step_in_pieces_is_refused_before_anything_is_made(coloured_squares: Corpus, tmp_path: Path) -> None:
-    settings = dataclasses.replace(SETTINGS, accumulate=2)
-    with pytest.raises(InputError, match="accumulate: the objective 'clip' needs the whole batch at once"):
-        wordsight.pretrain(settings, corpus=coloured_squares, out=tmp_path / "refused")
-    assert not (tmp_path / "refused").exists()
+def test_a_step_in_pieces_is_trained_and_says_what_batch_norm_looks_at(
+    coloured_squares: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = dataclasses.replace(SETTINGS, accumulate=2, epochs=1)
+    found = wordsight.pretrain(settings, corpus=coloured_squares, out=tmp_path / "pieces")
+    # Chance among all eight of a step: pieces of four would begin at 1.39.
+    assert found.metrics()[0]["loss"] > 1.7
+    assert "each piece of 4 images is normalised by itself" in capsys.readouterr().err
 
 
 def test_a_run_records_every_value_of_its_objective(run: Run) -> None:
@@ -79,7 +83,7 @@ def test_what_is_written_down_is_of_before_the_update(run: Run) -> None:
     weight = next(objective.parameters())
 
     objective.__dict__["losses"] = lambda seen, batch: Losses(weight.sum(), {"weight": weight})
-    told = objective(None)["weight"]
+    told = objective(Batch.of_images(torch.zeros(1, 3, 16, 16, dtype=torch.uint8), torch.tensor([0])))["weight"]
     with torch.no_grad():
         weight.add_(1)
     assert not told.requires_grad and not torch.equal(told, weight.detach())

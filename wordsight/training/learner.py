@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.fabric import Fabric
@@ -45,12 +46,24 @@ class Learner:
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """One forward pass: the losses of a batch by name, of which ``loss`` is to be minimised."""
-        losses: dict[str, Tensor] = self._wrapped(_Sealed(batch))
-        return losses
+        return self.forward(lambda objective: cast("dict[str, Tensor]", objective(batch)))
+
+    def forward(self, work: Callable[[Objective], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """One forward pass of another kind: one whose gradients are averaged over processes.
+
+        Args:
+            work: What is done with the objective; gives tensors by name.
+        """
+        made: dict[str, Tensor] = self._wrapped(_Sealed(work))
+        return made
 
     def backward(self, loss: Tensor) -> None:
         """Add a loss's gradients to the parameters', averaged over processes."""
         self.fabric.backward(loss)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The run's precision, for passes that no gradients follow."""
+        return self.fabric.autocast()
 
     def apart(self) -> AbstractContextManager[Any]:
         """While open, gradients stay each process's own; those of the next pass outside are averaged with them."""
@@ -66,10 +79,10 @@ class Learner:
 
 
 class _Sealed:
-    """A batch that Fabric passes on as it is: it would copy every field and make half-precision features float32."""
+    """A pass that Fabric hands on as it is: it would copy all fields of a batch, and make half precision float32."""
 
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
+    def __init__(self, work: Callable[[Objective], dict[str, Tensor]]) -> None:
+        self.work = work
 
 
 class _Forward(nn.Module):
@@ -80,5 +93,4 @@ class _Forward(nn.Module):
         self.objective = objective
 
     def forward(self, sealed: _Sealed) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = self.objective(sealed.batch)
-        return losses
+        return sealed.work(self.objective)

@@ -16,7 +16,8 @@ from wordsight.batching.needs import Needs
 from wordsight.corpus.known_images import KnownImages
 from wordsight.errors import InputError, setting
 from wordsight.objectives import build_objective, objective_kind, objective_needs, resolved_values
-from wordsight.progress import console
+from wordsight.progress import console, say
+from wordsight.training.batch_norm import batch_norm_lines, prepare_batch_norm
 from wordsight.training.checkpoint import Position, load_checkpoint
 from wordsight.training.claim import claim
 from wordsight.training.concept_means import concept_means, write_means
@@ -95,6 +96,7 @@ def _worker(
     facts = facts_of(data, needs, len(examples))
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
     objective.backbone.to(memory_format=torch.channels_last)
+    prepare_batch_norm(objective, settings)
     steps = steps_of(settings, data, examples, needs, fabric.global_rank, fabric.world_size)
     info = info_of(data, len(examples), len(steps))
     path = Run(out, settings, info).checkpoint_path
@@ -108,6 +110,8 @@ def _worker(
         _keep_data(out, data, examples)
         for line in summary_lines(settings, objective, info):
             console.print(line)
+        for line in batch_norm_lines(settings, objective):
+            say(line)
     learner = Learner(fabric, objective, settings)
     objective = learner.objective
     position = load_checkpoint(path, objective, learner.optimizer) if resumes else Position(0, 0.0, {})

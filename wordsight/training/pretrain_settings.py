@@ -94,7 +94,11 @@ class PretrainSettings:
         epochs: Passes over the images; 0 for the objective ``none``.
         batch_size: Images in a step, over all processes.
         accumulate: In how many pieces of equal size a process goes through its images of a step, one after another,
-            with one update for all: a step then needs the memory of a piece. Batch norm looks at a piece alone.
+            with one update for all: a step then needs the memory of a piece. Objectives that compare images compare
+            all of the step, by gradient caching. Batch norm looks at a piece alone, unless it is frozen.
+        batch_norm: ``synchronised``: batch norm looks at the images that go through the network together, in all
+            processes; ``frozen``: the backbone's keeps the mean and variance of the weights that the run begins with,
+            so that a step in pieces is that of the whole batch.
         sampling: ``images``: every image once an epoch. ``concepts``: uniform over the concepts of the first concept
             set, by drawing a concept, then an image that has it; an epoch is as many draws as there are images.
         lr: Peak learning rate.
@@ -132,6 +136,7 @@ class PretrainSettings:
     epochs: Epochs = 20
     batch_size: AtLeastOne = 64
     accumulate: AtLeastOne = 1
+    batch_norm: Literal["synchronised", "frozen"] = "synchronised"
     sampling: Literal["images", "concepts"] = "images"
     lr: LearningRate = 1.5e-3
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)

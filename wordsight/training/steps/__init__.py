@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from wordsight.errors import InputError, setting
 from wordsight.objectives import objective_kinds
+from wordsight.objectives.comparing import ComparingObjective
 from wordsight.training.learner import Learner
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.steps.accumulated import AccumulatedStep
+from wordsight.training.steps.gradient_cache import GradientCacheStep
 from wordsight.training.steps.plain import PlainStep
 from wordsight.training.steps.step import Step
 
-__all__ = ["AccumulatedStep", "PlainStep", "Step", "check_step", "step_of"]
+__all__ = ["AccumulatedStep", "GradientCacheStep", "PlainStep", "Step", "check_step", "step_of"]
 
 
 def check_step(settings: PretrainSettings) -> None:
@@ -20,16 +22,10 @@ def check_step(settings: PretrainSettings) -> None:
         settings: The run's settings.
 
     Raises:
-        InputError: When a step is to be made in pieces, and the objective compares images of a batch with each other.
+        InputError: When a step is to be made in pieces, and the objective can neither add up the losses of pieces nor
+            embed them apart from each other.
     """
-    kinds = objective_kinds(settings.objective, settings.objective_settings)
-    if settings.accumulate > 1 and not all(kind.divisible for kind in kinds):
-        raise InputError(
-            f"the objective {settings.objective!r} needs the whole batch at once",
-            setting="accumulate",
-            expected="1",
-            mend=f"give a smaller {setting('batch_size')} instead",
-        )
+    _kind(settings)
 
 
 def step_of(learner: Learner, settings: PretrainSettings, total: int) -> Step:
@@ -43,6 +39,20 @@ def step_of(learner: Learner, settings: PretrainSettings, total: int) -> Step:
     Raises:
         InputError: As :func:`check_step`.
     """
-    check_step(settings)
-    kind = AccumulatedStep if settings.accumulate > 1 else PlainStep
-    return kind(learner, settings, total)
+    return _kind(settings)(learner, settings, total)
+
+
+def _kind(settings: PretrainSettings) -> type[Step]:
+    if settings.accumulate == 1:
+        return PlainStep
+    kinds = objective_kinds(settings.objective, settings.objective_settings)
+    if all(kind.divisible for kind in kinds):
+        return AccumulatedStep
+    if all(kind.divisible or issubclass(kind, ComparingObjective) for kind in kinds):
+        return GradientCacheStep
+    raise InputError(
+        f"the objective {settings.objective!r} needs the whole batch at once",
+        setting="accumulate",
+        expected="1",
+        mend=f"give a smaller {setting('batch_size')} instead",
+    )

@@ -27,6 +27,8 @@ class MaskedWords(Part):
         position_Bm: Which token is masked.
         target_Bm: Vocabulary id of the masked word: k of Eq. 7.
         weight_Bm: 1 for a masked word, 0 where an image has fewer than m.
+        shown_BS: Vocabulary ids of all maskable words of each image's captions, -1 where there are no more; None where
+            the objective doesn't ask.
         mean_count: Of a piece of a batch, how many masked words a piece has on average; None for a whole one.
     """
 
@@ -36,6 +38,7 @@ class MaskedWords(Part):
     position_Bm: Tensor
     target_Bm: Tensor
     weight_Bm: Tensor
+    shown_BS: Tensor | None = None
     mean_count: Tensor | None = None
 
     def split(self, parts: int) -> list[Self]:

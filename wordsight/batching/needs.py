@@ -24,6 +24,17 @@ class FieldNeed:
         Raises:
             InputError: When no draw serves both.
         """
+        return self.equal(other)
+
+    def equal(self, other: Self) -> Self:
+        """Both, where they are equal.
+
+        Args:
+            other: What the other asks.
+
+        Raises:
+            InputError: When they differ.
+        """
         if self == other:
             return self
         raise InputError(

@@ -76,8 +76,18 @@ class Attention(nn.Module):
         Returns:
             [B, m, L], float32, each row summing to one.
         """
-        visual_BLNZ = self.visual(cells_BLC)
-        textual_BmTNZ = self.textual(tokens_BmTD)
+        scores_BmL = self.scores(self.visual(cells_BLC), self.textual(tokens_BmTD), present_BmT)
+        attention_BmL: Tensor = scores_BmL.softmax(-1)  # Eq. 5, left
+        return attention_BmL
+
+    def scores(self, visual_BLNZ: Tensor, textual_BmTNZ: Tensor, present_BmT: Tensor) -> Tensor:
+        """What the softmax over cells is taken of (Eqs. 3 and 4), [B, m, L], float32.
+
+        Args:
+            visual_BLNZ: The grid in the joint space: ``visual`` of it.
+            textual_BmTNZ: Token features in the joint space: ``textual`` of them.
+            present_BmT: True where there is a token.
+        """
         captions, length = present_BmT.shape[1:]
         joint_width = visual_BLNZ.shape[-1]
         # One matrix product per image and head: its L cells against all tokens of all its masked captions (Eq. 3).
@@ -89,12 +99,10 @@ class Attention(nn.Module):
         # Finite, so that a row of padding alone (an image with fewer masks) gives no NaN.
         scores_BNLm = scores_BNLmT.masked_fill(absent_B11mT, -1e4).logsumexp(-1)  # Eq. 4
         if self.average is None:
-            scores_BmL = scores_BNLm.squeeze(1).transpose(1, 2)
-        else:
-            weight, bias = self.average.weight.float().squeeze(0), self.average.bias.float()
-            scores_BmL = torch.einsum("bnlm,n->bml", scores_BNLm, weight) + bias
-        attention_BmL: Tensor = scores_BmL.softmax(-1)  # Eq. 5, left
-        return attention_BmL
+            only_BmL: Tensor = scores_BNLm.squeeze(1).transpose(1, 2)
+            return only_BmL
+        weight, bias = self.average.weight.float().squeeze(0), self.average.bias.float()
+        return torch.einsum("bnlm,n->bml", scores_BNLm, weight) + bias
 
 
 def pool_attended(cells_BLC: Tensor, attention_BmL: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ https://arxiv.org/abs/2008.01392
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -40,3 +41,42 @@ class WordProjection(nn.Module):
         """[..., C] to [..., D]."""
         projected: Tensor = self.layers(attended)
         return projected
+
+    def of_cells(self, cells: Tensor) -> Tensor:
+        """The first linear map of every cell, without its bias: its average is the map of the cells' average.
+
+        Args:
+            cells: [..., C].
+        """
+        return nn.functional.linear(cells, self._linear(0).weight)
+
+    def words(self, vectors_RD: Tensor) -> tuple[Tensor, Tensor]:
+        """R word vectors as the last hidden layer meets them, [R, width], and what is added to their dot products, [R].
+
+        Args:
+            vectors_RD: The word vectors.
+        """
+        if len(self.layers) == 1:
+            return vectors_RD, vectors_RD.float() @ self._linear(0).bias.float()
+        last = self._linear(-1)
+        return vectors_RD @ last.weight, vectors_RD.float() @ last.bias.float()
+
+    def scores(self, averaged_BRH: Tensor, words_RH: Tensor, added_R: Tensor) -> Tensor:
+        """Dot products of what is seen with one word each, [B, R], float32: those of :meth:`forward`.
+
+        Args:
+            averaged_BRH: Averages of :meth:`of_cells`.
+            words_RH: Of :meth:`words`.
+            added_R: Of :meth:`words`.
+        """
+        hidden_BRH = averaged_BRH
+        if len(self.layers) > 1:
+            hidden_BRH = hidden_BRH + self._linear(0).bias.to(hidden_BRH.dtype)
+            for layer in self.layers[1:-1]:
+                hidden_BRH = layer(hidden_BRH)
+        return (hidden_BRH * words_RH.to(hidden_BRH.dtype)).sum(-1, dtype=torch.float32) + added_R
+
+    def _linear(self, number: int) -> nn.Linear:
+        layer = self.layers[number]
+        assert isinstance(layer, nn.Linear)
+        return layer

@@ -29,6 +29,7 @@ from wordsight.objectives.clip import Clip, ClipSettings
 from wordsight.objectives.clip_lite import ClipLite, ClipLiteSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
+from wordsight.objectives.icmlm_look import Look, LookSettings, LookWords, LookWordSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
 from wordsight.objectives.no_training import NoTraining, NoTrainingSettings
 from wordsight.objectives.objective import (
@@ -115,6 +116,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "tag-prediction": ObjectiveKind(TagPredictionSettings, TagPrediction),
     "icmlm-tfm": ObjectiveKind(TfmSettings, Tfm, ObjectiveKind(TfmWordSettings, TfmWords)),
     "icmlm-attfc": ObjectiveKind(AttFcSettings, AttFc, ObjectiveKind(AttFcWordSettings, AttFcWords)),
+    "icmlm-look": ObjectiveKind(LookSettings, Look, ObjectiveKind(LookWordSettings, LookWords)),
     "clip": ObjectiveKind(ClipSettings, Clip),
     "align": ObjectiveKind(AlignSettings, Align),
     "siglip": ObjectiveKind(SigLipSettings, SigLip),

@@ -25,11 +25,14 @@ class MaskedPrediction:
         logits_BmV: Scores of the candidates (all of the vocabulary, or the maskable words).
         attention_BmL: Where it looked, over the grid's L cells, each row summing to one.
         grid: Rows and columns of the grid.
+        unseen_Bm: For objectives that can look at no cell (a null cell), the share of the attention that does; the
+            rest is spread over the cells as ``attention_BmL`` says. None for others.
     """
 
     logits_BmV: Tensor
     attention_BmL: Tensor
     grid: tuple[int, int]
+    unseen_Bm: Tensor | None = None
 
 
 class MaskedWordObjective(Objective):

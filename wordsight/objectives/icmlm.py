@@ -84,10 +84,12 @@ class Located:
     Args:
         features_BmD: What each masked word is predicted from, in the space of the word vectors.
         attention_BmL: Where it looked, over the grid's cells.
+        unseen_Bm: What share of the attention lay on no cell; None where none can.
     """
 
     features_BmD: Tensor
     attention_BmL: Tensor
+    unseen_Bm: Tensor | None = None
 
 
 class MaskedWordPrediction(MaskedWordObjective):
@@ -145,7 +147,7 @@ class MaskedWordPrediction(MaskedWordObjective):
         if bias_V is not None:
             logits_BmV = logits_BmV + bias_V
         rows, columns = grid_BCHW.shape[-2:]
-        return MaskedPrediction(logits_BmV, located.attention_BmL, (rows, columns))
+        return MaskedPrediction(logits_BmV, located.attention_BmL, (rows, columns), located.unseen_Bm)
 
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         """Gives ``masked`` (Eq. 7) and ``accuracy``, the share of words predicted right."""

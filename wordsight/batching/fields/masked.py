@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -33,10 +33,24 @@ class MaskedNeed(FieldNeed):
     Args:
         per_image: Masked words of an image in a step, m; None for the run's ``masks_per_image``.
         text_prior: Whether a token classifier is trained on the captions alone before the run.
+        shown: Whether the objective is told all maskable words of an image's captions.
     """
 
     per_image: int | None = None
     text_prior: bool = False
+    shown: bool = False
+
+    def joined(self, other: Self) -> Self:
+        """What serves two objectives of a sum: what either asks, where both mask as many words of an image.
+
+        Args:
+            other: What the other asks.
+
+        Raises:
+            InputError: When they mask different numbers of words.
+        """
+        either = {name: getattr(self, name) or getattr(other, name) for name in ("text_prior", "shown")}
+        return replace(self, **either).equal(replace(other, **either))
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,7 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
         per_image: Masked words of an image in a step, m.
         text_head: A token classifier trained on these captions alone, for objectives with a text prior.
         sided_N: Which examples of the corpus have a caption that says left or right.
+        shown: Whether to give all maskable words of an image's captions.
     """
 
     none_usable = "no example of this split has a word that can be masked"
@@ -82,9 +97,11 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
         per_image: int,
         text_head: Mapping[str, Tensor] | None = None,
         sided_N: NDArray[np.bool_] | None = None,
+        shown: bool = False,
     ) -> None:
         self.masked, self._language, self._sets = masked, language_model(language), concept_sets(sets)
         self._per_image, self._text_head, self._sided_N = per_image, text_head, sided_N
+        self._shown = shown
 
     @classmethod
     def open(cls, need: MaskedNeed, sources: Sources) -> MaskedField:
@@ -113,7 +130,8 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
         )
         head = dict(train_text_baseline(masked, sources.language).state_dict()) if need.text_prior else None
         sided_N = sided_examples(sources.corpus, sources.indices)
-        return cls(masked, sources.language, concepts, need.per_image or settings.masks_per_image, head, sided_N)
+        count = need.per_image or settings.masks_per_image
+        return cls(masked, sources.language, concepts, count, head, sided_N, need.shown)
 
     @property
     def concepts(self) -> Mapping[str, ConceptSet]:
@@ -156,11 +174,14 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
 
     def draw(self, step: StepDraw) -> MaskedWords:
         """Some masked words of each of this process's images."""
-        drawn = []
+        drawn, shown = [], []
         for example, random in step.each(MASKS):
             rows = self.masked.of_example(example)
             drawn.append(rows[draw_masks(self.masked.caption_M[rows], self._per_image, random)])
-        return gather_masks(self.masked, drawn, self._per_image)
+            if self._shown:
+                shown.append(np.unique(self.masked.target_M[rows]))
+        words = gather_masks(self.masked, drawn, self._per_image)
+        return replace(words, shown_BS=_padded(shown)) if self._shown else words
 
     def complete(self, part: MaskedWords, device: torch.device) -> MaskedWords:
         """Run the language model on the masked captions, where their features are not cached."""
@@ -174,6 +195,14 @@ class MaskedField(Field[MaskedNeed, MaskedWords]):
     def summary(cls, record: Mapping[str, Any]) -> str:
         """How many words of an image are masked."""
         return f"{record['per_image']} masked words an image"
+
+
+def _padded(ids: list[NDArray[np.int32]]) -> Tensor:
+    """Ids of each image as a tensor, -1 where there are no more."""
+    found = np.full((len(ids), max(map(len, ids), default=0)), -1, dtype=np.int64)
+    for row, some in zip(found, ids, strict=True):
+        row[: len(some)] = some
+    return torch.from_numpy(found)
 
 
 def _facts(language: LanguageModel, maskable: Tensor | None, text_head: Mapping[str, Tensor] | None) -> MaskedFacts:

@@ -46,6 +46,7 @@ from wordsight.objectives.seen import Seen
 from wordsight.objectives.siglip import SigLip, SigLipSettings
 from wordsight.objectives.simclr import SimClr, SimClrSettings
 from wordsight.objectives.simsiam import SimSiam, SimSiamSettings
+from wordsight.objectives.slip import Slip, SlipSettings
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 from wordsight.objectives.unicl import UniCl, UniClSettings
 from wordsight.objectives.weighted_sum import NamedSum, SumSettings
@@ -123,6 +124,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "clip-lite": ObjectiveKind(ClipLiteSettings, ClipLite),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "unicl": ObjectiveKind(UniClSettings, UniCl),
+    "slip": ObjectiveKind(SlipSettings, Slip),
     "simclr": ObjectiveKind(SimClrSettings, SimClr),
     "simsiam": ObjectiveKind(SimSiamSettings, SimSiam),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
@@ -217,7 +219,7 @@ def objective_chances(name: str, values: Mapping[str, Any], batch_size: int) -> 
         {'loss': 'ln 64'}
     """
     settings = objective_settings(name, values)
-    if isinstance(settings, SumSettings):
+    if issubclass(objective_kind(name).build, NamedSum):
         # The loss of a part that compares images is written down under the part's name.
         found = {name: part.kind.build.chance(part.settings, batch_size) for name, part in settings.parts.items()}
     else:

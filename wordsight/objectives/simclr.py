@@ -20,7 +20,7 @@ from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
-from wordsight.ranges import HiddenWidth, Temperature, Width, check_ranges
+from wordsight.ranges import HiddenWidth, Layers, Temperature, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.views import ViewSettings
 
@@ -34,13 +34,15 @@ class SimClrSettings:
 
     Args:
         width: Width of the space in which views are compared.
-        hidden: Width of the projection's hidden layer; 0 takes the backbone's.
+        hidden: Width of the projection's hidden layers; 0 takes the backbone's.
+        layers: Linear layers of the projection.
         temperature: What cosines are divided by.
         view: How both views are cut and coloured, whatever the run's ``view`` is.
     """
 
     width: Width = 128
     hidden: HiddenWidth = 0
+    layers: Layers = 2
     temperature: Temperature = 0.1
     view: ViewSettings = field(default_factory=lambda: STRONG)
 
@@ -49,7 +51,7 @@ class SimClrSettings:
 
 
 class SimClr(ComparingObjective):
-    """A backbone with a projection of two layers.
+    """A backbone with a projection.
 
     Args:
         backbone: The backbone.
@@ -62,7 +64,7 @@ class SimClr(ComparingObjective):
     def __init__(self, backbone: Backbone, facts: Facts, settings: SimClrSettings) -> None:
         super().__init__(backbone)
         self.temperature = settings.temperature
-        self.projection = Projection(backbone.out_channels, settings.hidden, settings.width, norm=True)
+        self.projection = Projection(backbone.out_channels, settings.hidden, settings.width, settings.layers, norm=True)
 
     @classmethod
     def needs(cls, settings: SimClrSettings) -> Needs:

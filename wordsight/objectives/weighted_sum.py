@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -200,8 +200,16 @@ class WeightedSum(ComparingObjective):
             part.after_update(step)
 
 
+class NamedParts(Protocol):
+    """Settings that say which parts a sum has."""
+
+    @property
+    def parts(self) -> dict[str, SumPart]:
+        """The parts, by name; the first is what a run is asked by default."""
+
+
 class NamedSum(WeightedSum):
-    """The sum that a recipe names.
+    """The sum that a recipe names, or an objective that is one of certain parts (`slip.py`).
 
     Args:
         backbone: The backbone.
@@ -211,30 +219,30 @@ class NamedSum(WeightedSum):
 
     asks = "on several tasks at once"
 
-    def __init__(self, backbone: Backbone, facts: Facts, settings: SumSettings) -> None:
+    def __init__(self, backbone: Backbone, facts: Facts, settings: NamedParts) -> None:
         parts = settings.parts
         built = {name: part.kind.built(backbone, facts, part.settings) for name, part in parts.items()}
         needs = {name: part.kind.build.needs(part.settings) for name, part in parts.items()}
         super().__init__(backbone, built, {name: part.weight for name, part in parts.items()}, needs)
 
     @classmethod
-    def needs(cls, settings: SumSettings) -> Needs:
+    def needs(cls, settings: NamedParts) -> Needs:
         """What any part needs."""
         return joined([part.kind.build.needs(part.settings) for part in settings.parts.values()])
 
     @classmethod
-    def default_protocol(cls, settings: SumSettings) -> str:
+    def default_protocol(cls, settings: NamedParts) -> str:
         """That of the first part."""
         part = next(iter(settings.parts.values()))
         return part.kind.build.default_protocol(part.settings)
 
     @classmethod
-    def kinds(cls, settings: SumSettings) -> Sequence[type[Objective]]:
+    def kinds(cls, settings: NamedParts) -> Sequence[type[Objective]]:
         """Its own class and those of the parts."""
         return (cls, *(kind for part in settings.parts.values() for kind in part.kind.build.kinds(part.settings)))
 
     @classmethod
-    def plots(cls, settings: SumSettings) -> Mapping[str, Plot]:
+    def plots(cls, settings: NamedParts) -> Mapping[str, Plot]:
         """Those of the parts; of a part without any, or that compares images, its loss."""
         plots = {
             name: _numbers(name, part.kind.build, part.kind.build.plots(part.settings), Plot(name, "loss"))

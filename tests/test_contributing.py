@@ -131,7 +131,7 @@ def test_what_the_pasted_parts_made_is_right(small_world: Path, ended: dict[str,
     assert len(Corpus.open(small_world / "corpora" / "notes")) == 24
     concepts = json.loads((small_world / "concepts" / "hashtags" / "concepts.json").read_text())
     assert sorted(concepts["names"]) == ["blue", "green", "red"]
-    retrieved = list((small_world / "runs" / "siglip" / "results").rglob("retrieval*.json"))
+    retrieved = list((small_world / "runs" / "vse" / "results").rglob("retrieval*.json"))
     assert retrieved, "an objective with a text tower is asked by it"
     result = json.loads((small_world / "runs" / "a" / "results" / "imagenette" / "nearest-mean.json").read_text())
     assert (result["metric"], result["baselines"]["chance"]) == ("top-1 accuracy", 50.0)

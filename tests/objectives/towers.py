@@ -170,7 +170,13 @@ def assert_same_value_and_gradient(ours: Tensor, theirs: Tensor, leaves: Sequenc
 
 
 def assert_a_stopped_run_goes_on_to_the_same_numbers(
-    corpus: Corpus, folder: Path, objective: str, values: Mapping[str, Any] | None = None, **given: Any
+    corpus: Corpus,
+    folder: Path,
+    objective: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    small_towers: bool = True,
+    **given: Any,
 ) -> Run:
     """Train three epochs whole, and stopped within the second: all losses and numbers are the same.
 
@@ -179,12 +185,13 @@ def assert_a_stopped_run_goes_on_to_the_same_numbers(
         folder: An empty folder.
         objective: Name of the objective.
         values: Its settings besides ``width`` and ``text_tower``, or in their place.
+        small_towers: Whether it has settings of towers at all.
         given: Other settings of the run.
 
     Returns:
         The run that was not stopped.
     """
-    own = {**SETTINGS.objective_settings, **(values or {})}
+    own = {**(SETTINGS.objective_settings if small_towers else {}), **(values or {})}
     settings = replace(SETTINGS, objective=objective, objective_settings=own, epochs=3, **given)
     return assert_it_goes_on_to_the_same_numbers(corpus, folder, settings)
 

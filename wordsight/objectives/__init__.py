@@ -28,6 +28,7 @@ from wordsight.objectives.captioning import Captioning, CaptioningSettings
 from wordsight.objectives.clip import Clip, ClipSettings
 from wordsight.objectives.clip_lite import ClipLite, ClipLiteSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
+from wordsight.objectives.devise import Devise, DeviseSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
 from wordsight.objectives.icmlm_look import Look, LookSettings, LookWords, LookWordSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
@@ -122,9 +123,10 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "align": ObjectiveKind(AlignSettings, Align),
     "siglip": ObjectiveKind(SigLipSettings, SigLip),
     "clip-lite": ObjectiveKind(ClipLiteSettings, ClipLite),
-    "captioning": ObjectiveKind(CaptioningSettings, Captioning),
-    "unicl": ObjectiveKind(UniClSettings, UniCl),
     "slip": ObjectiveKind(SlipSettings, Slip),
+    "unicl": ObjectiveKind(UniClSettings, UniCl),
+    "captioning": ObjectiveKind(CaptioningSettings, Captioning),
+    "devise": ObjectiveKind(DeviseSettings, Devise),
     "simclr": ObjectiveKind(SimClrSettings, SimClr),
     "simsiam": ObjectiveKind(SimSiamSettings, SimSiam),
     "rotation": ObjectiveKind(RotationSettings, Rotation),

@@ -10,6 +10,7 @@ from wordsight.batching.fields.labelled_texts import LabelledTextsField
 from wordsight.batching.fields.masked import MaskedField
 from wordsight.batching.fields.tags import TagsField
 from wordsight.batching.fields.texts import TextsField
+from wordsight.batching.fields.word_vectors import WordVectorsField
 from wordsight.batching.needs import Needs
 from wordsight.batching.sources import RunSources, Sources
 
@@ -30,6 +31,7 @@ FIELDS: dict[str, type[Field[Any, Any]]] = {
     "masked": MaskedField,
     "texts": TextsField,
     "labelled-texts": LabelledTextsField,
+    "word-vectors": WordVectorsField,
 }
 
 

@@ -50,6 +50,17 @@ class TextTokenizer:
         digest = hashlib.sha256("\n".join([str(lowercase), *vocabulary]).encode("utf-8", "surrogatepass"))
         return cls(tokenizer, len(vocabulary), digest.hexdigest()[:16], max_tokens, vocabulary)
 
+    @property
+    def special_ids(self) -> list[int]:
+        """The ids that stand for no text: of beginning, end, padding, the mask, and words that it does not know."""
+        return list(self._tokenizer.all_special_ids)
+
+    @property
+    def unknown_ids(self) -> list[int]:
+        """The id of words that it does not know; none where there are no such words."""
+        found = self._tokenizer.unk_token_id
+        return [] if found is None else [int(found)]
+
     def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, unpadded."""
         found = self._tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields import FieldFacts
+from wordsight.batching.fields import Field, FieldFacts
 from wordsight.batching.needs import Needs
 from wordsight.objectives.seen import Seen
 from wordsight.vision.backbones import Backbone
@@ -183,6 +185,22 @@ class Objective(nn.Module, ABC):
             batch_size: Images in a step, over all processes.
         """
         return None
+
+    @classmethod
+    def check_data(
+        cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
+    ) -> None:
+        """Refuse data that it cannot learn from, before training begins; most objectives find nothing to refuse.
+
+        Args:
+            settings: Its settings.
+            fields: The fields that it needs, opened, by name.
+            examples: The examples that are trained on, by their numbers in the corpus.
+            batch_size: Images in a step, over all processes.
+
+        Raises:
+            InputError: When it cannot.
+        """
 
     @abstractmethod
     def losses(self, seen: Seen, batch: Batch) -> Losses:

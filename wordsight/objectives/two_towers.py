@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
+from wordsight.batching.fields import Field
+from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed
 from wordsight.batching.needs import Needs
+from wordsight.errors import InputError, setting
 from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives.capabilities import ImageTextObjective
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
+from wordsight.progress import say
 from wordsight.ranges import AtLeastOne, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 
+# A larger share of batches without any two captions that differ is said.
+_MANY_ALIKE = 0.005
 # How a learned temperature is drawn.
 TEMPERATURE = Plot("temperature", "value", "what similarities are divided by; it is learned")
 
@@ -149,6 +156,28 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
         """Captions, as the text tower reads them."""
         need = TextsNeed.of_tower(settings.text_tower, settings.captions, settings.caption_language)
         return Needs({"texts": need})
+
+    @classmethod
+    def check_data(
+        cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
+    ) -> None:
+        """Refuse captions that all read alike; say in how many batches no two differ."""
+        texts = fields.get("texts")
+        if not isinstance(texts, TextsField):
+            return
+        shares_S = texts.text_shares(examples)
+        if len(shares_S) == 1:
+            raise InputError(
+                f"all captions of the {len(examples):,} images read alike, and none can be told from another",
+                expected="captions that differ from image to image",
+                mend="check which column or field the corpus took for the captions",
+            )
+        alike = float((shares_S**batch_size).sum())
+        if alike > _MANY_ALIKE:
+            say(
+                f"warning: in about {100 * alike:.0f} % of the batches all captions read alike, which teaches nothing: "
+                f"give a larger {setting('batch_size')}"
+            )
 
     def loss(self, pairs: Pairs) -> Losses:
         """The loss over all images and captions of a step; every process computes it whole.

@@ -13,9 +13,12 @@ from functools import cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
+from wordsight.batching.fields import Field
 from wordsight.batching.needs import Needs, joined, shared_views
 from wordsight.errors import InputError
 from wordsight.objectives.comparing import ComparingObjective
@@ -229,6 +232,14 @@ class NamedSum(WeightedSum):
     def needs(cls, settings: NamedParts) -> Needs:
         """What any part needs."""
         return joined([part.kind.build.needs(part.settings) for part in settings.parts.values()])
+
+    @classmethod
+    def check_data(
+        cls, settings: NamedParts, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
+    ) -> None:
+        """Refuse what a part refuses."""
+        for part in settings.parts.values():
+            part.kind.build.check_data(part.settings, fields, examples, batch_size)
 
     @classmethod
     def default_protocol(cls, settings: NamedParts) -> str:

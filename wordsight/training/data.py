@@ -20,7 +20,7 @@ from wordsight.corpus.store import Corpus
 from wordsight.environment import environment
 from wordsight.errors import InputError
 from wordsight.language.model import LanguageModel
-from wordsight.objectives import Facts, objective_needs
+from wordsight.objectives import Facts, objective_kind, objective_needs, objective_settings
 from wordsight.training.pretrain_settings import PretrainSettings
 from wordsight.training.run_info import RunConcepts, RunInfo
 
@@ -119,6 +119,22 @@ def check_sampling(settings: PretrainSettings, data: TrainingData, examples: NDA
         expected="a first concept set with labels",
         mend="give one, or sampling: images",
     )
+
+
+def check_learnable(settings: PretrainSettings, data: TrainingData, examples: NDArray[np.int64]) -> None:
+    """Check that the objective can learn from the data.
+
+    Args:
+        settings: The run's settings.
+        data: What is trained on.
+        examples: The examples to train on.
+
+    Raises:
+        InputError: When it cannot.
+    """
+    kind, values = objective_kind(settings.objective), settings.objective_settings
+    own = objective_settings(settings.objective, values)
+    kind.build.check_data(own, data.fields, examples, settings.batch_size)
 
 
 def facts_of(data: TrainingData, needs: Needs, images: int) -> Facts:

@@ -21,7 +21,15 @@ from wordsight.training.batch_norm import batch_norm_lines, prepare_batch_norm
 from wordsight.training.checkpoint import Position, load_checkpoint
 from wordsight.training.claim import claim
 from wordsight.training.concept_means import concept_means, write_means
-from wordsight.training.data import TrainingData, check_sampling, examples_of, facts_of, info_of, steps_of
+from wordsight.training.data import (
+    TrainingData,
+    check_learnable,
+    check_sampling,
+    examples_of,
+    facts_of,
+    info_of,
+    steps_of,
+)
 from wordsight.training.diagnostics import summary_lines
 from wordsight.training.distributed import build_fabric, loader_processes
 from wordsight.training.kept_concepts import keep_concepts
@@ -60,6 +68,7 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
     needs = objective_needs(settings.objective, settings.objective_settings)
     examples = examples_of(data, needs)
     check_sampling(settings, data, examples)
+    check_learnable(settings, data, examples)
     if claim(out, resume=resume):
         _check_same(Run.open(out), settings, data)
     if not kind.learns:

@@ -17,6 +17,7 @@ from wordsight.batching.fields.texts import Texts, TextsField, TextsNeed
 from wordsight.batching.sampling import Drawn
 from wordsight.batching.sources import RunSources, Sources
 from wordsight.corpus import Corpus
+from wordsight.errors import InputError
 from wordsight.language.left_right import sided_examples
 from wordsight.language.model import LanguageModel
 from wordsight.language.towers import TowerSettings
@@ -118,3 +119,22 @@ def test_captions_of_another_language_are_left_alone(make_corpus: MakeCorpus) ->
     assert sided_examples(corpus, np.arange(2)).tolist() == [True, False, False]
     german = opened(corpus, TextsNeed(language="de")).tokens
     assert not german.sided_N.any() and german.mirrored(np.array([0, -1])).tolist() == [0, -1]
+
+
+def test_how_likely_each_text_is_drawn_counts_captions_that_read_alike_once(corpus: Corpus) -> None:
+    shares = opened(corpus, TextsNeed()).text_shares(np.array([0, 2]))
+    # "a dog runs" is one of three captions of image 0 and one of two of image 2; the other three stand alone.
+    assert sorted(shares.tolist()) == pytest.approx([1 / 6, 1 / 6, 1 / 4, 1 / 6 + 1 / 4])
+
+
+def test_captions_of_which_the_tokenizer_knows_no_word_are_refused(
+    make_corpus: MakeCorpus, minilm: LanguageModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signs = [chr(0x1F600 + number) for number in range(4)]
+    of_signs = make_corpus([[" ".join(signs[:3])], [" ".join(signs[1:])]], name="signs")
+    with pytest.raises(InputError, match="the tokenizer knows none of the captions' words") as caught:
+        opened(of_signs, TextsNeed(tokenizer="language"))
+    assert "language" in str(caught.value) and "\n" not in str(caught.value)
+    # Some that it knows are enough to go on; that the others are lost is said.
+    opened(make_corpus([[f"a dog {signs[0]}"], [f"a cat {signs[1]}"]], name="mixed"), TextsNeed(tokenizer="language"))
+    assert "warning: the tokenizer does not know" in capsys.readouterr().err

@@ -19,14 +19,18 @@ from wordsight.batching.needs import FieldNeed
 from wordsight.batching.sampling import stream_of
 from wordsight.batching.sources import RunSources, Sources
 from wordsight.corpus.store import Corpus
+from wordsight.errors import InputError, setting
 from wordsight.language.caption_tokens import CaptionTokens, caption_tokens
 from wordsight.language.model import LanguageModel
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.texts import SentenceReader
 from wordsight.language.towers import TOWERS, TowerSettings
 from wordsight.language.wordpiece import read_vocabulary, train_wordpiece, write_vocabulary
+from wordsight.progress import say
 
 _TEXTS, _CHANCE = stream_of("texts"), stream_of("texts, chance")
+# A larger share of words that a tokenizer does not know is said.
+_MANY_UNKNOWN = 0.2
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ class TextsField(Field[TextsNeed, Texts]):
         """The captions of the corpus, tokenised; a vocabulary of its own is made from those that are trained on.
 
         Raises:
-            InputError: When the corpus has no captions in the language that is asked for.
+            InputError: When the corpus has no captions in that language, or the tokenizer knows none of their words.
         """
         language = sources.language if need.tokenizer == "language" else None
         if language is not None:
@@ -156,7 +160,9 @@ class TextsField(Field[TextsNeed, Texts]):
             texts = SentenceReader(sources.corpus, sources.split, need.language or None)
             vocabulary = train_wordpiece(texts, need.vocabulary, lowercase=need.lowercase)
             tokenizer = own_tokenizer(vocabulary, need)
-        return cls(caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored), need, tokenizer, language)
+        tokens = caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored)
+        _check_known(tokens, tokenizer, sources.corpus.path)
+        return cls(tokens, need, tokenizer, language)
 
     @property
     def language(self) -> LanguageModel | None:
@@ -166,6 +172,19 @@ class TextsField(Field[TextsNeed, Texts]):
     def usable(self, examples: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which examples have a caption."""
         return np.asarray(np.diff(self.tokens.example_offsets)[examples] > 0)
+
+    def text_shares(self, examples: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How likely a caption that is drawn for one of some examples is each text; captions that read alike are one.
+
+        Args:
+            examples: Their numbers in the corpus; each has a caption.
+        """
+        first_n, end_n = self.tokens.example_offsets[examples], self.tokens.example_offsets[examples + 1]
+        counts_n = end_n - first_n
+        places_S = np.arange(counts_n.sum()) - np.repeat(np.cumsum(counts_n) - counts_n, counts_n)
+        _, text_S = np.unique(self.tokens.text_S[np.repeat(first_n, counts_n) + places_S], return_inverse=True)
+        chance_S = np.repeat(1 / (len(examples) * np.maximum(counts_n, 1)), counts_n)
+        return np.bincount(text_S, chance_S).astype(np.float64)
 
     def facts(self) -> TextFacts:
         """What reads texts."""
@@ -239,3 +258,18 @@ def own_tokenizer(vocabulary: list[str], need: TextsNeed) -> TextTokenizer:
         need: What the objective asks.
     """
     return TextTokenizer.of_vocabulary(vocabulary, max_tokens=need.max_tokens, lowercase=need.lowercase)
+
+
+def _check_known(tokens: CaptionTokens, tokenizer: TextTokenizer, where: Path) -> None:
+    """Refuse captions of which a tokenizer knows no word, and say when it knows few."""
+    ids_n = np.asarray(tokens.ids)
+    unknown = np.isin(ids_n, tokenizer.unknown_ids).sum()
+    words = unknown + (~np.isin(ids_n, tokenizer.special_ids)).sum()
+    if words and unknown == words:
+        raise InputError(
+            "the tokenizer knows none of the captions' words: all would read alike",
+            where=where,
+            mend=(f"give a {setting('language')} model of their script", "a text tower with a vocabulary of its own"),
+        )
+    if unknown > _MANY_UNKNOWN * words:
+        say(f"warning: the tokenizer does not know {100 * unknown / words:.0f} % of the captions' words")

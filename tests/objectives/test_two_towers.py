@@ -1,0 +1,50 @@
+"""What contrast can't learn from is refused in one line before anything is made, by every objective of the family."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import wordsight
+from tests.conftest import MakeCorpus
+from tests.objectives.towers import SETTINGS
+from wordsight.errors import InputError
+
+FAMILY = ["clip", "align", "siglip", "clip-lite"]
+ALIKE = [["a dog runs here"]] * 12
+IN_A_SUM = {"objectives": {"pairs": {"kind": "clip"}, "turns": {"kind": "rotation"}}}
+
+
+@pytest.mark.parametrize("objective", [*FAMILY, "weighted-sum"])
+def test_one_caption_for_all_images_is_refused(objective: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus(ALIKE)
+    values = IN_A_SUM if objective == "weighted-sum" else SETTINGS.objective_settings
+    settings = replace(SETTINGS, objective=objective, objective_settings=values)
+    with pytest.raises(InputError, match="all captions of the 12 images read alike") as caught:
+        wordsight.pretrain(settings, corpus=corpus, out=tmp_path / "run")
+    assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
+
+
+def test_a_corpus_without_captions_is_refused(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus([[]] * 12, labels=[["x"]] * 12)
+    with pytest.raises(InputError, match="no example of this split has a caption"):
+        wordsight.pretrain(SETTINGS, corpus=corpus, out=tmp_path / "run")
+
+
+def test_a_batch_of_one_is_refused() -> None:
+    with pytest.raises(InputError, match="batch_size: a batch of one image .* expected at least 2 images") as caught:
+        replace(SETTINGS, batch_size=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_how_many_batches_hold_positives_alone_is_said(
+    make_corpus: MakeCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the captions read alike: of two images drawn, both have one of two texts in every second batch."""
+    corpus = make_corpus([[f"a dog runs {'here' if number % 2 else 'away'}"] for number in range(12)])
+    settings = replace(SETTINGS, batch_size=2, epochs=1)
+    run = wordsight.pretrain(settings, corpus=corpus, out=tmp_path / "run")
+    assert "in about 50 % of the batches all captions read alike, which teaches nothing" in capsys.readouterr().err
+    assert run.info.finished, "and its loss is a number all the same"

@@ -32,6 +32,7 @@ from wordsight.objectives.devise import Devise, DeviseSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
 from wordsight.objectives.icmlm_look import Look, LookSettings, LookWords, LookWordSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
+from wordsight.objectives.masked_lm import MaskedLm, MaskedLmSettings
 from wordsight.objectives.no_training import NoTraining, NoTrainingSettings
 from wordsight.objectives.objective import (
     Chance,
@@ -129,6 +130,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "devise": ObjectiveKind(DeviseSettings, Devise),
     "simclr": ObjectiveKind(SimClrSettings, SimClr),
     "simsiam": ObjectiveKind(SimSiamSettings, SimSiam),
+    "masked-lm": ObjectiveKind(MaskedLmSettings, MaskedLm),
     "rotation": ObjectiveKind(RotationSettings, Rotation),
     "deepercluster": ObjectiveKind(DeeperClusterSettings, DeeperCluster),
     SUM: ObjectiveKind(SumSettings, NamedSum),

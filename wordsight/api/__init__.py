@@ -1,5 +1,6 @@
 """The verbs as typed functions: what `import wordsight` offers, and all that the command line calls."""
 
+from wordsight.api.caption import caption
 from wordsight.api.compare import compare
 from wordsight.api.corpus import build_concepts, build_corpus, describe_concepts, open_corpus
 from wordsight.api.coverage import coverage
@@ -25,6 +26,7 @@ __all__ = [
     "CorpusSummary",
     "build_concepts",
     "build_corpus",
+    "caption",
     "compare",
     "coverage",
     "demo",

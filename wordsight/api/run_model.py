@@ -99,6 +99,7 @@ def usual_protocol(run: Run) -> str:
         run: The run.
     """
     from wordsight.objectives import (
+        CaptioningObjective,
         ImageTextObjective,
         MaskedWordObjective,
         TagObjective,
@@ -108,7 +109,7 @@ def usual_protocol(run: Run) -> str:
     )
 
     name, values = run.settings.objective, run.settings.objective_settings
-    answers = (MaskedWordObjective, TagObjective, ImageTextObjective)
+    answers = (MaskedWordObjective, TagObjective, ImageTextObjective, CaptioningObjective)
     if not any(issubclass(one, answers) for one in objective_kinds(name, values)):
         return ""
     return objective_kind(name).build.default_protocol(objective_settings(name, values))

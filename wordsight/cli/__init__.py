@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from wordsight import __version__
+from wordsight.cli.caption import CAPTION
 from wordsight.cli.compare import COMPARE
 from wordsight.cli.corpus import CONCEPTS, CORPUS
 from wordsight.cli.coverage import COVERAGE
@@ -44,6 +45,7 @@ VERBS: dict[str, Verb | Group] = {
     "sweep": SWEEP,
     "coverage": COVERAGE,
     "explain": EXPLAIN,
+    "caption": CAPTION,
     "report": REPORT,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wordsight.evaluation.methods import (
+    captioning,
     few_shot,
     fine_tune,
     knn,
@@ -29,5 +30,6 @@ METHODS: dict[str, Method] = {
     "pointing": Method(CaptionedSplit, pointing.PointingSettings, pointing.measure, heads=True),
     "tags": Method(CorpusSplit, tags.TagsSettings, tags.measure, heads=True),
     "zero-shot": Method(Task, zero_shot.ZeroShotSettings, zero_shot.measure, heads=True, anew=True),
+    "captioning": Method(CorpusSplit, captioning.CaptioningEvalSettings, captioning.measure, heads=True),
     "retrieval": Method(CorpusSplit, retrieval.RetrievalSettings, retrieval.measure, heads=True),
 }

@@ -67,7 +67,13 @@ class PairedTest:
 
 
 def bootstrap_interval(
-    outcomes: Outcomes, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0, least: float = 0.0
+    outcomes: Outcomes,
+    *,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    seed: int = 0,
+    least: float = 0.0,
+    most: float = 100.0,
 ) -> tuple[float, float] | None:
     """The interval of the bootstrap over test images, in percent: of percentiles (Efron 1979) for an accuracy, basic
     for an average precision.
@@ -81,6 +87,7 @@ def bootstrap_interval(
         level: Share of the draws that lie inside.
         seed: Of the draws.
         least: The least that the metric can be, in percent.
+        most: The most that it can be, in percent.
 
     Returns:
         The interval; None where every draw gives the same average precision, which tells nothing of other images.
@@ -103,17 +110,17 @@ def bootstrap_interval(
         held = min(low, outcomes.value), max(high, outcomes.value)
         return within_percent(held) if high > low else None
     wide = _as_wide_as_a_share_s((low, high), outcomes.correct, len(np.unique(outcomes.ids)), level)
-    return within_percent(wide, least)
+    return within_percent(wide, least, most)
 
 
-def within_percent(interval: tuple[float, float], least: float = 0.0) -> tuple[float, float]:
-    """An interval without what lies below the least, or above 100 %.
+def within_percent(interval: tuple[float, float], least: float = 0.0, most: float = 100.0) -> tuple[float, float]:
+    """An interval without what lies below the least, or above the most, in percent.
 
     Examples:
         >>> within_percent((91.0, 104.0))
         (91.0, 100.0)
     """
-    return max(interval[0], least), min(interval[1], 100.0)
+    return max(interval[0], least), min(interval[1], most)
 
 
 def _as_wide_as_a_share_s(

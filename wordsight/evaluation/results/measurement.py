@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 RANDOM_WEIGHTS = "random weights"
 # Metrics that are numbers of their own, not percentages.
-NO_PERCENT = frozenset({"median rank"})
+NO_PERCENT = frozenset({"median rank", "CIDEr-D"})
 # Metrics that are better the smaller they are.
 LESS_IS_BETTER = frozenset({"median rank", "distance of probabilities"})
 

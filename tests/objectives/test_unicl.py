@@ -34,7 +34,7 @@ from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.wordpiece import SPECIAL
-from wordsight.objectives import Facts, build_objective
+from wordsight.objectives import Facts, build_objective, objective_chances
 from wordsight.objectives.clip import contrastive_loss
 from wordsight.objectives.two_towers import matching
 from wordsight.objectives.unicl import UniCl, label_matching, unified_loss
@@ -215,3 +215,11 @@ def test_what_leaves_nothing_to_tell_apart_is_refused_in_one_line(
 def test_a_template_without_a_place_for_the_name_is_refused() -> None:
     with pytest.raises(InputError, match="templates: found 'a photo'"):
         unicl(templates=("a photo",))
+
+
+@pytest.mark.parametrize("captions", [1, 3])
+def test_chance_is_the_loss_of_even_scores_whatever_is_right(captions: int) -> None:
+    positive_BT = torch.rand(6, 6 * captions) < 0.3
+    positive_BT |= torch.arange(6)[:, None] == torch.arange(6 * captions)[None] % 6
+    even = unified_loss(torch.zeros(6, 6 * captions), positive_BT, torch.ones_like(positive_BT))
+    assert objective_chances("unicl", {"captions": captions}, 6)["loss"].loss == pytest.approx(float(even))

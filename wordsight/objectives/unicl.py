@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from wordsight.batching.fields.labelled_texts import LabelledTextFacts, Labelled
 from wordsight.batching.needs import Needs
 from wordsight.corpus.class_names import check_templates
 from wordsight.objectives.gather import gathered
-from wordsight.objectives.objective import Facts, Losses, Plot
+from wordsight.objectives.objective import Chance, Facts, Losses, Plot
 from wordsight.objectives.two_towers import Matching, Pairs, TwoTowers, TwoTowerSettings, matching
 from wordsight.ranges import Probability, Temperature
 from wordsight.vision.backbones import Backbone
@@ -107,6 +107,13 @@ class UniCl(TwoTowers):
             "accuracy": Plot("accuracy", "share", says),
             "temperature": Plot("temperature", "value", "what similarities are divided by; it is learned"),
         }
+
+    @classmethod
+    def chance(cls, settings: Any, batch_size: int) -> Chance | None:
+        """That of even scores, whatever is right: the mean of the logarithms of how many texts and images there are."""
+        texts = settings.captions * batch_size
+        says = f"ln {batch_size}" if texts == batch_size else f"the mean of ln {texts} and ln {batch_size}"
+        return Chance((math.log(texts) + math.log(batch_size)) / 2, says)
 
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
         """The loss over the step's images and texts, with ``accuracy`` and ``temperature``."""

@@ -28,6 +28,7 @@ from wordsight.progress import track
 from wordsight.ranges import (
     AtLeastOne,
     JpegQuality,
+    Limit,
     PixelCount,
     Probability,
     ProcessesOrAuto,
@@ -50,6 +51,8 @@ class BuildSettings:
         jpeg_quality: Of re-encoded images, 1 to 95.
         min_tokens: Captions with fewer words and punctuation marks are left out.
         max_tokens: Captions with more are left out.
+        max_caption_images: Captions that more images than this share are left out, as raw alt texts want it; 0 keeps
+            all.
         max_pixels: Images with more pixels are left out before they are decoded.
         max_rejected_share: A larger share of bad examples stops the build. Duplicates and lost captions don't count.
         val_share: This share of the images is the split "val", drawn by their content; from those in "train" where the
@@ -71,6 +74,7 @@ class BuildSettings:
     jpeg_quality: JpegQuality = 90
     min_tokens: AtLeastOne = 3
     max_tokens: AtLeastOne = 25
+    max_caption_images: Limit = 0
     max_pixels: PixelCount = 100_000_000
     max_rejected_share: Probability = 0.05
     val_share: UnitFromZero = 0.0

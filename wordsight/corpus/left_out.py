@@ -10,6 +10,7 @@ from wordsight.corpus.image_formats import decoder_packages
 from wordsight.errors import said, setting
 
 TOO_SHORT, TOO_LONG = "caption too short", "caption too long"
+SHARED = "caption of many images"
 _NONE_LEFT = "no caption left"
 _ALL_TOO_SHORT, _ALL_TOO_LONG = f"{_NONE_LEFT}, all too short", f"{_NONE_LEFT}, all too long"
 # The setting that a reason depends on, and how the captions stand to it.
@@ -18,6 +19,7 @@ _LIMITS = {
     for reasons, limit in (
         ((TOO_SHORT, _ALL_TOO_SHORT), ("min_tokens", "fewer than", "lower")),
         ((TOO_LONG, _ALL_TOO_LONG), ("max_tokens", "more than", "raise")),
+        ((SHARED,), ("max_caption_images", "more than", "raise")),
     )
     for reason in reasons
 }

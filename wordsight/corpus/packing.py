@@ -20,6 +20,7 @@ from wordsight.corpus.example import Box, Example, Rejected
 from wordsight.corpus.images import PackedImage
 from wordsight.corpus.left_out import how_to_keep, unread_in_words
 from wordsight.corpus.rows import Rows, row_checksum
+from wordsight.corpus.shared_captions import SharedCaptions
 from wordsight.corpus.splits import ALL
 from wordsight.corpus.store import CAPTION_SCHEMA, FORMAT_VERSION, IMAGE_SCHEMA
 from wordsight.corpus.writing import RowWriter
@@ -140,6 +141,7 @@ class Packing:
         tally, row = _Tally(labels=dict.fromkeys(map(_clean, label_names))), 0
         draft = Rows(self.folder / "draft.arrow")
         splits = self._drawn_splits(draft)
+        shared = self._shared_captions(draft, settings.get("max_caption_images", 0))
         with (
             RowWriter(self.folder, "captions", CAPTION_SCHEMA) as writer,
             (self.folder / "rejected.csv").open("a", encoding="utf-8", newline="") as file,
@@ -151,6 +153,10 @@ class Packing:
                 example = self._joined(_example(fields), [draft[k] for k in self._drafts_of.get(row, ())])
                 if splits is not None:
                     example = replace(example, split=splits[row])
+                if shared is not None:
+                    example, left_out = shared.without(example)
+                    for caption in left_out:
+                        self._note(caption)
                 text_row = _text_row(example)
                 writer.add(text_row, _size(example))
                 digest.update(json.dumps([*text_row, self._hashes[2 * row], self._hashes[2 * row + 1]]).encode())
@@ -187,6 +193,15 @@ class Packing:
         alike = ([self._first_draft[row], *self._drafts_of.get(row, ())] for row in rows)
         hashes = [f"{self._hashes[2 * row]:016x}{self._hashes[2 * row + 1]:016x}" for row in rows]
         return self.draw.drawn([kept_split([of_draft[k] for k in drafts]) for drafts in alike], hashes)
+
+    def _shared_captions(self, draft: Rows, most: int) -> SharedCaptions | None:
+        """How many pictures have each caption, where those of too many are to be left out."""
+        if not most:
+            return None
+        shared = SharedCaptions(most)
+        for row, first in enumerate(self._first_draft):
+            shared.add(text for k in (first, *self._drafts_of.get(row, ())) for text in draft[k]["captions"])
+        return shared
 
     def _joined(self, first: Example, others: list[dict[str, Any]]) -> Example:
         if not others:

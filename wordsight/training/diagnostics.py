@@ -16,7 +16,7 @@ from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import setting
-from wordsight.objectives import Objective, objective_chances
+from wordsight.objectives import SUM, Objective, objective_chances
 from wordsight.objectives.capabilities import tag_heads_of
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.progress import console, say
@@ -42,7 +42,7 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
     )
     source = objective.backbone.origin or ("published weights" if settings.pretrained else "from scratch")
     return [
-        f"objective  {settings.objective}{words}",
+        f"objective  {settings.objective}{_parts(settings)}{words}",
         f"data       {info.examples:,} images of {info.corpus} ({info.split}){_sets(info)}",
         f"backbone   {settings.backbone}, {backbone:.1f}M parameters, {settings.image_size} px; heads {heads:.1f}M",
         f"weights    {source}{_pixels(objective.backbone.preprocessing)}",
@@ -50,6 +50,13 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
         f"schedule   {schedule if objective.learns else 'nothing is trained'}",
         *_chances(settings),
     ]
+
+
+def _parts(settings: PretrainSettings) -> str:
+    """Of a sum, what is added."""
+    parts = settings.objective_settings.get("objectives") if settings.objective == SUM else None
+    said = [f"{name} ({of['kind']}, weight {of.get('weight', 1):g})" for name, of in (parts or {}).items()]
+    return f" of {' and '.join(said)}" if said else ""
 
 
 def _chances(settings: PretrainSettings) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
-from torchmetrics.functional.retrieval import retrieval_hit_rate
+from torchmetrics.functional.retrieval import retrieval_hit_rate, retrieval_recall
 
 from wordsight.evaluation.image_text import ranks as module
 from wordsight.evaluation.image_text.ranks import Ranks, chance_ranks, class_precision, pair_ranks
@@ -100,6 +100,23 @@ def test_recall_is_torchmetrics_hit_rate_with_several_captions() -> None:
                 for one, own in zip(values, holds, strict=True)
             ]
             np.testing.assert_allclose(ranks.within(k), hits)
+
+
+def test_an_image_is_found_by_any_of_its_five_captions_and_a_caption_by_its_own_image() -> None:
+    # Two images, five captions each. The first image's third caption is nearest to it, its others are far.
+    image_of_T = np.repeat([0, 1], 5)
+    scores = torch.tensor(
+        [[0.0, 0.1, 0.9, 0.2, 0.3, 0.8, 0.7, 0.6, 0.5, 0.4], [0.0, 0.2, 0.1, 0.1, 0.1, 0.3, 0.9, 0.8, 0.7, 0.6]]
+    )
+    compared = DotProduct(StoredEmbeddings(torch.eye(2)), StoredEmbeddings(scores.T.contiguous()), torch.zeros(10))
+    by_image, by_text = pair_ranks(compared, image_of_T)
+    # Any of the five is enough ...
+    assert by_image.within(1).tolist() == [1, 1]
+    # ... where the share of them that is found would be a fifth at most.
+    own = torch.from_numpy(image_of_T == 0)
+    assert float(retrieval_recall(scores[0], own, top_k=1)) == pytest.approx(0.2)
+    # Captions of the first image: the first ties, the second is nearer to the other image.
+    assert by_text.within(1).tolist() == [0.5, 0, 1, 1, 1, 0, 1, 1, 1, 1]
 
 
 def test_ties_are_the_mean_over_all_orders() -> None:

@@ -33,7 +33,7 @@ from wordsight.evaluation.image_text.tower_side import TowerSide
 from wordsight.evaluation.methods.retrieval import RetrievalSettings
 from wordsight.evaluation.methods.zero_shot import ZeroShotSettings
 from wordsight.language.model import load_language_model
-from wordsight.objectives import Facts, MaskedPrediction
+from wordsight.objectives import Facts, ImageTextObjective, MaskedPrediction
 from wordsight.objectives.rotation import Rotation, RotationSettings
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.objectives.tag_prediction import TagPrediction
@@ -235,7 +235,7 @@ def test_settings_know_the_text_sides_and_their_similarities() -> None:
 def test_a_text_side_is_one_line_in_the_registry(model: EvaluatedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = replace(model, objective=TinyClip())
     (side,) = text_sides(clip).values()
-    kind = TextSideKind(lambda _: {"own": side}, ("hamming",))
+    kind = TextSideKind(lambda _: {"own": side}, ("hamming",), ImageTextObjective)
     monkeypatch.setitem(TEXT_SIDES, "own", kind)
     assert text_sides(clip, "own") == {"own": side}
     assert RetrievalSettings(text_side="own", similarity="hamming").text_side == "own"

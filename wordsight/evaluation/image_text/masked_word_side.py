@@ -57,6 +57,11 @@ class MaskedWordSide:
         return f"masked words, asked in {NEUTRAL.format('[MASK]')!r}"
 
     @property
+    def why_alike(self) -> str:
+        """Its words."""
+        return "they have the same words of one token: others are left out"
+
+    @property
     def similarities(self) -> Sequence[str]:
         """The mean log-probability of the words, or the cosine."""
         return self.SIMILARITIES

@@ -94,6 +94,10 @@ class TextSide(Protocol):
     def similarities(self) -> Sequence[str]:
         """What a score can be, the default first."""
 
+    @property
+    def why_alike(self) -> str:
+        """How it comes that two names read the same to it, for a message."""
+
     def captions(self, corpus: Corpus, examples: Iterable[int]) -> Iterator[Caption]:
         """The captions of some examples that it can read, those in its own languages: (example, number, text)."""
 

@@ -164,6 +164,11 @@ class TagSide:
         return f"tags of the concept set {self.set_name!r}"
 
     @property
+    def why_alike(self) -> str:
+        """Its concepts."""
+        return "they have the same words among its concepts: words that are none are left out"
+
+    @property
     def similarities(self) -> Sequence[str]:
         """``kl`` by default for topics; for labels ``pmi`` where the head's mean probabilities are known."""
         with_mean = () if self.log_mean_K is None else ("pmi",)

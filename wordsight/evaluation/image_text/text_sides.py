@@ -24,8 +24,8 @@ from wordsight.evaluation.image_text.similarity import Vectors
 from wordsight.evaluation.image_text.tag_side import TagSide
 from wordsight.evaluation.image_text.tower_side import TowerSide
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
-from wordsight.objectives.capabilities import ImageTextObjective, MaskedWordObjective, tag_heads_of
-from wordsight.objectives.objective import parts_of
+from wordsight.objectives.capabilities import ImageTextObjective, MaskedWordObjective, TagObjective, tag_heads_of
+from wordsight.objectives.objective import Objective, parts_of
 from wordsight.progress import progress_bar
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.inference import ready
@@ -40,10 +40,12 @@ class TextSideKind:
     Args:
         of: A model's text sides of this kind, by name; none where its objective has none.
         similarities: All that a score can be.
+        answers: What an objective has to be to have one.
     """
 
     of: Callable[[EvaluatedModel], Mapping[str, TextSide]]
     similarities: Sequence[str]
+    answers: type[Objective]
 
 
 def _towers(model: EvaluatedModel) -> dict[str, TextSide]:
@@ -84,9 +86,9 @@ def _masked_words(model: EvaluatedModel) -> dict[str, TextSide]:
 
 # In the order in which an objective that has several is asked by one of them.
 TEXT_SIDES: dict[str, TextSideKind] = {
-    "towers": TextSideKind(_towers, TowerSide.SIMILARITIES),
-    "tags": TextSideKind(_tags, TagSide.SIMILARITIES),
-    "masked-words": TextSideKind(_masked_words, MaskedWordSide.SIMILARITIES),
+    "towers": TextSideKind(_towers, TowerSide.SIMILARITIES, ImageTextObjective),
+    "tags": TextSideKind(_tags, TagSide.SIMILARITIES, TagObjective),
+    "masked-words": TextSideKind(_masked_words, MaskedWordSide.SIMILARITIES, MaskedWordObjective),
 }
 
 
@@ -128,6 +130,20 @@ def text_sides(model: EvaluatedModel, wanted: str = AUTO) -> Mapping[str, TextSi
         where=model.name,
         expected="a run of tag-prediction, of ICMLM, or of another objective with a text side",
     )
+
+
+def others_unasked(model: EvaluatedModel, wanted: str = AUTO) -> list[str]:
+    """A sentence on which of several text sides is asked, where a protocol names none.
+
+    Args:
+        model: Its objective is asked.
+        wanted: What the protocol names.
+    """
+    has = [name for name, kind in TEXT_SIDES.items() if parts_of(model.objective, kind.answers)]
+    if wanted != AUTO or len(has) < 2:
+        return []
+    asked, *others = (name.replace("-", " ") for name in has)
+    return [f"asked of its {asked}; of its {' or '.join(others)} by a protocol with text_side: {' or '.join(has[1:])}"]
 
 
 def chosen_similarity(side: TextSide, wanted: str) -> str:

@@ -56,6 +56,11 @@ class TowerSide:
         return "text tower"
 
     @property
+    def why_alike(self) -> str:
+        """The tokenizer."""
+        return "its tokenizer makes the same tokens of them: words that it does not know are one unknown token"
+
+    @property
     def similarities(self) -> Sequence[str]:
         """The cosine: of two vectors, or of every cell and token (`LateInteraction`)."""
         return self.SIMILARITIES

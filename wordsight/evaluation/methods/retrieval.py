@@ -1,6 +1,9 @@
 """The method ``retrieval``: which text belongs to an image, and which image to a text?
 
-Recall among the first 1, 5 and 10, and the median rank: of several captions of an image the best-ranked counts. Where
+Recall among the first 1, 5 and 10 (R@k), and the median rank. With several captions an image, R@k from images to texts
+is the share of the images that have *any* of their captions among the first k texts (as Karpathy and Fei-Fei 2015 and
+open_clip count), not the share of their captions that is found there; from texts to images it is the share of the
+captions whose own image is among the first k. The rank is that of the best-ranked caption, and of the own image. Where
 the corpus has labels also class-level mean average precision, an answer being right that shares a class with the
 question (Patel et al. 2019, Section 5.2). Both directions are results of their own, read beside chance, the same heads
 on the backbone with random weights, and CCA, PLS and kernel CCA of the same image features and text vectors.
@@ -42,6 +45,7 @@ from wordsight.evaluation.image_text.text_sides import (
     asking,
     check_text_side,
     chosen_similarity,
+    others_unasked,
     see_images,
     text_sides,
     with_backbone,
@@ -59,6 +63,12 @@ from wordsight.evaluation.tasks.caption_split import CorpusSplit
 from wordsight.ranges import AtLeastOne, AtLeastTwo, Fraction, Limit, check_ranges
 from wordsight.vision.inference import weights_fingerprint
 
+# Which of the definitions that are around is meant, where images have several captions.
+_RECALL = (
+    "R@k, image-to-text: the share of the images with any of their captions among the first k texts; text-to-image: "
+    "the share of the captions whose own image is among the first k images"
+)
+
 
 @dataclass(frozen=True)
 class RetrievalSettings:
@@ -66,7 +76,8 @@ class RetrievalSettings:
 
     Args:
         texts: What the texts are: each caption, an image's captions joined, or its article.
-        metric: The value of the result: ``recall`` (among the first 1) or ``class-map``.
+        metric: The value of the result: ``recall`` (R@1: any of an image's captions is the first text; a caption's own
+            image is the first image) or ``class-map``.
         text_side: ``auto``, or which of an objective's text sides is asked: a name in ``TEXT_SIDES``.
         similarity: ``auto`` for the text side's own, or another that it has.
         most_images: With more images than this, so many are drawn, always the same ones; 0 for all.
@@ -174,10 +185,12 @@ def _of_side(
     unknown = int((~queries.known_T).sum())
     if unknown:
         notes.append(f"{unknown:,} of {len(pairs.texts):,} texts have nothing that it knows: chance decides of them")
+    if len(pairs.texts) > len(pairs.examples):
+        notes.append(_RECALL)
     first_N = found.ranks[DIRECTIONS[0]].first_n
     crowded = {DIRECTIONS[0]: [] if alike or first_N is None else few_texts(first_N, len(pairs.texts))}
     result = _frame(model, data, protocol, side, queries, pairs)
-    said = [*data.seen_in_training(model), *queries.notes, *alike, *notes]
+    said = [*data.seen_in_training(model), *others_unasked(model, settings.text_side), *queries.notes, *alike, *notes]
     return [
         replace(
             _in_direction(result, direction, found, beside, pairs, settings, part),

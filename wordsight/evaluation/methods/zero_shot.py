@@ -34,6 +34,7 @@ from wordsight.evaluation.image_text.text_sides import (
     asking,
     check_text_side,
     chosen_similarity,
+    others_unasked,
     see_images,
     text_sides,
     with_backbone,
@@ -239,7 +240,15 @@ def _of_side(
         ),
         weights=weights_fingerprint(model.objective),
         data=task.fingerprint,
-        warnings=[*task.notes, *said.notes, *queries.notes, *_unknown(said, queries), *_alike(said, queries), *crowded],
+        warnings=[
+            *task.notes,
+            *others_unasked(model, settings.text_side),
+            *said.notes,
+            *queries.notes,
+            *_unknown(said, queries),
+            *_alike(said, queries, side),
+            *crowded,
+        ],
     )
 
 
@@ -330,8 +339,8 @@ def _unknown(said: ClassTexts, queries: TextQueries) -> list[str]:
     ]
 
 
-def _alike(said: ClassTexts, queries: TextQueries) -> list[str]:
-    """Classes that are the same to the text side: between them it guesses by lot."""
+def _alike(said: ClassTexts, queries: TextQueries, side: TextSide) -> list[str]:
+    """Classes that are the same to the text side: between them it guesses at random, and why."""
     of_text: dict[bytes, list[str]] = defaultdict(list)
     vectors = queries.texts.block(slice(0, len(queries.texts))).cpu().numpy().round(6)
     for name, vector, known in zip(said.names, vectors, queries.known_T, strict=True):
@@ -341,4 +350,4 @@ def _alike(said: ClassTexts, queries: TextQueries) -> list[str]:
     if not groups:
         return []
     named = "; ".join(groups[:_NAMED]) + ("; ..." if len(groups) > _NAMED else "")
-    return [f"some classes have the same words, and are told apart by lot: {named}"]
+    return [f"some classes have the same words, and are told apart at random ({side.why_alike}): {named}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,12 @@ import torch
 
 import wordsight
 from tests.objectives.image_pairs import small, two_views
-from tests.objectives.towers import SETTINGS, assert_it_goes_on_to_the_same_numbers, assert_same_value_and_gradient
+from tests.objectives.towers import (
+    SETTINGS,
+    assert_it_goes_on_to_the_same_numbers,
+    assert_same_value_and_gradient,
+    assert_two_processes_equal_one,
+)
 from wordsight.corpus import Corpus
 from wordsight.objectives import objective_needs, simsiam
 from wordsight.objectives.simsiam import SIMSIAM_VIEW, SimSiam, negative_cosine, spread
@@ -45,6 +51,10 @@ def test_the_spread_is_zero_for_one_vector_and_near_one_for_all_directions() -> 
     torch.manual_seed(0)
     assert float(spread(torch.ones(8, 32))) == 0
     assert float(spread(torch.randn(4096, 32))) == pytest.approx(1, abs=0.01)
+
+
+def test_two_processes_have_the_mean_loss_and_the_gradients_of_one(tmp_path: Path) -> None:
+    assert_two_processes_equal_one(partial(small, "simsiam", **VALUES), two_views, tmp_path, apart=True)
 
 
 def test_it_needs_two_views_and_no_captions() -> None:

@@ -126,7 +126,7 @@ def _one_of_two(make: Callable[[], Objective], share: Callable[[int, int], Batch
 
 
 def assert_two_processes_equal_one(
-    make: Callable[[], Objective], share: Callable[[int, int], Batch], folder: Path
+    make: Callable[[], Objective], share: Callable[[int, int], Batch], folder: Path, *, apart: bool = False
 ) -> None:
     """The loss, all numbers and the averaged gradients of two processes are those of one on the joined batch.
 
@@ -134,6 +134,7 @@ def assert_two_processes_equal_one(
         make: Builds the objective, with the same weights each time; no batch norm, no dropout.
         share: The batch of a process, by its rank and their number.
         folder: An empty folder.
+        apart: Whether a process has the loss of its own images: then it is their mean that is that of one process.
     """
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_one_of_two, args=(make, share, rank, folder)) for rank in range(2)]
@@ -145,9 +146,11 @@ def assert_two_processes_equal_one(
     objective = make()
     whole = objective(share(0, 1))
     whole["loss"].backward()
-    for rank in range(2):
-        half = torch.load(folder / f"{rank}.pt", weights_only=True)
+    halves = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    for rank, half in enumerate(halves):
         pairs = {name: (half["found"][name], value.detach()) for name, value in whole.items()}
+        if apart:
+            pairs = {"loss": (sum(each["found"]["loss"] for each in halves) / 2, whole["loss"].detach())}
         grads = {f"gradient of {name}": parameter.grad for name, parameter in objective.named_parameters()}
         pairs |= {name: (half["grads"][name[12:]], grad) for name, grad in grads.items() if grad is not None}
         for name, (found, expected) in pairs.items():

@@ -27,6 +27,7 @@ from wordsight.objectives.capabilities import (
 from wordsight.objectives.captioning import Captioning, CaptioningSettings
 from wordsight.objectives.clip import Clip, ClipSettings
 from wordsight.objectives.clip_lite import ClipLite, ClipLiteSettings
+from wordsight.objectives.declip import DeClip, DeClipSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.devise import Devise, DeviseSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
@@ -128,6 +129,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "unicl": ObjectiveKind(UniClSettings, UniCl),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "devise": ObjectiveKind(DeviseSettings, Devise),
+    "declip": ObjectiveKind(DeClipSettings, DeClip),
     "simclr": ObjectiveKind(SimClrSettings, SimClr),
     "simsiam": ObjectiveKind(SimSiamSettings, SimSiam),
     "masked-lm": ObjectiveKind(MaskedLmSettings, MaskedLm),
@@ -228,7 +230,7 @@ def objective_chances(name: str, values: Mapping[str, Any], batch_size: int) -> 
         found = {name: part.kind.build.chance(part.settings, batch_size) for name, part in settings.parts.items()}
     else:
         found = {"loss": objective_kind(name).build.chance(settings, batch_size)}
-    return {name: chance for name, chance in found.items() if chance is not None}
+    return {chance.number or name: chance for name, chance in found.items() if chance is not None}
 
 
 def build_objective(name: str, values: Mapping[str, Any], backbone: Backbone, facts: Facts) -> Objective:

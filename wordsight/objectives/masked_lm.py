@@ -110,18 +110,19 @@ def hidden_tokens(texts: Texts, share: float) -> Tensor:
     return (chance_BcT.argsort(-1).argsort(-1) < count_Bc1) & inner_BcT
 
 
-def with_hidden(texts: Texts, hidden_BcT: Tensor, words: int) -> Tensor:
+def with_hidden(texts: Texts, hidden_BcT: Tensor, words: int, mask: int = MASK) -> Tensor:
     """The tokens as the decoder is given them: of the hidden ones most are [MASK], some are any other, some stay.
 
     Args:
         texts: The captions.
         hidden_BcT: Which are hidden.
         words: Tokens of the vocabulary.
+        mask: Which of them is [MASK].
     """
     assert texts.chance_BcT3 is not None, "the need asks for chance"
     _, how_BcT, which_BcT = texts.chance_BcT3.unbind(-1)
     others_BcT = len(SPECIAL) + (which_BcT * (words - len(SPECIAL))).long()
-    given_BcT = torch.where(how_BcT < _MASKED, MASK, others_BcT)
+    given_BcT = torch.where(how_BcT < _MASKED, mask, others_BcT)
     return torch.where(hidden_BcT & (how_BcT < _MASKED_OR_OTHER), given_BcT, texts.ids_BcT)
 
 

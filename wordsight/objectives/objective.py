@@ -97,10 +97,12 @@ class Chance:
     Args:
         loss: The loss.
         says: How it comes about: "ln 64".
+        number: The number of the run's metrics that it is the chance level of; "" for the whole loss.
     """
 
     loss: float
     says: str
+    number: str = ""
 
 
 class Objective(nn.Module, ABC):
@@ -125,6 +127,8 @@ class Objective(nn.Module, ABC):
     divisible: ClassVar[bool] = False
     # Whether it builds on what its backbone has learned before, so that a run has to begin with weights.
     starts_from_weights: ClassVar[bool] = False
+    # What a person should know of it when a run begins, a line each.
+    notes: tuple[str, ...] = ()
     # See `default_protocol`.
     protocol: ClassVar[str] = "tags"
     backbone: Backbone

@@ -16,7 +16,7 @@ from wordsight.batching.sampling import ConceptSampler, Sampler
 from wordsight.batching.steps import Steps
 from wordsight.concepts.concept_set import ConceptSet
 from wordsight.errors import setting
-from wordsight.objectives import SUM, Objective, objective_chances
+from wordsight.objectives import SUM, Objective, objective_chances, parts_of
 from wordsight.objectives.capabilities import tag_heads_of
 from wordsight.objectives.tag_losses import TAG_LOSSES
 from wordsight.progress import console, say
@@ -47,6 +47,7 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
         f"backbone   {settings.backbone}, {backbone:.1f}M parameters, {settings.image_size} px; heads {heads:.1f}M",
         f"weights    {source}{_pixels(objective.backbone.preprocessing)}",
         *(f"note       {note}" for note in (*objective.backbone.notes, *objective.backbone.warnings)),
+        *(f"note       {note}" for part in parts_of(objective, Objective) for note in part.notes),
         f"schedule   {schedule if objective.learns else 'nothing is trained'}",
         *_chances(settings),
     ]

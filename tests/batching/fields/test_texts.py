@@ -138,3 +138,28 @@ def test_captions_of_which_the_tokenizer_knows_no_word_are_refused(
     # Some that it knows are enough to go on; that the others are lost is said.
     opened(make_corpus([[f"a dog {signs[0]}"], [f"a cat {signs[1]}"]], name="mixed"), TextsNeed(tokenizer="language"))
     assert "warning: the tokenizer does not know" in capsys.readouterr().err
+
+
+def test_an_image_with_fewer_captions_is_given_some_of_them_edited(make_corpus: MakeCorpus) -> None:
+    captions = [["a b c d e f g h i j k l m n o p q r s t"], ["a dog runs", "a cat sleeps"], ["yes it is"], []]
+    corpus = make_corpus(captions, SPLITS, labels=[["x"]] * 4)
+    plain, edited = (opened(corpus, TextsNeed(captions=2, edited=edit)) for edit in (False, True))
+    whole = Drawn(np.arange(4), np.zeros(4, np.int64))
+    seen = set()
+    for step in range(20):
+        drawn, before = (field.draw(StepDraw(step, 7, whole, whole)) for field in (edited, plain))
+        # The first texts are those that are drawn without edits, and an image that has two captions has no edit.
+        assert torch.equal(drawn.ids_BcT[:, 0], before.ids_BcT[:, 0])
+        assert torch.equal(drawn.ids_BcT[1], before.ids_BcT[1])
+        assert drawn.weight_Bc.tolist() == [[1, 1], [1, 1], [1, 1], [0, 0]]
+        assert drawn.text_Bc[0].tolist() == [0, 0]
+        one, other = (
+            row[present].tolist() for row, present in zip(drawn.ids_BcT[0], drawn.present_BcT[0], strict=True)
+        )
+        assert one[0] == other[0] and one[-1] == other[-1]
+        if len(one) == len(other):
+            assert sorted(one) == sorted(other) and sum(a != b for a, b in zip(one, other, strict=True)) in (2, 3, 4)
+        else:
+            assert len(other) == len(one) - 2 and [token for token in one if token in other] == other
+        seen.add(len(one) - len(other))
+    assert seen == {0, 2}

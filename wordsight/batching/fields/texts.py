@@ -28,9 +28,11 @@ from wordsight.language.towers import TOWERS, TowerSettings
 from wordsight.language.wordpiece import read_vocabulary, train_wordpiece, write_vocabulary
 from wordsight.progress import say
 
-_TEXTS, _CHANCE = stream_of("texts"), stream_of("texts, chance")
 # A larger share of words that a tokenizer does not know is said.
 _MANY_UNKNOWN = 0.2
+_TEXTS, _CHANCE, _EDITS = (stream_of(name) for name in ("texts", "texts, chance", "texts, edits"))
+# Share of a caption's tokens that an edit changes, as EDA's alpha.
+_EDITED = 0.1
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class TextsNeed(FieldNeed):
         mirrored: Whether an English caption follows its picture where this is mirrored: what is left in the one is then
             right in the other. All views of such a picture are mirrored, or none.
         chance: Whether random numbers are drawn for each token.
+        edited: Whether an image that has fewer captions is given some of them again, edited: a tenth of the tokens left
+            out, or as many exchanged for each other (EDA, Wei and Zou 2019, without its synonyms).
     """
 
     captions: int = 1
@@ -94,6 +98,7 @@ class TextsNeed(FieldNeed):
     language: str = ""
     mirrored: bool = True
     chance: bool = False
+    edited: bool = False
 
     def joined(self, other: Self) -> Self:
         """What serves two objectives of a sum: random numbers where one asks for them."""
@@ -208,23 +213,31 @@ class TextsField(Field[TextsNeed, Texts]):
         return np.where(self.tokens.sided_N[examples_B], Mirroring.TOGETHER, Mirroring.FREELY)
 
     def draw(self, step: StepDraw) -> Texts:
-        """Some captions of each of this process's images, in random order, none of them twice."""
+        """Some captions of each of this process's images, in random order, none of them twice but edited."""
         count = self._need.captions
         chosen_Bc = np.full((len(step.mine.examples_B), count), -1, np.int64)
+        edited_Bc = np.zeros_like(chosen_Bc, bool)
         for place, (example, random) in enumerate(step.each(_TEXTS)):
             drawn = random.permutation(self.tokens.captions_of(example))[:count]
             chosen_Bc[place, : len(drawn)] = drawn
+            if self._need.edited and len(drawn):
+                chosen_Bc[place] = np.resize(drawn, count)
+                edited_Bc[place, len(drawn) :] = True
         if self._need.mirrored and step.views:
             flipped_B1 = step.views[0].flipped_B.numpy()[:, None]
             chosen_Bc = np.where(flipped_B1, self.tokens.mirrored(chosen_Bc), chosen_Bc)
         ids_nT, present_nT = self.tokens.padded(chosen_Bc.ravel())
+        ids_BcT, present_BcT = ids_nT.reshape(*chosen_Bc.shape, -1), present_nT.reshape(*chosen_Bc.shape, -1)
+        for place, (_, random) in enumerate(step.each(_EDITS) if edited_Bc.any() else ()):
+            for slot in np.flatnonzero(edited_Bc[place]):
+                _edit(ids_BcT[place, slot], present_BcT[place, slot], random)
         text_Bc = np.where(chosen_Bc < 0, -1, self.tokens.text_S[np.maximum(chosen_Bc, 0)])
         return Texts(
-            torch.from_numpy(ids_nT.reshape(*chosen_Bc.shape, -1)),
-            torch.from_numpy(present_nT.reshape(*chosen_Bc.shape, -1)),
+            torch.from_numpy(ids_BcT),
+            torch.from_numpy(present_BcT),
             torch.from_numpy((chosen_Bc >= 0).astype(np.float32)),
             torch.from_numpy(text_Bc),
-            self._chance(step, present_nT.reshape(*chosen_Bc.shape, -1)) if self._need.chance else None,
+            self._chance(step, present_BcT) if self._need.chance else None,
         )
 
     def _chance(self, step: StepDraw, present_BcT: NDArray[np.bool_]) -> Tensor:
@@ -273,3 +286,21 @@ def _check_known(tokens: CaptionTokens, tokenizer: TextTokenizer, where: Path) -
         )
     if unknown > _MANY_UNKNOWN * words:
         say(f"warning: the tokenizer does not know {100 * unknown / words:.0f} % of the captions' words")
+
+
+def _edit(ids_T: NDArray[np.int64], present_T: NDArray[np.bool_], random: np.random.Generator) -> None:
+    """Leave some tokens of a caption out, or exchange as many; never the first and the last, [CLS] and [SEP]."""
+    length = int(present_T.sum())
+    inner = ids_T[1 : length - 1].copy()
+    count = max(1, round(_EDITED * len(inner)))
+    if len(inner) < 2:
+        return
+    if random.random() < 0.5:
+        kept = inner[np.sort(random.permutation(len(inner))[count:])]
+        ids_T[1 : length - count] = [*kept, ids_T[length - 1]]
+        ids_T[length - count :], present_T[length - count :] = 0, False
+        return
+    for _ in range(count):
+        one, other = random.choice(len(inner), 2, replace=False)
+        inner[[one, other]] = inner[[other, one]]
+    ids_T[1 : length - 1] = inner

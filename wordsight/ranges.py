@@ -127,6 +127,7 @@ LengthPower = Annotated[float, Range(0.0, 10.0)]
 Penalty = Annotated[float, Range(0.0, 1e12, above=True)]
 PenaltyLimit = Annotated[float, Range(0.0, 1e12, above=True, empty=True)]
 Positive = Annotated[float, Range(0.0, 1e12, above=True)]
+Power = Annotated[float, Range(0.0, 64.0)]
 Perplexity = Annotated[float, Range(1.0, 1e6)]
 # Below 5 nothing is near or far; beyond 3,000 thumbnails are too small to see, and finding a cell for each takes
 # minutes (5 s for 2,000, 76 s for 5,000, on one core).

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -43,11 +43,18 @@ class SentenceVectors:
         example_N: Index of the example in its corpus, int64 ``[N]``.
         caption_N: Number of the caption in its example, int32 ``[N]``.
         files: The vectors, float16 ``[n, D]`` each, memory-mapped; all but the last are of one length.
+        paths: Where these lie; they are pickled by that.
     """
 
     example_N: NDArray[np.int64]
     caption_N: NDArray[np.int32]
     files: Sequence[NDArray[np.float16]]
+    paths: Sequence[Path] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., SentenceVectors], tuple[object, ...]]:
+        if len(self.paths) == len(self.files):
+            return _mapped_again, (self.example_N, self.caption_N, self.paths)
+        return SentenceVectors, (self.example_N, self.caption_N, self.files)
 
     def __len__(self) -> int:
         return len(self.example_N)
@@ -114,7 +121,8 @@ def sentence_vectors(corpus: Corpus, model: LanguageModel, pool: Pool, language:
             line = f"{done:,} of {len(examples):,} sentence vectors are kept in {keep}; the next time goes on there"
             console.print(line, markup=False, soft_wrap=True)
         raise
-    return SentenceVectors(np.array(examples, np.int64), np.array(captions, np.int32), files)
+    paths = [_file_of(keep, number) for number in range(len(files))]
+    return SentenceVectors(np.array(examples, np.int64), np.array(captions, np.int32), files, paths)
 
 
 def vectors_of(texts: Sequence[str], model: LanguageModel, pool: Pool) -> NDArray[np.float16]:
@@ -142,9 +150,19 @@ def vectors_of(texts: Sequence[str], model: LanguageModel, pool: Pool) -> NDArra
     return vectors_uD[[row_of[text] for text in texts]]
 
 
+def _file_of(folder: Path, number: int) -> Path:
+    return folder / f"vectors-{number:05d}.npy"
+
+
+def _mapped_again(example_N: NDArray[np.int64], caption_N: NDArray[np.int32], paths: Sequence[Path]) -> SentenceVectors:
+    """The vectors as another process had them open."""
+    files = [np.asarray(mapped_array(path, mend="run the same command again")) for path in paths]
+    return SentenceVectors(example_N, caption_N, files, paths)
+
+
 def _of_file(texts: Sequence[str], model: LanguageModel, pool: Pool, folder: Path, number: int) -> NDArray[np.float16]:
     """The vectors of one file: those that it holds, or computed and written to it."""
-    path, shape = folder / f"vectors-{number:05d}.npy", (len(texts), model.width)
+    path, shape = _file_of(folder, number), (len(texts), model.width)
     if (kept := _kept(path, shape)) is not None:
         return kept
     vectors_nD = vectors_of(texts, model, pool)

@@ -13,6 +13,7 @@ from wordsight.batching.needs import Needs
 from wordsight.batching.sources import ConceptFacts
 from wordsight.errors import unknown
 from wordsight.objectives.align import Align, AlignSettings
+from wordsight.objectives.canonical_correlation import CanonicalCorrelation, CanonicalCorrelationSettings
 from wordsight.objectives.capabilities import (
     CaptionAttention,
     CaptionAttentionObjective,
@@ -129,6 +130,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "unicl": ObjectiveKind(UniClSettings, UniCl),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "devise": ObjectiveKind(DeviseSettings, Devise),
+    "canonical-correlation": ObjectiveKind(CanonicalCorrelationSettings, CanonicalCorrelation),
     "declip": ObjectiveKind(DeClipSettings, DeClip),
     "simclr": ObjectiveKind(SimClrSettings, SimClr),
     "simsiam": ObjectiveKind(SimSiamSettings, SimSiam),

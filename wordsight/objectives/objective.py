@@ -122,6 +122,8 @@ class Objective(nn.Module, ABC):
     asks: ClassVar[str] = ""
     # Whether there is anything to train: runs of an objective that learns nothing have no epochs.
     learns: ClassVar[bool] = True
+    # Of one that learns nothing in steps, whether it is solved from one look at all images: see `solve`.
+    solved: ClassVar[bool] = False
     # Whether its loss is a mean over images, or over what belongs to one of them: then a step can be made in pieces.
     # What compares the images of a batch with each other can't.
     divisible: ClassVar[bool] = False
@@ -235,6 +237,13 @@ class Objective(nn.Module, ABC):
             Parameters that were made anew: what the optimiser remembers of them is dropped.
         """
         return ()
+
+    def solve(self, look: Callable[[], EpochFeatures]) -> None:
+        """Compute in one go what is learned, of an objective that is `solved`; nothing, for all others.
+
+        Args:
+            look: Runs the backbone over all training images.
+        """
 
     def after_update(self, step: int) -> None:
         """Do what is due after the weights were updated (averages of weights, queues); nothing, for most.

@@ -100,6 +100,9 @@ def _part(name: str, values: Mapping[str, Any]) -> SumPart:
         raise InputError(f"found {values!r}", where=where, expected="{kind: tag-prediction, weight: 1}, and its values")
     kind = objective_kind(str(values["kind"]))
     kind = kind.in_sum or kind
+    if kind.build.solved:
+        found = f"{values['kind']!r} is solved from all images at once"
+        raise InputError(found, where=where, expected="an objective that learns in steps")
     own = {key: value for key, value in values.items() if key not in ("kind", "weight")}
     weight = values.get("weight", 1.0)
     if not isinstance(weight, int | float):

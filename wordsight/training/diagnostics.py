@@ -48,7 +48,7 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
         f"weights    {source}{_pixels(objective.backbone.preprocessing)}",
         *(f"note       {note}" for note in (*objective.backbone.notes, *objective.backbone.warnings)),
         *(f"note       {note}" for part in parts_of(objective, Objective) for note in part.notes),
-        f"schedule   {schedule if objective.learns else 'nothing is trained'}",
+        f"schedule   {schedule if objective.learns else _without_steps(objective)}",
         *_chances(settings),
     ]
 
@@ -65,6 +65,10 @@ def _chances(settings: PretrainSettings) -> list[str]:
     found = objective_chances(settings.objective, settings.objective_settings, settings.batch_size).items()
     said = [f"{'' if name == 'loss' else f'{name} '}{chance.loss:.2f} ({chance.says})" for name, chance in found]
     return [f"chance     a loss of {', '.join(said)} is that of guessing"] if said else []
+
+
+def _without_steps(objective: Objective) -> str:
+    return "no steps: it is solved from one look at all images" if objective.solved else "nothing is trained"
 
 
 def _pixels(shown: Preprocessing) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -15,7 +16,14 @@ from numpy.typing import NDArray
 from wordsight.batching.needs import Needs
 from wordsight.corpus.known_images import KnownImages
 from wordsight.errors import InputError, setting
-from wordsight.objectives import build_objective, objective_kind, objective_needs, resolved_values
+from wordsight.objectives import (
+    EpochFeatures,
+    Objective,
+    build_objective,
+    objective_kind,
+    objective_needs,
+    resolved_values,
+)
 from wordsight.progress import console, say
 from wordsight.training.batch_norm import batch_norm_lines, prepare_batch_norm
 from wordsight.training.checkpoint import Position, load_checkpoint
@@ -32,6 +40,7 @@ from wordsight.training.data import (
 )
 from wordsight.training.diagnostics import summary_lines
 from wordsight.training.distributed import build_fabric, loader_processes
+from wordsight.training.epoch_features import PlainViews, look_at_all
 from wordsight.training.kept_concepts import keep_concepts
 from wordsight.training.learner import Learner
 from wordsight.training.pretrain_settings import PretrainSettings
@@ -72,7 +81,7 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
     if claim(out, resume=resume):
         _check_same(Run.open(out), settings, data)
     if not kind.learns:
-        return _untouched(settings, data, out, needs, len(examples))
+        return _without_steps(settings, data, out, needs, examples)
     fabric = build_fabric(settings)
     work = partial(_worker, settings=settings, data=data, out=out, needs=needs, examples=examples)
     if settings.devices > 1:
@@ -82,19 +91,37 @@ def train(settings: PretrainSettings, data: TrainingData, out: Path, *, resume: 
     return Run.open(out)
 
 
-def _untouched(settings: PretrainSettings, data: TrainingData, out: Path, needs: Needs, images: int) -> Run:
-    """The run of an objective that learns nothing: its weights are those that training would begin with."""
+def _without_steps(
+    settings: PretrainSettings, data: TrainingData, out: Path, needs: Needs, examples: NDArray[np.int64]
+) -> Run:
+    """The run of an objective that learns nothing in steps: its backbone is that with which training would begin."""
     torch.manual_seed(settings.seed)
-    facts = facts_of(data, needs, images)
+    facts = facts_of(data, needs, len(examples))
     objective = build_objective(settings.objective, settings.objective_settings, new_backbone(settings), facts)
-    info = info_of(data, images, 0).begun_with(objective.backbone)
+    info = info_of(data, len(examples), 0).begun_with(objective.backbone)
     write_start(out, settings, info)
-    _keep_data(out, data, [])
+    # An untouched network knows no image.
+    _keep_data(out, data, examples if objective.solved else [])
     for line in summary_lines(settings, objective, info):
         console.print(line)
+    begun = time.monotonic()
+    if objective.solved:
+        _solve(settings, data, objective, examples)
     write_weights(out, objective, facts)
-    write_start(out, settings, replace(info, finished=True))
+    write_start(out, settings, replace(info, finished=True, seconds=round(time.monotonic() - begun, 1)))
     return Run.open(out)
+
+
+def _solve(settings: PretrainSettings, data: TrainingData, objective: Objective, examples: NDArray[np.int64]) -> None:
+    """Solve an objective from one look at all images, in one process."""
+    fabric = build_fabric(replace(settings, devices=1))
+
+    def look() -> EpochFeatures:
+        views = PlainViews(data.corpus, np.sort(examples), settings.image_size)
+        backbone = objective.backbone.to(fabric.device)
+        return look_at_all(fabric, backbone, views, loader_processes(settings, fabric), lambda: None)
+
+    objective.solve(look)
 
 
 def _worker(

@@ -8,6 +8,7 @@ from typing import Any
 from wordsight.batching.fields.field import Field, FieldFacts, StepDraw, fields_concepts, fields_language
 from wordsight.batching.fields.labelled_texts import LabelledTextsField
 from wordsight.batching.fields.masked import MaskedField
+from wordsight.batching.fields.sentences import SentencesField
 from wordsight.batching.fields.tags import TagsField
 from wordsight.batching.fields.texts import TextsField
 from wordsight.batching.fields.word_vectors import WordVectorsField
@@ -32,6 +33,7 @@ FIELDS: dict[str, type[Field[Any, Any]]] = {
     "texts": TextsField,
     "labelled-texts": LabelledTextsField,
     "word-vectors": WordVectorsField,
+    "sentences": SentencesField,
 }
 
 

@@ -1,8 +1,9 @@
-"""What retrieval is read beside: projections of image features and text vectors into one space, by scikit-learn.
+"""What retrieval is read beside: projections of image features and text vectors into one space.
 
 CCA, PLS and kernel CCA as in the tables of Patel et al. (2019), each learned from pairs of the training split. Features
 and vectors are first standardised and reduced to their first principal components: CCA of as many variables as pairs
-finds correlations in anything. Kernel CCA is CCA of a Nystroem approximation of the radial basis function's features.
+finds correlations in anything. CCA is solved in closed form, PLS by scikit-learn; kernel CCA is CCA of a Nystroem
+approximation of the radial basis function's features.
 
 https://arxiv.org/abs/1902.00378
 """
@@ -12,7 +13,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from wordsight.evaluation.image_text.similarity import DotProduct, StoredEmbeddings
+from wordsight.objectives.canonical_variates import Moments, canonical
 from wordsight.progress import track
 
 Array = NDArray[np.float64]
@@ -111,19 +112,32 @@ Both = tuple[Array, Array]
 
 
 def _cca(learned: Both, asked: Both, settings: Projections) -> Both:
-    from sklearn.cross_decomposition import CCA
-
-    return _fitted(CCA, learned, asked, settings)
+    images, texts = map(torch.from_numpy, learned)
+    moments = Moments(images.shape[1], texts.shape[1])
+    moments.add(images, texts)
+    found = canonical(moments, _dimensions(learned, settings))
+    of_images, of_texts = map(torch.from_numpy, asked)
+    return found.first(of_images).numpy(), found.second(of_texts).numpy()
 
 
 def _pls(learned: Both, asked: Both, settings: Projections) -> Both:
     from sklearn.cross_decomposition import PLSCanonical
+    from sklearn.exceptions import ConvergenceWarning
 
-    return _fitted(PLSCanonical, learned, asked, settings)
+    # Scaled components would all have one variance, and PLS, which goes by variance too, would be CCA.
+    model = PLSCanonical(n_components=_dimensions(learned, settings), scale=False, max_iter=200, tol=1e-5)
+    with warnings.catch_warnings():
+        # The last of some dozen directions are found slowly or not at all: they weigh little.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        model.fit(*learned)
+    images = model.transform(asked[0])
+    # scikit-learn projects the second side only beside as many rows of the first.
+    texts = model.transform(np.zeros((len(asked[1]), asked[0].shape[1])), asked[1])[1]
+    return np.asarray(images), np.asarray(texts)
 
 
 def _kernel_cca(learned: Both, asked: Both, settings: Projections) -> Both:
-    from sklearn.cross_decomposition import CCA
     from sklearn.kernel_approximation import Nystroem
 
     sides = []
@@ -132,21 +146,10 @@ def _kernel_cca(learned: Both, asked: Both, settings: Projections) -> Both:
         kernel = Nystroem(gamma=1 / pairs.shape[1], n_components=min(settings.landmarks, len(pairs)), random_state=0)
         sides.append((kernel.fit_transform(pairs), kernel.transform(some)))
     (images, asked_images), (texts, asked_texts) = sides
-    return _fitted(CCA, (images, texts), (asked_images, asked_texts), settings)
+    return _cca((images, texts), (asked_images, asked_texts), settings)
 
 
-def _fitted(kind: Any, learned: Both, asked: Both, settings: Projections) -> Both:
-    from sklearn.exceptions import ConvergenceWarning
-
-    most = min(settings.dimensions, *(one.shape[1] for one in learned), len(learned[0]))
-    # Scaled components would all have one variance, and PLS, which goes by variance too, would be CCA.
-    model = kind(n_components=most, scale=False, max_iter=200, tol=1e-5)
-    with warnings.catch_warnings():
-        # The last of some dozen directions hardly correlate, and are found slowly or not at all: they weigh little.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        model.fit(*learned)
-    images = model.transform(asked[0])
-    # scikit-learn projects the second side only beside as many rows of the first.
-    texts = model.transform(np.zeros((len(asked[1]), asked[0].shape[1])), asked[1])[1]
-    return np.asarray(images), np.asarray(texts)
+def _dimensions(learned: Both, settings: Projections) -> int:
+    (pairs, first), (_, second) = (one.shape for one in learned)
+    most: int = min(settings.dimensions, pairs, first, second)
+    return most

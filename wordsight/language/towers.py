@@ -86,6 +86,8 @@ class TextTower(nn.Module, ABC):
 
     # Whose vocabulary it reads: that of the run's language model, or one that is made from the captions.
     reads: ClassVar[Literal["language", "captions"]] = "language"
+    # Whether what it makes of a text before the projection never changes, and can be computed before training.
+    fixed: ClassVar[bool] = False
 
     def __init__(self, tokenizer: TextTokenizer, width: int, out: int, pool: Literal["mean", "cls"]) -> None:
         super().__init__()
@@ -111,6 +113,21 @@ class TextTower(nn.Module, ABC):
             pooled_BZ = (tokens_BTZ * weight_BT1).sum(1) / weight_BT1.sum(1)
         return TextVectors(pooled_BZ, tokens_BTZ, present_BT)
 
+    def pooled(self, ids_BT: Tensor, present_BT: Tensor, computed_BD: Tensor | None = None) -> Tensor:
+        """Texts to one vector each ``[B, Z]``.
+
+        Args:
+            ids_BT: As the forward pass takes them.
+            present_BT: Likewise.
+            computed_BD: What a ``fixed`` tower makes of them, pooled, before the projection, where that is at hand.
+        """
+        if computed_BD is None:
+            vectors: TextVectors = self(ids_BT, present_BT)
+            return vectors.pooled_BZ
+        # The mean of projected tokens is the projection of their mean.
+        projected_BZ: Tensor = self.projection(computed_BD.to(self.projection.weight.dtype))
+        return projected_BZ
+
     def read(self, texts: Sequence[str]) -> TextVectors:
         """Texts to vectors, on the tower's device.
 
@@ -132,6 +149,8 @@ class FrozenTower(TextTower):
         settings: Its values.
         language: The language model.
     """
+
+    fixed = True
 
     def __init__(self, tokenizer: TextTokenizer, out: int, settings: TowerSettings, language: LanguageModel) -> None:
         super().__init__(tokenizer, language.width, out, settings.pool)

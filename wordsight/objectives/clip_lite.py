@@ -102,9 +102,10 @@ class ClipLite(TwoTowers):
         texts = batch.of(Texts)
         real_n = texts.weight_Bc.flatten() > 0
         # What is no caption has no part in the statistics of batch norm.
-        pooled_TZ = self.text_tower(
-            texts.ids_BcT.flatten(0, 1)[real_n], texts.present_BcT.flatten(0, 1)[real_n]
-        ).pooled_BZ
+        kept_TD = None if texts.vectors_BcD is None else texts.vectors_BcD.flatten(0, 1)[real_n]
+        pooled_TZ = self.text_tower.pooled(
+            texts.ids_BcT.flatten(0, 1)[real_n], texts.present_BcT.flatten(0, 1)[real_n], kept_TD
+        )
         texts_TZ = unit(self.text_block(pooled_TZ))
         texts_nZ = texts_TZ.new_zeros(len(real_n), texts_TZ.shape[1]).masked_scatter(real_n[:, None], texts_TZ)
         return {

@@ -144,6 +144,8 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
     # What the batch holds its texts in, and what is known of these.
     texts_kind: ClassVar[type[Texts]] = Texts
     facts_kind: ClassVar[type[TextFacts]] = TextFacts
+    # Whether the texts' tokens are compared, and not one vector a text.
+    reads_tokens: ClassVar[bool] = False
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: TwoTowerSettings) -> None:
         super().__init__(backbone)
@@ -154,8 +156,8 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
     @classmethod
     def needs(cls, settings: TwoTowerSettings) -> Needs:
         """Captions, as the text tower reads them."""
-        need = TextsNeed.of_tower(settings.text_tower, settings.captions, settings.caption_language)
-        return Needs({"texts": need})
+        tower, captions, language = settings.text_tower, settings.captions, settings.caption_language
+        return Needs({"texts": TextsNeed.of_tower(tower, captions, language, pooled=not cls.reads_tokens)})
 
     @classmethod
     def check_data(
@@ -192,7 +194,8 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
     def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """Unit vectors: ``images`` ``[B, Z]`` and ``texts`` ``[B, c, Z]``."""
         texts = batch.of(self.texts_kind)
-        pooled_nZ = self.text_tower(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1)).pooled_BZ
+        kept_nD = None if texts.vectors_BcD is None else texts.vectors_BcD.flatten(0, 1)
+        pooled_nZ = self.text_tower.pooled(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1), kept_nD)
         return {
             "images": unit(self._of_grid(seen.grid())),
             "texts": unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape),

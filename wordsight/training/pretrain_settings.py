@@ -81,7 +81,8 @@ class PretrainSettings:
         language: The frozen language model: ``minilm``, a folder, or a hub name. Read by objectives on words.
         masks_per_image: How many masked words of an image share one pass of the backbone (Eq. 7; 1 is the
             literal reading).
-        feature_cache_gb: Token features are kept on disk up to this size, and computed on the fly above it.
+        feature_cache_gb: Token features, and a frozen text tower's vectors of captions, are kept on disk up to this
+            size, and computed on the fly above it.
         backbone: A torchvision or timm network: ``resnet18``, ``vgg16``, ``timm:vit_tiny_patch16_224``, ...
         backbone_settings: Strides and input of the backbone.
         pretrained: Start from published weights instead of from scratch.

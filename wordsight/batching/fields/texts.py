@@ -21,6 +21,7 @@ from wordsight.batching.sources import RunSources, Sources
 from wordsight.corpus.store import Corpus
 from wordsight.errors import InputError, setting
 from wordsight.language.caption_tokens import CaptionTokens, caption_tokens
+from wordsight.language.caption_vectors import CaptionVectors, caption_vectors
 from wordsight.language.model import LanguageModel
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.texts import SentenceReader
@@ -46,6 +47,8 @@ class Texts(Part):
         text_Bc: A number that captions of the same tokens share, also those of other images; -1 where there is none.
         chance_BcT3: Three random numbers from 0 to 1 for each token, for objectives that hide some; None where the need
             asks for none. They are the same however many processes or pieces share a step.
+        vectors_BcD: What a frozen language model makes of each caption, pooled, in half precision; None where the need
+            asks for none, or they are not kept.
         whole: Of a piece of a batch, the captions of all of it; None for a whole one.
         pieces: How many pieces that was split into.
     """
@@ -55,6 +58,7 @@ class Texts(Part):
     weight_Bc: Tensor
     text_Bc: Tensor
     chance_BcT3: Tensor | None = None
+    vectors_BcD: Tensor | None = None
     whole: Texts | None = None
     pieces: int = 1
 
@@ -88,6 +92,8 @@ class TextsNeed(FieldNeed):
         chance: Whether random numbers are drawn for each token.
         edited: Whether an image that has fewer captions is given some of them again, edited: a tenth of the tokens left
             out, or as many exchanged for each other (EDA, Wei and Zou 2019, without its synonyms).
+        vectors: Whether the language model's vector of each caption will do, and of what: the ``mean`` of its tokens or
+            the first, ``cls``; they are computed once. "" where its tokens are read, or the model changes.
     """
 
     captions: int = 1
@@ -99,22 +105,28 @@ class TextsNeed(FieldNeed):
     mirrored: bool = True
     chance: bool = False
     edited: bool = False
+    vectors: Literal["", "mean", "cls"] = ""
 
     def joined(self, other: Self) -> Self:
-        """What serves two objectives of a sum: random numbers where one asks for them."""
-        chance = self.chance or other.chance
-        return super(TextsNeed, replace(self, chance=chance)).joined(replace(other, chance=chance))
+        """What serves two objectives of a sum: random numbers, and vectors, where one asks for them."""
+        more: dict[str, Any] = {"chance": self.chance or other.chance}
+        if "" in (self.vectors, other.vectors):
+            more["vectors"] = self.vectors or other.vectors
+        return super(TextsNeed, replace(self, **more)).joined(replace(other, **more))
 
     @classmethod
-    def of_tower(cls, tower: TowerSettings, captions: int = 1, language: str = "") -> Self:
+    def of_tower(cls, tower: TowerSettings, captions: int = 1, language: str = "", *, pooled: bool = False) -> Self:
         """What a text tower reads.
 
         Args:
             tower: The tower's settings.
             captions: Captions of an image in a step.
             language: Captions in this language alone; "" for all.
+            pooled: Whether one vector a caption is all that is asked of the tower.
         """
-        return cls(captions, TOWERS[tower.kind].reads, tower.max_tokens, tower.vocabulary, tower.lowercase, language)
+        kind = TOWERS[tower.kind]
+        need = cls(captions, kind.reads, tower.max_tokens, tower.vocabulary, tower.lowercase, language)
+        return replace(need, vectors=tower.pool) if pooled and kind.fixed else need
 
 
 @dataclass(frozen=True)
@@ -138,6 +150,7 @@ class TextsField(Field[TextsNeed, Texts]):
         need: What the objective asks.
         tokenizer: What reads texts.
         language: The language model whose tokenizer that is.
+        vectors: What it makes of each caption, where that is kept.
     """
 
     none_usable = "no example of this split has a caption"
@@ -146,9 +159,14 @@ class TextsField(Field[TextsNeed, Texts]):
     facts_kind: ClassVar[type[TextFacts]] = TextFacts
 
     def __init__(
-        self, tokens: CaptionTokens, need: TextsNeed, tokenizer: TextTokenizer, language: LanguageModel | None = None
+        self,
+        tokens: CaptionTokens,
+        need: TextsNeed,
+        tokenizer: TextTokenizer,
+        language: LanguageModel | None = None,
+        vectors: CaptionVectors | None = None,
     ) -> None:
-        self.tokens, self._need, self._tokenizer = tokens, need, tokenizer
+        self.tokens, self._need, self._tokenizer, self._vectors = tokens, need, tokenizer, vectors
         self._language = None if language is None else language_model(language)
 
     @classmethod
@@ -167,7 +185,12 @@ class TextsField(Field[TextsNeed, Texts]):
             tokenizer = own_tokenizer(vocabulary, need)
         tokens = caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored)
         _check_known(tokens, tokenizer, sources.corpus.path)
-        return cls(tokens, need, tokenizer, language)
+        vectors = None
+        # Captions that are edited anew in every step have no vector that could be kept.
+        if need.vectors and language is not None and not need.edited:
+            limit = sources.settings.feature_cache_gb
+            vectors = caption_vectors(sources.corpus, tokens, language, need.vectors, limit)
+        return cls(tokens, need, tokenizer, language, vectors)
 
     @property
     def language(self) -> LanguageModel | None:
@@ -238,7 +261,13 @@ class TextsField(Field[TextsNeed, Texts]):
             torch.from_numpy((chosen_Bc >= 0).astype(np.float32)),
             torch.from_numpy(text_Bc),
             self._chance(step, present_BcT) if self._need.chance else None,
+            self._kept(chosen_Bc),
         )
+
+    def _kept(self, chosen_Bc: NDArray[np.int64]) -> Tensor | None:
+        if self._vectors is None:
+            return None
+        return torch.from_numpy(self._vectors.of(chosen_Bc.ravel()).reshape(*chosen_Bc.shape, -1))
 
     def _chance(self, step: StepDraw, present_BcT: NDArray[np.bool_]) -> Tensor:
         chance_BcT3 = np.zeros((*present_BcT.shape, 3), np.float32)

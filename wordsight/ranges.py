@@ -105,6 +105,7 @@ Logit = Annotated[float, Range(-100.0, 100.0)]
 HiddenWidth = Annotated[int, Range(0, 65_536)]
 Layers = Annotated[int, Range(1, 256)]
 HiddenLayers = Annotated[int, Range(0, 256)]
+UnlockedLayers = Annotated[int, Range(0, 256, note="0 to lock all")]
 Heads = Annotated[int, Range(1, 1024)]
 Tokens = Annotated[int, Range(8, 65_536)]
 

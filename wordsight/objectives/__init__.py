@@ -31,9 +31,11 @@ from wordsight.objectives.clip_lite import ClipLite, ClipLiteSettings
 from wordsight.objectives.declip import DeClip, DeClipSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.devise import Devise, DeviseSettings
+from wordsight.objectives.filip import Filip, FilipSettings
 from wordsight.objectives.icmlm_attfc import AttFc, AttFcSettings, AttFcWords, AttFcWordSettings
 from wordsight.objectives.icmlm_look import Look, LookSettings, LookWords, LookWordSettings
 from wordsight.objectives.icmlm_tfm import Tfm, TfmSettings, TfmWords, TfmWordSettings
+from wordsight.objectives.lit import Lit, LitSettings
 from wordsight.objectives.masked_lm import MaskedLm, MaskedLmSettings
 from wordsight.objectives.no_training import NoTraining, NoTrainingSettings
 from wordsight.objectives.objective import (
@@ -126,6 +128,8 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "align": ObjectiveKind(AlignSettings, Align),
     "siglip": ObjectiveKind(SigLipSettings, SigLip),
     "clip-lite": ObjectiveKind(ClipLiteSettings, ClipLite),
+    "filip": ObjectiveKind(FilipSettings, Filip),
+    "lit": ObjectiveKind(LitSettings, Lit),
     "slip": ObjectiveKind(SlipSettings, Slip),
     "unicl": ObjectiveKind(UniClSettings, UniCl),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),

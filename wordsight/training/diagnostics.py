@@ -44,7 +44,8 @@ def summary_lines(settings: PretrainSettings, objective: Objective, info: RunInf
     return [
         f"objective  {settings.objective}{_parts(settings)}{words}",
         f"data       {info.examples:,} images of {info.corpus} ({info.split}){_sets(info)}",
-        f"backbone   {settings.backbone}, {backbone:.1f}M parameters, {settings.image_size} px; heads {heads:.1f}M",
+        f"backbone   {settings.backbone}, {backbone:.1f}M parameters{_locked(objective)}, {settings.image_size} px; "
+        f"heads {heads:.1f}M",
         f"weights    {source}{_pixels(objective.backbone.preprocessing)}",
         *(f"note       {note}" for note in (*objective.backbone.notes, *objective.backbone.warnings)),
         *(f"note       {note}" for part in parts_of(objective, Objective) for note in part.notes),
@@ -69,6 +70,14 @@ def _chances(settings: PretrainSettings) -> list[str]:
 
 def _without_steps(objective: Objective) -> str:
     return "no steps: it is solved from one look at all images" if objective.solved else "nothing is trained"
+
+
+def _locked(objective: Objective) -> str:
+    """How many of the backbone's parameters learn, where an objective locks some."""
+    if not objective.backbone.still or not objective.starts_from_weights:
+        return ""
+    learned = sum(p.numel() for p in objective.backbone.parameters() if p.requires_grad) / 1e6
+    return f" ({learned:.1f}M learn, the others are locked)" if learned else " (locked)"
 
 
 def _pixels(shown: Preprocessing) -> str:

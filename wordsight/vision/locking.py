@@ -78,7 +78,9 @@ def _weights_before(backbone: Backbone, unlocked: int) -> list[nn.Parameter]:
     depths = _depths(backbone, [weight for weight in weights if weight.requires_grad])
     if unlocked > len(depths):
         raise InputError(
-            f"{unlocked} layers are to learn, and the backbone has {len(depths)}", expected=f"at most {len(depths)}"
+            f"{unlocked} layers are to learn, and the backbone has {len(depths)}",
+            where="unlocked layers",
+            expected=f"at most {len(depths)}",
         )
     # None where all layers learn.
     below = depths[-unlocked - 1] if unlocked < len(depths) else []

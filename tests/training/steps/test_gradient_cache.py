@@ -149,8 +149,9 @@ def _one_of_two(rank: int, port: int, settings: PretrainSettings, corpus: Path, 
         with_tower("tuned"),
         TAGS_TOO,
         replace(SETTINGS, objective="siglip"),
+        replace(SETTINGS, objective="filip"),
     ],
-    ids=["scratch", "frozen", "tuned", "with tags", "in turns"],
+    ids=["scratch", "frozen", "tuned", "with tags", "in turns", "of tokens"],
 )
 def test_two_processes_have_the_losses_and_gradients_of_one_at_once(
     corpus: Corpus, tmp_path: Path, free_tcp_port: int, settings: PretrainSettings, accumulate: int

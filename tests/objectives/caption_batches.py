@@ -44,13 +44,13 @@ class Flat(nn.Module):
         return grid_BCHW
 
 
-def built(name: str, reader: TextTokenizer = READER, **values: Any) -> Any:
-    """An objective with weights that are large enough for a mix-up to show."""
+def built(name: str, reader: TextTokenizer = READER, *, large: bool = True, **values: Any) -> Any:
+    """An objective; with ``large`` weights, a mix-up shows."""
     torch.manual_seed(0)
     facts = Facts({"texts": TextFacts(reader)}, images=6)
     objective = build_objective(name, {**SMALL, **values}, Backbone(Flat(), {"grid": ""}, 6), facts)
     for part, parameter in objective.named_parameters():
-        if parameter.ndim > 1 and not part.startswith("backbone"):
+        if large and parameter.ndim > 1 and not part.startswith("backbone"):
             nn.init.normal_(parameter, std=0.4)
     return objective
 

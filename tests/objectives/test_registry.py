@@ -21,7 +21,14 @@ def test_the_objective_none_was_called_random() -> None:
 
 @pytest.mark.parametrize(
     ("name", "protocol"),
-    [("icmlm-tfm", "masked-words"), ("tag-prediction", "tags"), ("clip", "retrieval"), ("rotation", "tags")],
+    [
+        ("icmlm-tfm", "masked-words"),
+        ("tag-prediction", "tags"),
+        ("clip", "retrieval"),
+        ("captioning", "captioning"),
+        ("coca", "retrieval"),
+        ("rotation", "tags"),
+    ],
 )
 def test_an_objective_says_by_which_protocol_it_is_asked(name: str, protocol: str) -> None:
     assert objective_kind(name).build.default_protocol(objective_settings(name, {})) == protocol

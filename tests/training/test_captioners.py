@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def pretrained(name: str, corpus: Corpus, out: Path, **given: Any) -> Run:
     )
 
 
-@pytest.mark.parametrize("name", ["captioning", "masked-lm"])
+@pytest.mark.parametrize("name", ["captioning", "masked-lm", "coca"])
 def test_a_stopped_run_goes_on_to_the_same_numbers(name: str, corpus: Corpus, tmp_path: Path) -> None:
     whole = pretrained(name, corpus, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt), signal_within(2, signal.SIGINT):
@@ -65,6 +66,24 @@ def test_a_captioner_is_measured_by_its_own_protocol_and_reported(order: str, co
     assert {"wrong image", "most frequent caption", "first reference"} <= set(found.baselines)
     page = wordsight.report(run).read_text("utf-8")
     assert "to say the caption of a picture word by word" in page and "CIDEr-D" in page
+
+
+def test_coca_finds_captions_writes_them_and_tells_classes_by_name(
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {"layers": 1, "text_layers": 1, "queries": 3, "joint_width": 8}
+    run = pretrained("coca", corpus, tmp_path / "run", objective_settings=sizes, accumulate=2)
+    assert "a loss of contrast 1.39 (ln 4) is that of guessing" in capsys.readouterr().err
+    assert {each.protocol for each in wordsight.evaluate(run, corpus=corpus)} == {"retrieval"}
+    (written,) = wordsight.evaluate(run, corpus=corpus, protocol="captioning")
+    assert written.counts["images"] == 4
+    for split, kind in (("train", "dog"), ("train", "cat"), ("test", "dog"), ("test", "cat")):
+        folder = tmp_path / "classes" / split / kind
+        folder.mkdir(parents=True)
+        place = ["dog", "cat"].index(kind) * 6 + (split == "test")
+        shutil.copy(tmp_path / "corpus-images" / f"{place}.png", folder / f"{place}.png")
+    (found,) = wordsight.evaluate(run, task=f"folder:{tmp_path / 'classes'}", protocol="zero-shot")
+    assert found.metric == "top-1 accuracy"
 
 
 def test_a_part_of_a_sum_writes_captions_too(corpus: Corpus, tmp_path: Path) -> None:

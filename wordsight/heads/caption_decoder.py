@@ -119,7 +119,7 @@ class CaptionDecoder(nn.Module):
             for _ in range(directions)
         )
         self.norm = nn.LayerNorm(shape.width) if shape.norm_first else nn.Identity()
-        self.apply(_as_bert)
+        self.apply(drawn_as_bert)
 
     def read(self, cells_BLC: Tensor, direction: int = 0) -> ImageRead:
         """What its layers read of images.
@@ -213,8 +213,12 @@ class CaptionWriter:
         return self._embedding.scores(self._norm(tokens_BcD)).float().log_softmax(-1)
 
 
-def _as_bert(module: nn.Module) -> None:
-    """Weights as BERT and VirTex draw them first."""
+def drawn_as_bert(module: nn.Module) -> None:
+    """Draw a module's weights as BERT and VirTex draw them at the beginning: for ``nn.Module.apply``.
+
+    Args:
+        module: A linear layer or an embedding; others stay as they are.
+    """
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear):

@@ -28,6 +28,7 @@ from wordsight.objectives.capabilities import (
 from wordsight.objectives.captioning import Captioning, CaptioningSettings
 from wordsight.objectives.clip import Clip, ClipSettings
 from wordsight.objectives.clip_lite import ClipLite, ClipLiteSettings
+from wordsight.objectives.coca import CoCa, CoCaSettings
 from wordsight.objectives.declip import DeClip, DeClipSettings
 from wordsight.objectives.deepercluster import DeeperCluster, DeeperClusterSettings
 from wordsight.objectives.devise import Devise, DeviseSettings
@@ -132,6 +133,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "lit": ObjectiveKind(LitSettings, Lit),
     "slip": ObjectiveKind(SlipSettings, Slip),
     "unicl": ObjectiveKind(UniClSettings, UniCl),
+    "coca": ObjectiveKind(CoCaSettings, CoCa),
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "devise": ObjectiveKind(DeviseSettings, Devise),
     "canonical-correlation": ObjectiveKind(CanonicalCorrelationSettings, CanonicalCorrelation),

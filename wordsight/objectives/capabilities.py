@@ -96,6 +96,20 @@ class CaptionAttention:
     attention_BTL: Tensor
     grid: tuple[int, int]
 
+    @classmethod
+    def after(cls, before_BTL: Tensor, ids_BT: Tensor, present_BT: Tensor, grid_BCHW: Tensor) -> CaptionAttention:
+        """That of a captioner: a token is predicted at the one before it.
+
+        Args:
+            before_BTL: Where each token but the last of each row looks.
+            ids_BT: The tokens.
+            present_BT: Where there is one.
+            grid_BCHW: The grid that is looked at.
+        """
+        attention_BTL = torch.cat([torch.zeros_like(before_BTL[:, :1]), before_BTL], 1) * present_BT[..., None]
+        rows, columns = grid_BCHW.shape[-2:]
+        return cls(ids_BT, attention_BTL, (rows, columns))
+
 
 class CaptionAttentionObjective(Objective):
     """An objective that looks at the grid for each token of a caption, by cross-attention.

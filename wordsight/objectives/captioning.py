@@ -183,10 +183,7 @@ class Captioning(CaptioningObjective):
         ids_BT, present_BT = self.encoded(captions, grid_BCHW.device)
         image = self.decoder.read(cells_of(grid_BCHW))
         before_BTL = self.decoder.looks(ids_BT[:, None, :-1], image).squeeze(1)
-        # What is predicted at a token is the one after it.
-        attention_BTL = torch.cat([torch.zeros_like(before_BTL[:, :1]), before_BTL], 1) * present_BT[..., None]
-        rows, columns = grid_BCHW.shape[-2:]
-        return CaptionAttention(ids_BT, attention_BTL, (rows, columns))
+        return CaptionAttention.after(before_BTL, ids_BT, present_BT, grid_BCHW)
 
 
 def predicted(texts: Texts) -> Tensor:

@@ -54,6 +54,7 @@ from wordsight.objectives.siglip import SigLip, SigLipSettings
 from wordsight.objectives.simclr import SimClr, SimClrSettings
 from wordsight.objectives.simsiam import SimSiam, SimSiamSettings
 from wordsight.objectives.slip import Slip, SlipSettings
+from wordsight.objectives.structure_preserving import StructurePreserving, StructurePreservingSettings
 from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 from wordsight.objectives.unicl import UniCl, UniClSettings
 from wordsight.objectives.weighted_sum import NamedSum, SumSettings
@@ -137,6 +138,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
     "captioning": ObjectiveKind(CaptioningSettings, Captioning),
     "devise": ObjectiveKind(DeviseSettings, Devise),
     "canonical-correlation": ObjectiveKind(CanonicalCorrelationSettings, CanonicalCorrelation),
+    "structure-preserving": ObjectiveKind(StructurePreservingSettings, StructurePreserving),
     "declip": ObjectiveKind(DeClipSettings, DeClip),
     "simclr": ObjectiveKind(SimClrSettings, SimClr),
     "simsiam": ObjectiveKind(SimSiamSettings, SimSiam),

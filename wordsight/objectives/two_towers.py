@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields import Field
+from wordsight.batching.fields.sentences import DrawnSentences
 from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed
 from wordsight.batching.needs import Needs
 from wordsight.errors import InputError, setting
@@ -78,7 +79,7 @@ class Matching:
         return places_B[:, None] == self.image_T[None]
 
 
-def matching(batch: Batch, kind: type[Texts] = Texts) -> Matching:
+def matching(batch: Batch, kind: type[Texts | DrawnSentences] = Texts) -> Matching:
     """Which captions are whose.
 
     Args:

@@ -12,7 +12,7 @@ import torch
 from tests.conftest import MakeCorpus
 from wordsight.batching.fields import StepDraw
 from wordsight.batching.fields.field import Mirroring
-from wordsight.batching.fields.sentences import CaptionVectors, SentenceFacts, SentencesField, SentencesNeed
+from wordsight.batching.fields.sentences import DrawnSentences, SentenceFacts, SentencesField, SentencesNeed
 from wordsight.batching.sampling import Drawn
 from wordsight.batching.sources import RunSources, Sources
 from wordsight.corpus import Corpus
@@ -35,7 +35,7 @@ def opened(corpus: Corpus, captions: int = 2) -> SentencesField:
     )
 
 
-def draw(field: SentencesField, step: int = 0, rank: int = 0, world: int = 1) -> CaptionVectors:
+def draw(field: SentencesField, step: int = 0, rank: int = 0, world: int = 1) -> DrawnSentences:
     whole = Drawn(np.array([3, 0, 2]), np.zeros(3, np.int64))
     return field.draw(StepDraw(step, 7, whole, whole.share(rank, world)))
 

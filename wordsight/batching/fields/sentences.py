@@ -29,7 +29,7 @@ _TOGETHER = 4096
 
 
 @dataclass(frozen=True)
-class CaptionVectors(Part):
+class DrawnSentences(Part):
     """c captions of every image of the batch.
 
     Args:
@@ -91,7 +91,7 @@ class SentenceFacts(FieldFacts):
             yield first + place_N[numbers_c], self.vectors.rows(numbers_c)
 
 
-class SentencesField(Field[SentencesNeed, CaptionVectors]):
+class SentencesField(Field[SentencesNeed, DrawnSentences]):
     """Vectors of the captions of each image; an image is usable that has a caption.
 
     Args:
@@ -166,7 +166,7 @@ class SentencesField(Field[SentencesNeed, CaptionVectors]):
         """No view of an image whose captions say left or right: their vectors are those of what they say."""
         return np.where(self._sided[examples_B], Mirroring.NEVER, Mirroring.FREELY)
 
-    def draw(self, step: StepDraw) -> CaptionVectors:
+    def draw(self, step: StepDraw) -> DrawnSentences:
         """Some captions of each of this process's images, in random order, none of them twice."""
         chosen_Bc = np.full((len(step.mine.examples_B), self._need.captions), -1, np.int64)
         for place, (example, random) in enumerate(step.each(_SENTENCES)):
@@ -176,7 +176,7 @@ class SentencesField(Field[SentencesNeed, CaptionVectors]):
         vectors_BcD = np.zeros((*chosen_Bc.shape, self._vectors.width), np.float32)
         wanted_n, place_n = np.unique(chosen_Bc[has_Bc], return_inverse=True)
         vectors_BcD[has_Bc] = self._vectors.rows(wanted_n)[place_n]
-        return CaptionVectors(
+        return DrawnSentences(
             torch.from_numpy(vectors_BcD),
             torch.from_numpy(has_Bc.astype(np.float32)),
             torch.from_numpy(np.where(has_Bc, self._text_N[chosen_Bc], -1)),

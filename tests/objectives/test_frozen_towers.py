@@ -8,6 +8,7 @@ import torch
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields.texts import TextFacts, Texts
 from wordsight.language.model import LanguageModel
+from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives import OBJECTIVES, Facts, build_objective, objective_needs
 from wordsight.objectives.two_towers import TwoTowers
 from wordsight.vision.backbones import build_backbone
@@ -41,6 +42,15 @@ def test_kept_vectors_give_the_loss_and_the_gradients_that_tokens_give(name: str
     (by_tokens, its_gradient), (by_vectors, their_gradient) = found
     assert by_vectors == pytest.approx(by_tokens, rel=2e-3)
     assert float((its_gradient - their_gradient).norm() / its_gradient.norm()) < 2e-2
+
+
+def test_a_tower_that_learns_reads_tokens_also_where_another_of_a_sum_has_vectors(minilm: LanguageModel) -> None:
+    tokenizer = minilm.text_tokenizer(8)
+    ids_BT, present_BT = (torch.from_numpy(each) for each in tokenizer.encode(CAPTIONS))
+    tuned = build_tower(TowerSettings(kind="tuned", max_tokens=8), 16, tokenizer, minilm).eval()
+    vectors_BD = torch.randn(4, minilm.width).half()
+    with torch.no_grad():
+        assert torch.equal(tuned.pooled(ids_BT, present_BT, vectors_BD), tuned(ids_BT, present_BT).pooled_BZ)
 
 
 def test_vectors_are_asked_for_where_no_token_is_compared() -> None:

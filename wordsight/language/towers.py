@@ -119,9 +119,10 @@ class TextTower(nn.Module, ABC):
         Args:
             ids_BT: As the forward pass takes them.
             present_BT: Likewise.
-            computed_BD: What a ``fixed`` tower makes of them, pooled, before the projection, where that is at hand.
+            computed_BD: What a ``fixed`` tower makes of them, pooled, before the projection, where that is at hand;
+                towers that learn don't look at it.
         """
-        if computed_BD is None:
+        if computed_BD is None or not self.fixed:
             vectors: TextVectors = self(ids_BT, present_BT)
             return vectors.pooled_BZ
         # The mean of projected tokens is the projection of their mean.

@@ -81,6 +81,11 @@ def test_two_processes_have_the_loss_and_gradients_of_one_without_all_pairs(
     assert_two_processes_equal_one(lambda: built(captions=2), lambda rank, world: step(*whole, rank, world), tmp_path)
 
 
+def test_a_nearest_caption_that_reads_like_the_image_s_own_is_right() -> None:
+    objective, drawn = built(), step([0, 1], [[4], [4]])
+    assert float(objective(drawn)["accuracy"]) == 1
+
+
 def test_chance_is_what_the_best_bias_reaches_alone() -> None:
     found = whose(16, range(16))
     zeros = torch.zeros(16, 1)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import wordsight
 from tests.conftest import MakeCorpus
-from tests.objectives.towers import SETTINGS
+from tests.objectives.towers import SETTINGS, Flat, step
+from wordsight.batching.fields.texts import TextFacts
 from wordsight.errors import InputError
+from wordsight.language.model import LanguageModel
+from wordsight.objectives import Facts, build_objective
+from wordsight.vision.backbones import Backbone
 
 FAMILY = ["clip", "align", "siglip", "clip-lite"]
 ALIKE = [["a dog runs here"]] * 12
@@ -25,6 +31,21 @@ def test_one_caption_for_all_images_is_refused(objective: str, make_corpus: Make
     with pytest.raises(InputError, match="all captions of the 12 images read alike") as caught:
         wordsight.pretrain(settings, corpus=corpus, out=tmp_path / "run")
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["frozen", "tuned"])
+@pytest.mark.parametrize("objective", FAMILY)
+def test_texts_may_be_read_by_a_language_model(objective: str, kind: str, minilm: LanguageModel) -> None:
+    torch.manual_seed(0)
+    facts = Facts({"texts": TextFacts(minilm.text_tokenizer(8), minilm)}, images=3)
+    values = {"width": 5, "text_tower": {"kind": kind, "max_tokens": 8}}
+    built = build_objective(objective, values, Backbone(Flat(), {"grid": ""}, 6), facts)
+    found = built(step([0, 1, 2], [[1], [2], [3]]))
+    found["loss"].backward()
+    learned = {name for name, parameter in built.named_parameters() if parameter.grad is not None}
+    assert math.isfinite(float(found["loss"].detach()))
+    assert any("encoder" in name for name in learned) == (kind == "tuned")
+    assert "text_tower.projection.weight" in learned
 
 
 def test_a_corpus_without_captions_is_refused(make_corpus: MakeCorpus, tmp_path: Path) -> None:

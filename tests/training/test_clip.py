@@ -39,6 +39,14 @@ def test_its_first_lines_say_the_loss_of_guessing(coloured_squares: Corpus, tmp_
     assert "chance     a loss of 2.08 (ln 8) is that of guessing" in said.getvalue()
 
 
+def test_a_loss_that_stays_at_chance_is_said_once(
+    coloured_squares: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wordsight.pretrain(dataclasses.replace(SETTINGS, lr=1e-12), corpus=coloured_squares, out=tmp_path / "run")
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("still that of guessing (2.08, ln 8)") == 1
+
+
 def test_zero_shot_and_retrieval_ask_its_towers(run: Run, coloured_squares: Corpus) -> None:
     (zero_shot,) = wordsight.evaluate(run, task=f"corpus:{coloured_squares.path}", protocol="zero-shot", device="cpu")
     assert zero_shot.value >= 75 and zero_shot.baselines["chance"] == 25

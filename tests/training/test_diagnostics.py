@@ -65,25 +65,37 @@ def watch_of(objective: str, values: dict[str, Any], steps: int) -> Watch:
     return Watch(settings, list(range(steps)), {}, torch.nn.Module())  # type: ignore[arg-type]
 
 
+def told(watch: Watch, losses: dict[int, dict[str, float]], capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said after each of some steps, and by which."""
+    said = ""
+    for number, means in losses.items():
+        watch.line(number, means)
+        if line := " ".join(capsys.readouterr().err.split()):
+            said += f"{number}: {line}"
+    return said
+
+
 def test_a_contrastive_loss_that_stays_at_chance_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = watch_of("clip", {}, 1000)
-    watch.line(60, {"loss": math.log(8)})
-    assert capsys.readouterr().err == "", "too early to say"
-    for number in (200, 250):
-        watch.line(number, {"loss": math.log(8) - 0.01})
-    said = capsys.readouterr().err
-    assert (
-        said.count("warning") == 1 and "after 200 steps the loss is 2.07, still that of guessing (2.08, ln 8)" in said
-    )
+    said = told(watch_of("clip", {}, 1000), {n: {"loss": math.log(8) - 0.01} for n in range(20, 400, 20)}, capsys)
+    assert said.startswith("100: warning: after 100 steps the loss is 2.07, still that of guessing (2.08, ln 8)")
+    assert said.count("warning") == 1
 
 
 def test_a_contrastive_loss_that_falls_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    watch_of("clip", {}, 1000).line(200, {"loss": 0.9 * math.log(8)})
-    watch_of("rotation", {}, 1000).line(200, {"loss": math.log(4)})
-    assert capsys.readouterr().err == ""
+    falls = {n: {"loss": math.log(8) * (0.9 if n > 60 else 1)} for n in range(20, 400, 20)}
+    # One step that is as bad as guessing makes no warning.
+    falls[200] = {"loss": math.log(8)}
+    assert told(watch_of("clip", {}, 1000), falls, capsys) == ""
+    assert told(watch_of("rotation", {}, 1000), {n: {"loss": math.log(4)} for n in range(20, 400, 20)}, capsys) == ""
+
+
+def test_a_loss_that_comes_back_to_chance_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    back = {n: {"loss": math.log(8) * (0.9 if 60 < n < 300 else 1)} for n in range(20, 500, 20)}
+    assert told(watch_of("clip", {}, 1000), back, capsys).startswith("380: warning")
 
 
 def test_a_part_of_a_sum_is_held_against_its_own_chance(capsys: pytest.CaptureFixture[str]) -> None:
     parts = {"pairs": {"kind": "clip", "weight": 0.5}, "turns": {"kind": "rotation"}}
-    watch_of("weighted-sum", {"objectives": parts}, 1000).line(200, {"loss": 0.1, "pairs": math.log(8)})
-    assert "the loss of pairs is 2.08, still that of guessing" in " ".join(capsys.readouterr().err.split())
+    losses = {n: {"loss": 0.1, "pairs": math.log(8)} for n in range(20, 200, 20)}
+    said = told(watch_of("weighted-sum", {"objectives": parts}, 1000), losses, capsys)
+    assert "the loss of pairs is 2.08, still that of guessing" in said

@@ -64,7 +64,7 @@ class SigLip(TwoTowers):
     @classmethod
     def plots(cls, settings: Any) -> Mapping[str, Plot]:
         """Accuracy, temperature and bias."""
-        says = "share of pictures whose nearest caption of the step's is one of theirs, in percent"
+        says = "share of pictures whose nearest caption of the step's is theirs, or reads like it, in percent"
         return {
             "accuracy": Plot("accuracy", "share", says),
             "temperature": TEMPERATURE,
@@ -104,7 +104,8 @@ class SigLip(TwoTowers):
             total = total + (pairs_loss(*given) if world == 1 else _kept_small(*given))
             with torch.no_grad():
                 best_b, which_b = (images_bZ @ texts_TZ.T).max(1)
-                right_b = torch.where(best_b > nearest_b, positive_bT.gather(1, which_b[:, None])[:, 0], right_b)
+                # Captions that read alike are equally near: whose of them is found does not matter.
+                right_b = torch.where(best_b > nearest_b, ~negative_bT.gather(1, which_b[:, None])[:, 0], right_b)
                 nearest_b = torch.maximum(nearest_b, best_b)
         accuracy = summed(right_b.float().sum()) / len(example_B)
         numbers = {

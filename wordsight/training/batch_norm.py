@@ -38,7 +38,9 @@ def batch_norm_lines(settings: PretrainSettings, objective: Objective) -> list[s
         return []
     images = settings.batch_size // settings.accumulate
     said = f"each piece of {images} images is normalised by itself, not all {settings.batch_size} of a step"
-    return [f"batch norm {said}" + ("" if frozen else f" ({setting('batch_norm', 'frozen')} normalises all alike)")]
+    # Batch norm in heads is never frozen: there are no weights that it was trained with.
+    helps = not frozen and {*live} <= {*_layers(objective.backbone)}
+    return [f"batch norm {said}" + (f" ({setting('batch_norm', 'frozen')} normalises all alike)" if helps else "")]
 
 
 def _layers(module: nn.Module) -> list[_BatchNorm]:

@@ -26,6 +26,8 @@ from wordsight.vision.preprocessing import Preprocessing
 
 # A loss within this share of that of guessing has learned next to nothing.
 _STILL = 0.97
+# Steps over which losses are smoothed before they are judged.
+_SMOOTHED = 50
 # No run is judged by chance before so many steps.
 _LEAST_STEPS = 100
 
@@ -115,6 +117,10 @@ class Watch:
         self._steps = steps
         heads = tag_heads_of(objective)
         self._chances = objective_chances(settings.objective, settings.objective_settings, settings.batch_size)
+        # The last step at which each was below, or the first that was looked at.
+        self._fell: dict[str, int] = {}
+        self._mean: dict[str, float] = {}
+        self._last = 0
         # Time for the rate to rise, and then to work; a short run is not judged.
         self._patience = max(_LEAST_STEPS, min(0.5, settings.optimizer.warmup_share + 0.05) * len(steps))
         self._guess: Guess | None = None
@@ -123,20 +129,28 @@ class Watch:
             self._guess = blind_guess(heads.losses[name], only, steps.sampler, heads.weights[name])
 
     def line(self, number: int, means: Mapping[str, Any]) -> None:
-        """Once enough steps are done, warn of losses that are still those of guessing, each once.
+        """Once enough steps are done, warn of losses that stay at those of guessing, or are there again; each once.
 
         Args:
             number: Steps done.
             means: Means over the last of them, by name.
         """
-        if number < self._patience:
-            return
+        steps, self._last = number - self._last, number
         for name, chance in list(self._chances.items()):
-            if means.get(name, -math.inf) > _STILL * chance.loss:
+            if name not in means:
+                continue
+            # Single steps of a small batch lie above and below: what counts is the mean of about the last fifty.
+            before = self._mean.get(name, means[name])
+            self._mean[name] = mean = before + min(1.0, steps / _SMOOTHED) * (means[name] - before)
+            # A run that is resumed is watched from there.
+            fell = self._fell.setdefault(name, number)
+            if mean <= _STILL * chance.loss:
+                self._fell[name] = number
+            elif number >= self._patience and number - fell >= self._patience / 2:
                 del self._chances[name]
                 what = "the loss" if name == "loss" else f"the loss of {name}"
                 say(
-                    f"warning: after {number:,} steps {what} is {means[name]:.2f}, still that of guessing "
+                    f"warning: after {number:,} steps {what} is {mean:.2f}, still that of guessing "
                     f"({chance.loss:.2f}, {chance.says}): check that captions belong to their images, and try another "
                     f"{setting('lr')}, a larger {setting('batch_size')} or a longer warm-up"
                 )

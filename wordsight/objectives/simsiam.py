@@ -15,6 +15,7 @@ from torch.nn import functional
 from wordsight.batching.batch import Batch
 from wordsight.batching.needs import Needs, ViewNeed
 from wordsight.heads.projection import Projection
+from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Objective, Plot
 from wordsight.objectives.seen import Seen
 from wordsight.ranges import HiddenWidth, Width, check_ranges
@@ -81,7 +82,7 @@ class SimSiam(Objective):
         total = (
             negative_cosine(self.predictor(one_BZ), other_BZ) + negative_cosine(self.predictor(other_BZ), one_BZ)
         ) / 2
-        return Losses(total, {"spread": spread(one_BZ.detach())})
+        return Losses(total, {"spread": spread(gathered(one_BZ.detach()))})
 
 
 def negative_cosine(predicted_BZ: Tensor, target_BZ: Tensor) -> Tensor:

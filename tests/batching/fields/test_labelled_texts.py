@@ -12,6 +12,7 @@ import torch
 
 from tests.conftest import MakeCorpus
 from wordsight.batching.fields import StepDraw
+from wordsight.batching.fields.field import Mirroring
 from wordsight.batching.fields.labelled_texts import LabelledTexts, LabelledTextsField, LabelledTextsNeed
 from wordsight.batching.sampling import Drawn
 from wordsight.batching.sources import RunSources, Sources
@@ -128,3 +129,11 @@ def test_a_split_without_labels_or_with_one_class_says_so(
     assert "no example of the split 'train' has a label (the corpus's cat, dog are labels of other images)" in said
     opened(make_corpus([["a dog runs"], ["a cat runs"], []], splits, name="one", labels=[["dog"], [], ["cat"]]))
     assert "one class, 'dog', is told apart from captions alone" in capsys.readouterr().err
+
+
+def test_images_of_classes_called_left_or_right_are_not_mirrored(make_corpus: MakeCorpus) -> None:
+    captions = [["a sign here"], ["a dog on the left"], ["a cat sleeps"], ["a sign there"]]
+    labels = [["keep right", "sign"], ["dog"], ["cat"], []]
+    corpus = make_corpus(captions, ["train"] * 4, labels=labels)
+    found = opened(corpus).mirroring(np.array([3, 0, 1, 2]))
+    assert found.tolist() == [Mirroring.FREELY, Mirroring.NEVER, Mirroring.TOGETHER, Mirroring.FREELY]

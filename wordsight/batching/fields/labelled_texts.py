@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.batching.class_labels import ClassLabels, ClassSentences
-from wordsight.batching.fields.field import StepDraw
+from wordsight.batching.fields.field import Mirroring, StepDraw
 from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed, own_tokenizer
 from wordsight.batching.sampling import stream_of
 from wordsight.batching.sources import Sources
 from wordsight.errors import InputError, listed, setting
 from wordsight.language.caption_tokens import CaptionTokens, caption_tokens
+from wordsight.language.left_right import says_left_or_right
 from wordsight.language.model import LanguageModel
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.texts import SentenceReader
@@ -93,6 +94,7 @@ class LabelledTextsField(TextsField):
     ) -> None:
         super().__init__(tokens, need, tokenizer, language)
         self._asked, self._classes = need, classes
+        self._sided_K = np.array([any(map(says_left_or_right, names)) for names in classes.names], bool)
         self._about = ClassSentences.of(classes.sentences(need.templates), tokenizer, tokens)
 
     @classmethod
@@ -119,6 +121,13 @@ class LabelledTextsField(TextsField):
     def usable(self, examples: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which examples have a caption or a label."""
         return super().usable(examples) | (self._classes.label_Nm[examples] >= 0).any(1)
+
+    def mirroring(self, examples_B: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As captions; and no view of an image of a class that is called left or right, such as a traffic sign's."""
+        label_Bm = self._classes.label_Nm[examples_B]
+        never_Bm = np.zeros(label_Bm.shape, bool)
+        never_Bm[label_Bm >= 0] = self._sided_K[label_Bm[label_Bm >= 0]]
+        return np.where(never_Bm.any(1), Mirroring.NEVER, super().mirroring(examples_B))
 
     def draw(self, step: StepDraw) -> LabelledTexts:
         """Some captions of each of this process's images, or sentences about its classes, and its labels."""

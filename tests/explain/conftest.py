@@ -98,7 +98,7 @@ def make_run(
     """``make_run(objective, finished=True)``: a run folder, as training leaves it but with random weights."""
 
     def make(objective: str, finished: bool = True) -> Run:
-        words = objective != "tag-prediction"
+        words = objective.startswith("icmlm")
         language: LanguageModel | None = request.getfixturevalue("minilm") if words else None
         settings = PretrainSettings(objective=objective, image_size=32, epochs=2, batch_size=2)
         info = RunInfo(

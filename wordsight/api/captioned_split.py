@@ -25,6 +25,8 @@ def corpus_split(
 ) -> CorpusSplit:
     """A split as the protocols ask about it: its captions are masked only where one of them asks for masked words.
 
+    Of a protocol that does so only where it can, such as ``pointing``, they are masked for runs that predict words.
+
     Args:
         run: The run.
         model: The run as evaluation sees it, heads included.
@@ -36,8 +38,11 @@ def corpus_split(
         InputError: As :func:`captioned_split`, where masked words are asked for.
     """
     from wordsight.evaluation import METHODS, CaptionedSplit, CorpusSplit
+    from wordsight.objectives import MaskedWordObjective, parts_of
 
-    if any(issubclass(METHODS[protocol.method].expects, CaptionedSplit) for protocol in protocols):
+    methods = [METHODS[protocol.method] for protocol in protocols]
+    hides = any(method.hides for method in methods) and bool(parts_of(model.objective, MaskedWordObjective))
+    if hides or any(issubclass(method.expects, CaptionedSplit) for method in methods):
         return captioned_split(run, model, corpus, split)
     return CorpusSplit(corpus, split or corpus.default_split("test"))
 

@@ -195,7 +195,8 @@ class _Asked:
                     make = partial(_model, run, self.run, self.device, self.view, heads=method.heads, out=self.out)
                     model = models.get(method.heads, make)
                     opened = partial(_data, run, model, place, corpus, one, self.flags)
-                    results += measure(model, data.get((place, method.expects), opened), [one], again=self.again)
+                    found = data.get((place, method.expects, method.hides), opened)
+                    results += measure(model, found, [one], again=self.again)
                 except InputError as error:
                     failures.append(error)
         return settled(results, failures)

@@ -112,27 +112,32 @@ def _shown(
 def explain_photo(
     run: Run | Path | str,
     photo: Path | str,
-    caption: str,
+    caption: str | None = None,
     *,
     out: Path | str | None = None,
     framing: Framing = "crop",
+    map: str = "",
 ) -> Path:
-    """Draw where a run looks in a photo for each word of a caption.
+    """Draw where a run finds the words of a caption in a photo: attention, similarity, or what speaks for a tag.
 
     Args:
         run: The run folder.
         photo: The photo's file.
-        caption: A sentence about the photo, in quotes on the command line.
+        caption: A sentence about the photo, in quotes on the command line. Without one: the likeliest tags, of a run
+            that predicts tags, and the caption that a captioner writes.
         out: The picture to write; its ending (.png, .jpg, .svg, .pdf) names the format. By default a PNG in attention/
             in the run folder, named after the photo and the caption.
         framing: How a photo that is not square becomes one: crop, its centre square; squash, all of it scaled to a
             square; pad, all of it with borders.
+        map: What is shown: hidden-words, the attention to each word when it is hidden; cross-attention, a captioner's;
+            similarity, of places and words, for two towers; class-activation, for tags. By default the first of these
+            that the run's objective has.
 
     Returns:
         The picture's file.
 
     Raises:
-        InputError: When the run has no attention, the photo can't be read, or no word can be hidden.
+        InputError: When the run's objective knows no words, the photo can't be read, or no word can be asked about.
 
     Examples:
         >>> import wordsight
@@ -142,7 +147,25 @@ def explain_photo(
     """
     from wordsight.explain.photo.draw import explain_photo as draw
 
-    return draw(open_run(run), Path(photo), caption, None if out is None else Path(out), framing)
+    return draw(open_run(run), Path(photo), caption, None if out is None else Path(out), framing, map)
+
+
+def photo_shows(run: Run | Path | str, caption: str | None = None, map: str = "") -> str:
+    """What the pictures of :func:`explain_photo` show, as half a sentence.
+
+    Args:
+        run: The run folder.
+        caption: As :func:`explain_photo` takes it.
+        map: As :func:`explain_photo` takes it.
+
+    Examples:
+        >>> photo_shows("runs/a", "a red circle")
+        'where it looks for each hidden word'
+    """
+    from wordsight.explain.photo.attention import chosen_map
+    from wordsight.objectives.maps import MAPS
+
+    return MAPS[chosen_map(open_run(run), caption, map)].drawn
 
 
 def explain_words(

@@ -236,7 +236,7 @@ class _Help(DefaultHelpFormatter):
 def _usage(prog: str, arguments: Sequence[Argument]) -> str:
     """What must be given, in the order to give it; the optional flags are listed below it anyway."""
     words = [
-        f"[{argument.written} ...]" if _several(argument) else argument.written
+        f"[{argument.written} ...]" if _several(argument) else _optional(argument) or argument.written
         for argument in arguments
         if argument.flag is None
     ]
@@ -244,6 +244,11 @@ def _usage(prog: str, arguments: Sequence[Argument]) -> str:
         if argument.flag is not None and argument.default is EMPTY:
             words.append(f"{argument.flag} {types.placeholder(argument.hint)}")
     return " ".join([prog, *words, "[flags]"])
+
+
+def _optional(argument: Argument) -> str:
+    """A positional argument that may be left out, in brackets; "" for others."""
+    return f"[{argument.written}]" if argument.flag is None and argument.default is not EMPTY else ""
 
 
 def _default_text(argument: Argument) -> str:
@@ -266,7 +271,8 @@ def _add(group: Any, argument: Argument) -> None:
         group.add_argument(argument.name, type=one, nargs="*", metavar=argument.written, help=argument.text)
         return
     if argument.flag is None:
-        group.add_argument(argument.name, type=argument.hint, metavar=argument.written, help=argument.text)
+        given: dict[str, Any] = {"nargs": "?", "default": argument.default} if _optional(argument) else {}
+        group.add_argument(argument.name, type=argument.hint, metavar=argument.written, help=argument.text, **given)
         return
     metavar = types.placeholder(argument.hint)
     if argument.default is EMPTY:

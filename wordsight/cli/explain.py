@@ -16,16 +16,17 @@ def _explain_photo_sources() -> list[Source]:
     from wordsight.api.explain import explain_photo
     from wordsight.cli.signatures import Source
 
-    return [Source(explain_photo)]
+    return [Source(explain_photo, positional=("run", "photo", "caption"), optional=("caption",))]
 
 
 def _explain_photo(values: Values) -> None:
     from wordsight import api
-    from wordsight.api.explain import explain_photo
+    from wordsight.api.explain import explain_photo, photo_shows
 
     given = values.of(explain_photo)
     file = api.explain_photo(**given)
-    print(f"drew {file}: where {values['run']} looks for each word; next: wordsight report {values['run']}")
+    shows = photo_shows(values["run"], values["caption"], values["map"])
+    print(f"drew {file}: {shows}; next: wordsight report {values['run']}")
 
 
 def _explain_map_sources() -> list[Source]:
@@ -69,7 +70,7 @@ EXPLAIN = Group(
     "Show what a run has learned.",
     lambda: {
         "photo": Verb(
-            summary="Draw where a run looks in a photo for each word of a caption.",
+            summary="Draw where a run finds the words of a caption in a photo.",
             example='wordsight explain photo runs/a photo.jpg "a dog runs on the beach"',
             sources=_explain_photo_sources,
             call=_explain_photo,

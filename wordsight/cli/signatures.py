@@ -11,7 +11,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import docstring_parser
@@ -32,12 +32,14 @@ class Source:
         skip: Parameters that are no arguments here.
         title: The heading in the help text.
         positional: The positional arguments, where these are not those without a default.
+        optional: Those of them that may be left out, the last ones.
     """
 
     of: Callable[..., Any]
     skip: frozenset[str] = frozenset()
     title: str = "what it works on"
     positional: tuple[str, ...] | None = None
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def arguments_of(source: Source) -> Iterator[Argument]:
         if is_dataclass(each.hint):
             yield from _inner(each.hint, f"{each.name}.", f"{each.name}: {summary(each.hint).rstrip('.')}")  # type: ignore[arg-type]
         else:
-            yield _argument(each, "", source.title, positional=positional)
+            found = _argument(each, "", source.title, positional=positional)
+            yield replace(found, default=each.default) if each.name in source.optional else found
 
 
 def _inner(of: Any, above: str, title: str) -> Iterator[Argument]:

@@ -32,6 +32,7 @@ class Method:
         measure: ``measure(model, data, protocol)`` gives the results, all but their time: one, or several that
             differ in their ``part``.
         heads: Whether it evaluates the objective's heads, and not the backbone alone.
+        hides: Whether captions come masked for objectives that predict masked words, and as they are for others.
         anew: Whether it is measured at every call, as it reads files that nothing else tells of.
     """
 
@@ -39,6 +40,7 @@ class Method:
     settings: type[Any]
     measure: Callable[[Any, Any, Any], Result | list[Result]]
     heads: bool = False
+    hides: bool = False
     anew: bool = False
 
 

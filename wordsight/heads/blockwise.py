@@ -32,7 +32,7 @@ def blockwise_sum(loss_of: BlockLoss, rows: SummedOver, block: int) -> tuple[Ten
     Args:
         loss_of: The loss of a block of rows.
         rows: What it is taken over.
-        block: SummedOver computed together.
+        block: Rows computed together.
 
     Examples:
         >>> import torch
@@ -40,7 +40,7 @@ def blockwise_sum(loss_of: BlockLoss, rows: SummedOver, block: int) -> tuple[Ten
         >>> squares = lambda shared, own: (((own[0] @ shared[0]) ** 2).sum(), torch.tensor(0.0))
         >>> total, _ = blockwise_sum(squares, SummedOver([shared], [own], []), block=2)
         >>> total.backward()
-        >>> float(total), shared.grad.tolist()
+        >>> float(total.detach()), shared.grad.tolist()
         (107.0, [92.0, 122.0])
     """
     counts = len(rows.shared), len(rows.own)

@@ -78,6 +78,41 @@ class TextTokenizer:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=True)
         return text
 
+    def tokens_within(self, text: str, start: int, end: int) -> list[int]:
+        """Numbers of the tokens of a text that stand within some of its characters, [CLS] being 0.
+
+        Args:
+            text: The text.
+            start: The first character.
+            end: One past the last character.
+
+        Examples:
+            >>> from wordsight.language.wordpiece import SPECIAL
+            >>> reader = TextTokenizer.of_vocabulary([*SPECIAL, "a", "dog", "run", "##s"], max_tokens=8)
+            >>> reader.tokens_within("a dog runs", 6, 10)
+            [3, 4]
+        """
+        # Byte-level tokenizers count the space before a word as part of it.
+        return [
+            place
+            for place, (first, last) in enumerate(self._places(text))
+            if first < last and start <= first + len(text[first:last]) - len(text[first:last].lstrip()) and last <= end
+        ]
+
+    def reaches(self, text: str) -> int:
+        """How many characters of a text are read: all, but of one that is cut.
+
+        Args:
+            text: The text.
+        """
+        places = self._places(text)
+        return len(text) if len(places) < self.max_tokens else max((last for _, last in places), default=0)
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Where each token stands in a text; the same place twice for special ones."""
+        coded = self._tokenizer(text, truncation=True, max_length=self.max_tokens, return_offsets_mapping=True)
+        return [(int(first), int(last)) for first, last in coded["offset_mapping"]]
+
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Texts as one padded array.
 

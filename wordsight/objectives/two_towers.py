@@ -21,6 +21,7 @@ from wordsight.batching.fields.sentences import DrawnSentences
 from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed
 from wordsight.batching.needs import Needs
 from wordsight.errors import InputError, setting
+from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives.capabilities import ImageTextObjective
 from wordsight.objectives.comparing import ComparingObjective
@@ -215,6 +216,15 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Texts to embeddings ``[B, Z]``."""
         return self.text_tower.read(texts).pooled_BZ
+
+    def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
+        """Grids to embeddings, as :meth:`embed_images`."""
+        return self._of_grid(grid_BCHW)
+
+    @property
+    def text_tokenizer(self) -> TextTokenizer:
+        """The text tower's."""
+        return self.text_tower.tokenizer
 
     def _of_grid(self, grid_BCHW: Tensor) -> Tensor:
         projected_BZ: Tensor = self.image_projection(grid_BCHW.mean((2, 3)))

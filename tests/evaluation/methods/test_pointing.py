@@ -6,13 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from scipy.sparse import csr_matrix
 
-from tests.evaluation.conftest import GRID, LooksAtRed, MakeSplit, picture
+from tests.evaluation.conftest import GRID, LooksAtRed, MakeSplit, picture, shrinking_backbone
+from wordsight.concepts import ConceptSet
 from wordsight.corpus import Box
 from wordsight.errors import InputError
-from wordsight.evaluation import EvaluatedModel, evaluate
+from wordsight.evaluation import CorpusSplit, EvaluatedModel, LearnedConcepts, evaluate
 from wordsight.evaluation.methods.pointing import boxes_seen, named_boxes, points_inside, share_inside
+from wordsight.objectives import ConceptFacts, Facts, TagFacts
+from wordsight.objectives.tag_prediction import TagPrediction, TagPredictionSettings
 from wordsight.vision.preprocessing import Framing
 
 VOCABULARY = 10
@@ -114,10 +119,35 @@ def test_chance_is_the_share_of_cells_inside() -> None:
     assert share_inside(np.array([[0.0, 0.0, 0.1, 0.1]]), (GRID, GRID)) == 0
 
 
-def test_an_objective_without_attention_is_refused(model: EvaluatedModel, make_split: MakeSplit) -> None:
+def test_an_objective_that_knows_no_words_is_refused(model: EvaluatedModel, make_split: MakeSplit) -> None:
     split = make_split([_scene(0, 0)], [(0, 5, 0)], ["ball"])
-    with pytest.raises(InputError, match="seer: its objective predicts no masked words"):
+    with pytest.raises(InputError, match=r"seer: it has no objective that knows words; expected .* predicts tags"):
         evaluate(model, split, ["pointing"])
+
+
+def _said(scene: tuple[Image.Image, list[Box]], name: str) -> tuple[Image.Image, list[Box]]:
+    """The scene with a box of another name, a word of the captions that the splits are made with."""
+    return scene[0], [replace(box, name=name) for box in scene[1]]
+
+
+def test_tags_point_where_the_head_s_weights_do(model: EvaluatedModel, make_split: MakeSplit) -> None:
+    """Captions are "a thing in a picture": `thing` is the red square, `picture` what is least red."""
+    scenes = [_said(_scene(8 * column, 8, noise=column), "thing") for column in range(4)]
+    split = make_split(scenes, [(0, 5, 0)], ["ball"])
+    unmasked = CorpusSplit(split.corpus, split.split)
+    facts = Facts({"tags": TagFacts({"words": ConceptFacts(2)})})
+    tags = TagPrediction(shrinking_backbone(), facts, TagPredictionSettings())
+    with torch.no_grad():
+        tags.tag_heads.named["words"].last.weight.copy_(torch.tensor([[1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]]))
+    concepts = ConceptSet("words", ["thing", "picture"], csr_matrix((4, 2)), "labels", split.corpus.fingerprint)
+    tagging = replace(model, objective=tags, concepts={"words": LearnedConcepts(concepts, None)})
+    (result,) = evaluate(tagging, unmasked, ["pointing"])
+    assert result.value == 100 and result.per_class == {"thing": 100}
+    assert result.counts == {"words": 4, "of_words": 4, "images": 4} and result.settings["map"] == "class-activation"
+    assert result.baselines["chance"] == 100 / 16
+    unnamed = replace(tagging, concepts={"words": LearnedConcepts(replace(concepts, names=["x", "y"]), None)})
+    with pytest.raises(InputError, match="no box bears the name of a word that the run can be asked about"):
+        evaluate(unnamed, unmasked, ["pointing"])
 
 
 def test_a_box_named_by_a_phrase_counts_for_its_words_and_not_for_its_small_ones(

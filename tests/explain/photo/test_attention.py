@@ -13,9 +13,11 @@ from PIL import Image
 
 import wordsight
 from wordsight.errors import InputError
-from wordsight.explain.photo.attention import GUESSES, AttentionMaps, Span, content_words, read_photo
+from wordsight.explain.photo.attention import AttentionMaps, Span, read_photo
 from wordsight.explain.photo.draw import explain_photo, photo_attention, picture_name
 from wordsight.explain.photo.figure import MOST_WORDS, notes
+from wordsight.objectives.maps.hidden_words import GUESSES
+from wordsight.objectives.maps.word_map import content_words
 from wordsight.training.run import Run
 from wordsight.vision.preprocessing import Framing
 from wordsight.vision.views import BORDER
@@ -106,9 +108,37 @@ def test_a_caption_without_a_word_to_hide_is_one_clear_line(attfc: Run, photo: P
         photo_attention(attfc, photo, "colourless ideas")
 
 
-def test_an_objective_without_attention_is_told_and_others_are_named(make_run: MakeRun, photo: Path) -> None:
-    with pytest.raises(InputError, match="'tag-prediction' has no attention.*icmlm-tfm, icmlm-attfc"):
-        photo_attention(make_run("tag-prediction"), photo, "a dog")
+def test_an_objective_that_knows_no_words_is_told(make_run: MakeRun, photo: Path) -> None:
+    with pytest.raises(InputError, match="'rotation' knows no words.*predicts hidden words.*predicts tags"):
+        photo_attention(make_run("rotation"), photo, "a dog")
+
+
+def test_a_run_with_two_kinds_of_maps_shows_the_one_that_is_named(attfc: Run, photo: Path, tmp_path: Path) -> None:
+    hidden, tags = (photo_attention(attfc, photo, "a dog", map=name) for name in ("", "class-activation"))
+    assert hidden.colour != tags.colour and hidden.words[0].predictions and not tags.words[0].predictions
+    with pytest.raises(InputError, match="no map 'similarity'; expected hidden-words or class-activation"):
+        photo_attention(attfc, photo, "a dog", map="similarity")
+    with pytest.raises(InputError, match="unknown map 'hidden'"):
+        photo_attention(attfc, photo, "a dog", map="hidden")
+    files = {explain_photo(attfc, photo, "a dog", map=name) for name in ("", "class-activation")}
+    assert len(files) == 2
+
+
+def test_tags_are_shown_without_a_caption_and_those_of_one_with_it(make_run: MakeRun, photo: Path) -> None:
+    run = make_run("tag-prediction")
+    own = photo_attention(run, photo, None)
+    assert own.own and len(own.words) == 4 and own.caption == ", ".join(word.word for word in own.words)
+    assert [word.said for word in own.words] == [f"number {rank} of 5 tags" for rank in (1, 2, 3, 4)]
+    seen = photo_attention(run, photo, "a Dog on the beach")
+    assert [word.target for word in seen.words] == ["dog", "beach"] and not seen.own
+    with pytest.raises(InputError, match="no word of 'colourless ideas' is a tag.*ball, beach, dog"):
+        photo_attention(run, photo, "colourless ideas")
+
+
+def test_without_a_caption_a_run_that_hides_words_asks_for_one_or_shows_its_tags(attfc: Run, photo: Path) -> None:
+    assert photo_attention(attfc, photo, None).own
+    with pytest.raises(InputError, match="caption is missing"):
+        photo_attention(attfc, photo, None, map="hidden-words")
 
 
 def test_a_photo_that_cannot_be_read_is_told(tmp_path: Path, jpeg: Callable[..., bytes]) -> None:

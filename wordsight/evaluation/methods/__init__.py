@@ -27,7 +27,7 @@ METHODS: dict[str, Method] = {
     "knn": Method(Task, knn.KnnSettings, knn.measure),
     "sgd-probe": Method(Task, sgd_probe.SgdProbeSettings, sgd_probe.measure),
     "masked-words": Method(CaptionedSplit, masked_words.MaskedWordsSettings, masked_words.measure, heads=True),
-    "pointing": Method(CaptionedSplit, pointing.PointingSettings, pointing.measure, heads=True),
+    "pointing": Method(CorpusSplit, pointing.PointingSettings, pointing.measure, heads=True, hides=True),
     "tags": Method(CorpusSplit, tags.TagsSettings, tags.measure, heads=True),
     "zero-shot": Method(Task, zero_shot.ZeroShotSettings, zero_shot.measure, heads=True, anew=True),
     "captioning": Method(CorpusSplit, captioning.CaptioningEvalSettings, captioning.measure, heads=True),

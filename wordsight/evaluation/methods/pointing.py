@@ -1,13 +1,15 @@
-"""The protocol ``pointing``: does the attention's peak fall inside a box of the masked word's object?
+"""The protocol ``pointing``: does the peak of a word's map fall inside a box of the word's object?
 
 A box counts for a word that is its name, or a word of its name (Visual Genome names its boxes by whole phrases). The
-peak is the centre of the grid cell with the most attention. Boxes are mapped through the view that evaluation sees;
-words whose object is cut away by it are not asked about. Read beside a random cell, and beside the image's centre.
+peak is the centre of the grid cell that speaks most for the word: the most attention to it where it was hidden, and
+the map of `wordsight.objectives.maps` that the run's objective has where it hides none. Boxes are mapped through the
+view that evaluation sees; words whose object is cut away by it are not asked about. Read beside a random cell, and
+beside the image's centre.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +24,13 @@ from wordsight.evaluation.methods.recorded_settings import recorded_settings
 from wordsight.evaluation.metrics.classification import clustered_error
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.predictions.masked_word_predictions import masked_word_objective, predict_masked_words
+from wordsight.evaluation.predictions.pointed_words import maps_of_model, named_words, no_named_box, pointed_words
 from wordsight.evaluation.predictions.row_samples import sample_rows
 from wordsight.evaluation.protocol import EvalProtocol
 from wordsight.evaluation.results.result import Result
-from wordsight.evaluation.tasks.caption_split import CaptionedSplit
+from wordsight.evaluation.tasks.caption_split import CaptionedSplit, CorpusSplit
+from wordsight.objectives import MaskedWordObjective, Objective, parts_of
+from wordsight.objectives.maps import map_name
 from wordsight.ranges import AtLeastOne, Fraction, check_ranges
 from wordsight.vision.crops import boxes_in_view
 from wordsight.vision.inference import weights_fingerprint
@@ -49,42 +54,107 @@ class PointingSettings:
         check_ranges(self)
 
 
-def measure(model: EvaluatedModel, data: CaptionedSplit, protocol: EvalProtocol) -> Result:
-    """Ask where the masked words of a split are.
+def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) -> Result:
+    """Ask where the words of a split's captions are.
 
     Args:
         model: Its objective is asked.
-        data: Images with boxes, and masked captions.
+        data: Images with boxes and captions; a `CaptionedSplit` for an objective that predicts masked words.
         protocol: The protocol.
 
     Raises:
-        InputError: When the objective predicts no masked words, or no box bears the name of one.
+        InputError: When the objective knows no words, or no box bears the name of one.
     """
     settings: PointingSettings = protocol.settings
-    objective = masked_word_objective(model)
-    rows, edges = named_boxes(data, settings.crop_share, model.framing)
-    rows = sample_rows(rows, settings.most_words)
-    predictions = predict_masked_words(model, data, rows, settings.crop_share)
-    inside = points_inside(_centres(predictions.peak, predictions.grid), [edges[int(row)] for row in rows])
-    middle = points_inside(np.full((len(rows), 2), 0.5), [edges[int(row)] for row in rows])
-    example = data.masked.example_M[rows]
+    if parts_of(model.objective, MaskedWordObjective) and isinstance(data, CaptionedSplit):
+        asked = _hidden_words(model, data, settings)
+    else:
+        asked = _mapped_words(model, data, settings)
+    assert model.objective is not None, "it was asked"
+    inside = points_inside(_centres(asked.peak, asked.grid), asked.edges)
+    middle = points_inside(np.full((len(inside), 2), 0.5), asked.edges)
     return Result(
         task=data.name,
         protocol=protocol.name,
         metric="peak inside the object's box",
         value=100 * float(inside.mean()),
         baselines={
-            "chance": 100 * float(np.mean([share_inside(edges[int(row)], predictions.grid) for row in rows])),
+            "chance": 100 * float(np.mean([share_inside(box, asked.grid) for box in asked.edges])),
             "image centre": 100 * float(middle.mean()),
         },
-        standard_error=clustered_error(inside, example),
-        per_class=per_concept(inside, data.masked.concept_M[rows], data),
-        counts={"masked_words": len(rows), "of_masked_words": len(edges), "images": len(np.unique(example))},
-        settings=recorded_settings(protocol, model, data, grid=list(predictions.grid)),
-        weights=weights_fingerprint(objective),
+        standard_error=clustered_error(inside, asked.example),
+        per_class=asked.per_class(inside),
+        counts={**asked.counts, "images": len(np.unique(asked.example))},
+        settings=recorded_settings(protocol, model, data, grid=list(asked.grid), map=asked.map),
+        weights=weights_fingerprint(asked.part),
         data=data.fingerprint,
         warnings=data.seen_in_training(model),
     )
+
+
+@dataclass(frozen=True)
+class _PointedAt:
+    """What n words were found by: their peaks ``[n, 2]`` in a grid, their boxes and images, and how they are told."""
+
+    peak: NDArray[np.int64]
+    grid: tuple[int, int]
+    edges: list[NDArray[np.float64]]
+    example: NDArray[np.int64]
+    per_class: Callable[[NDArray[np.bool_]], dict[str, float]]
+    counts: dict[str, int]
+    part: Objective
+    map: str
+
+
+def _hidden_words(model: EvaluatedModel, data: CaptionedSplit, settings: PointingSettings) -> _PointedAt:
+    """Words that are hidden, one at a time."""
+    rows, edges = named_boxes(data, settings.crop_share, model.framing)
+    rows = sample_rows(rows, settings.most_words)
+    predictions = predict_masked_words(model, data, rows, settings.crop_share)
+    return _PointedAt(
+        predictions.peak,
+        predictions.grid,
+        [edges[int(row)] for row in rows],
+        data.masked.example_M[rows],
+        lambda inside: per_concept(inside, data.masked.concept_M[rows], data),
+        {"masked_words": len(rows), "of_masked_words": len(edges)},
+        masked_word_objective(model),
+        "hidden-words",
+    )
+
+
+def _mapped_words(model: EvaluatedModel, data: CorpusSplit, settings: PointingSettings) -> _PointedAt:
+    """Words that are read as they are."""
+    maps = maps_of_model(model)
+    words, edges = [], []
+    for word in named_words(data, maps):
+        size = data.corpus.image_size(word.example)
+        seen = boxes_seen(word.boxes, *size, settings.crop_share, model.framing)
+        if len(seen):
+            words.append(word)
+            edges.append(seen)
+    if not words:
+        raise no_named_box(data.name)
+    rows = sample_rows(np.arange(len(words)), settings.most_words)
+    asked = [words[row] for row in rows.tolist()]
+    pointed = pointed_words(model, data, maps, asked, settings.crop_share)
+    return _PointedAt(
+        pointed.peak,
+        pointed.grid,
+        [edges[row] for row in rows.tolist()],
+        np.array([word.example for word in asked], dtype=np.int64),
+        lambda inside: _per_word(inside, [word.asked.word.lower() for word in asked]),
+        {"words": len(asked), "of_words": len(words)},
+        maps.part,
+        map_name(maps),
+    )
+
+
+def _per_word(right: NDArray[np.bool_], words: Sequence[str]) -> dict[str, float]:
+    """Share in percent of each word that came out right."""
+    names, of_word = np.unique(np.array(words), return_inverse=True)
+    shares = np.bincount(of_word, weights=right) / np.bincount(of_word)
+    return {str(name): 100 * float(share) for name, share in zip(names, shares, strict=True)}
 
 
 def named_boxes(

@@ -28,7 +28,7 @@ _LONGEST_WORD = 30
 # Inches: the side of a picture, the room for its title, its predictions and the gaps between panels.
 SIDE, TITLE, LINES, GAP, MARGIN = 2.15, 0.3, 0.78, 0.2, 0.3
 LINE, SCALE, NOTE = 0.26, 0.84, 0.17
-LEGEND = "Colour: share of the attention in one grid cell. Bars: what the network takes the hidden word for."
+BARS = "Bars: what the network takes the hidden word for."
 
 
 def columns_for(panels: int) -> int:
@@ -50,8 +50,13 @@ def notes(seen: PhotoAttention) -> list[str]:
             f"{seen.most_tokens} tokens"
         )
     if (hidden := len(seen.words)) > MOST_WORDS:
-        left_out.append(f"all but the first {MOST_WORDS} of the {hidden} words that can be hidden")
+        what = "words that can be hidden" if seen.words[0].predictions else "words"
+        left_out.append(f"all but the first {MOST_WORDS} of the {hidden} {what}")
     found = [f"left out of the picture: {'; and '.join(left_out)}"] if left_out else []
+    empty = [word.word for word in seen.words if not word.attention_HW.any()]
+    if empty:
+        found.append(f"no place of the photo speaks for {', '.join(dict.fromkeys(empty))}")
+        return found
     same = sameness([word.attention_HW for word in seen.words], [word.target for word in seen.words])
     return [*found, *([same] if same else [])]
 
@@ -93,7 +98,8 @@ def draw(seen: PhotoAttention, out: Path) -> Path:
     columns = columns_for(panels)
     rows = math.ceil(panels / columns)
     width = 2 * MARGIN + columns * SIDE + (columns - 1) * GAP
-    caption = textwrap.wrap(_heading(seen.caption), width=max(24, int(width * 9))) or [""]
+    heading = f"the run's own words: {seen.caption}" if seen.own else seen.caption
+    caption = textwrap.wrap(_heading(heading), width=max(24, int(width * 9))) or [""]
     footer = [line for note in notes(seen) for line in textwrap.wrap(note, int(width * 15))]
     foot = NOTE * len(footer) + (0.1 if footer else 0)
     top = MARGIN + LINE * len(caption) + 0.05
@@ -124,7 +130,9 @@ def draw(seen: PhotoAttention, out: Path) -> Path:
         axes.imshow(overlay(seen.drawn, word.attention_HW, scale), interpolation="bilinear")
         below = figure.add_axes((left / width, (bottom - LINES) / height, SIDE / width, (LINES - 0.05) / height))
         _predictions(below, word)
-    _colour_bar(figure, width, height, scale, foot)
+    bars = f" {BARS}" if any(word.predictions for word in words) else ""
+    legend = f"{seen.shows[0].upper()}{seen.shows[1:]}. Colour: {seen.colour}.{bars}"
+    _colour_bar(figure, width, height, scale, foot, legend)
     with atomic_file(out) as beside:
         figure.savefig(beside, format=out.suffix.lstrip(".").lower() or "png")
     return out
@@ -135,10 +143,12 @@ def _titled(axes: Axes, text: str, colour: str, size: float) -> None:
 
 
 def _predictions(axes: Axes, word: WordAttention) -> None:
-    """The words that the model holds likeliest, a bar behind each as long as its probability."""
+    """The words that the model holds likeliest, a bar behind each as long as its probability; and what else it says."""
     axes.set_xlim(0, 1)
     axes.set_ylim(2.95, -0.05)
     axes.axis("off")
+    if not word.predictions and word.said:
+        axes.text(0.02, 0.47, word.said, va="center", fontsize=8.5, color=FAINT, parse_math=False)
     for row, guess in enumerate(word.predictions):
         right = guess.word == word.target
         axes.barh(row + 0.45, guess.probability, height=0.82, color=BAR_RIGHT if right else BAR, align="center")
@@ -147,7 +157,7 @@ def _predictions(axes: Axes, word: WordAttention) -> None:
         axes.text(0.98, row + 0.47, chance(guess.probability), ha="right", **style)
 
 
-def _colour_bar(figure: Figure, width: float, height: float, scale: float, foot: float) -> None:
+def _colour_bar(figure: Figure, width: float, height: float, scale: float, foot: float, legend: str) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -161,7 +171,7 @@ def _colour_bar(figure: Figure, width: float, height: float, scale: float, foot:
     bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
     bar.outline.set_visible(False)
     bar.ax.set_title(
-        "\n".join(textwrap.wrap(LEGEND, int(width * 19))),
+        "\n".join(textwrap.wrap(legend, int(width * 19))),
         fontsize=7,
         color=FAINT,
         loc="left",

@@ -16,7 +16,7 @@ from wordsight.corpus.example import Box
 from wordsight.corpus.splits import ALL, part_of
 from wordsight.corpus.store import Corpus
 from wordsight.explain.formats import chance
-from wordsight.explain.photo.attention import AttentionMaps, PhotoAttention, Span, WordAttention
+from wordsight.explain.photo.attention import HIDDEN, AttentionMaps, PhotoAttention, Span, WordAttention
 from wordsight.explain.photo.heat import common_top, data_uri, overlay, scale_colours
 from wordsight.explain.photo.sameness import sameness
 from wordsight.explain.report.contents import AttentionMap, AttentionPart, Bar, DrawnBox
@@ -52,7 +52,7 @@ def describe_attention(run: Run, corpus: Corpus, concepts: ConceptSet, wanted: i
     places = places_of(concepts, corpus)
     split = held_out(corpus)
     shown: list[tuple[PhotoAttention, list[Box]]] = []
-    maps = AttentionMaps(run)
+    maps = AttentionMaps(run, map=HIDDEN)
     drawn = _draw_words(corpus, concepts, places, split, maps, wanted)
     for i, caption, span, name in track(drawn, "drawing attention", total=wanted):
         seen = maps.of_photo(bytes(corpus.image_bytes(i)), caption, [span])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields.texts import TextFacts, Texts
+from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
 from wordsight.language.model import LanguageModel
 from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives import OBJECTIVES, Facts, build_objective, objective_needs
@@ -58,3 +58,10 @@ def test_vectors_are_asked_for_where_no_token_is_compared() -> None:
         if issubclass(kind.build, TwoTowers) and name not in ("unicl",):
             need = objective_needs(name, {"text_tower": FROZEN}).fields["texts"]
             assert getattr(need, "vectors", "") == ("" if kind.build.reads_tokens else "mean"), name
+
+
+def test_vectors_of_captions_are_not_computed_for_what_compares_their_tokens() -> None:
+    for name, wanted in (("clip", "mean"), ("filip", "")):
+        need = objective_needs(name, {"text_tower": FROZEN}).fields["texts"]
+        assert isinstance(need, TextsNeed)
+        assert need.vectors == wanted

@@ -50,6 +50,7 @@ class Filip(Clip):
     asks = (
         "to tell the captions of a picture from those of other pictures, by what each word and each place is most like"
     )
+    reads_tokens = True
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: FilipSettings) -> None:
         super().__init__(backbone, facts, settings)

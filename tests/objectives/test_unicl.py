@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +223,13 @@ def test_chance_is_the_loss_of_even_scores_whatever_is_right(captions: int) -> N
     positive_BT |= torch.arange(6)[:, None] == torch.arange(6 * captions)[None] % 6
     even = unified_loss(torch.zeros(6, 6 * captions), positive_BT, torch.ones_like(positive_BT))
     assert objective_chances("unicl", {"captions": captions}, 6)["loss"].loss == pytest.approx(float(even))
+
+
+def test_one_caption_for_all_images_without_labels_is_refused(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    alike = [["a dog runs here"]] * 8
+    settings = replace(SETTINGS, objective="unicl", epochs=1)
+    with pytest.raises(InputError, match="all captions of the 8 images read alike"):
+        wordsight.pretrain(settings, corpus=make_corpus(alike), out=tmp_path / "run")
+    # Their classes tell them apart.
+    labelled = make_corpus(alike, labels=[["dog"], ["cat"]] * 4, name="labelled")
+    assert wordsight.pretrain(settings, corpus=labelled, out=tmp_path / "run").info.finished

@@ -166,8 +166,8 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
         cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
     ) -> None:
         """Refuse captions that all read alike; say in how many batches no two differ."""
-        texts = fields.get("texts")
-        if not isinstance(texts, TextsField):
+        texts = next((field for field in fields.values() if isinstance(field, TextsField)), None)
+        if texts is None:
             return
         shares_S = texts.text_shares(examples)
         if len(shares_S) == 1:

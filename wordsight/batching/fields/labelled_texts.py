@@ -129,6 +129,23 @@ class LabelledTextsField(TextsField):
         never_Bm[label_Bm >= 0] = self._sided_K[label_Bm[label_Bm >= 0]]
         return np.where(never_Bm.any(1), Mirroring.NEVER, super().mirroring(examples_B))
 
+    def text_shares(self, examples: NDArray[np.int64], weight_n: NDArray[np.float64] | None = None) -> NDArray[Any]:
+        """How likely a text that is drawn for one of some examples is each caption, or is about each class.
+
+        Args:
+            examples: Their numbers in the corpus.
+            weight_n: How likely each of them is drawn; evenly by default.
+        """
+        weight_n = np.full(len(examples), 1 / max(1, len(examples))) if weight_n is None else weight_n
+        label_Nm = self._classes.label_Nm[examples]
+        counts_n = (label_Nm >= 0).sum(1)
+        of_class_n = np.where(super().usable(examples), self._asked.class_share, 1.0) * (counts_n > 0)
+        each_Nm = np.where(label_Nm >= 0, (weight_n * of_class_n / np.maximum(counts_n, 1))[:, None], 0)
+        classes_K = np.bincount(np.maximum(label_Nm, 0).ravel(), each_Nm.ravel())
+        captions_S = super().text_shares(examples, weight_n * (1 - of_class_n))
+        shares = np.concatenate([captions_S, classes_K])
+        return shares[shares > 0]
+
     def draw(self, step: StepDraw) -> LabelledTexts:
         """Some captions of each of this process's images, or sentences about its classes, and its labels."""
         count, classes = self._asked.captions, self._classes

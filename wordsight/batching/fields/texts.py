@@ -201,18 +201,19 @@ class TextsField(Field[TextsNeed, Texts]):
         """Which examples have a caption."""
         return np.asarray(np.diff(self.tokens.example_offsets)[examples] > 0)
 
-    def text_shares(self, examples: NDArray[np.int64]) -> NDArray[np.float64]:
+    def text_shares(self, examples: NDArray[np.int64], weight_n: NDArray[np.float64] | None = None) -> NDArray[Any]:
         """How likely a caption that is drawn for one of some examples is each text; captions that read alike are one.
 
         Args:
-            examples: Their numbers in the corpus; each has a caption.
+            examples: Their numbers in the corpus.
+            weight_n: How likely each of them is drawn; evenly by default.
         """
         first_n, end_n = self.tokens.example_offsets[examples], self.tokens.example_offsets[examples + 1]
         counts_n = end_n - first_n
         places_S = np.arange(counts_n.sum()) - np.repeat(np.cumsum(counts_n) - counts_n, counts_n)
         _, text_S = np.unique(self.tokens.text_S[np.repeat(first_n, counts_n) + places_S], return_inverse=True)
-        chance_S = np.repeat(1 / (len(examples) * np.maximum(counts_n, 1)), counts_n)
-        return np.bincount(text_S, chance_S).astype(np.float64)
+        weight_n = np.full(len(examples), 1 / max(1, len(examples))) if weight_n is None else weight_n
+        return np.bincount(text_S, np.repeat(weight_n / np.maximum(counts_n, 1), counts_n))
 
     def facts(self) -> TextFacts:
         """What reads texts."""

@@ -91,8 +91,9 @@ def evaluate(
         corpus: The folder of a corpus of captioned images, for what is asked of the heads.
         split: Split of that corpus, each with results of its own; by default test where there are splits, else all.
         protocol: How it is measured: a name (logistic, ridge, knn, few-shot, zero-shot, ... for a task; masked-words,
-            pointing, tags, retrieval, captioning for a corpus), or your own YAML file. By default logistic for a task,
-            and for a corpus the one that the objective answers: masked-words, retrieval, tags, captioning.
+            pointing, tags, retrieval, caption-choice, captioning for a corpus), or your own YAML file. By default
+            logistic for a task, and for a corpus the one that the objective answers: masked-words, retrieval, tags,
+            captioning.
         protocols: Another name of ``protocol``.
         out: Folder of the results; by default results in the run folder, and evaluated/NAME for other networks.
         again: Measure also what was measured before on the same weights and data.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wordsight.evaluation.methods import (
+    caption_choice,
     captioning,
     few_shot,
     fine_tune,
@@ -30,6 +31,7 @@ METHODS: dict[str, Method] = {
     "pointing": Method(CorpusSplit, pointing.PointingSettings, pointing.measure, heads=True, hides=True),
     "tags": Method(CorpusSplit, tags.TagsSettings, tags.measure, heads=True),
     "zero-shot": Method(Task, zero_shot.ZeroShotSettings, zero_shot.measure, heads=True, anew=True),
+    "caption-choice": Method(CorpusSplit, caption_choice.CaptionChoiceSettings, caption_choice.measure, heads=True),
     "captioning": Method(CorpusSplit, captioning.CaptioningEvalSettings, captioning.measure, heads=True),
     "retrieval": Method(CorpusSplit, retrieval.RetrievalSettings, retrieval.measure, heads=True),
 }

@@ -157,5 +157,5 @@ def test_random_weights_are_refused_before_anything_is_made(
 
 
 def test_more_layers_than_there_are_can_not_be_unlocked() -> None:
-    with pytest.raises(InputError, match="unlocked layers: 2 layers are to learn, and the backbone has 1; expected at"):
+    with pytest.raises(InputError, match="unlocked_layers: 2 layers are to learn, and the backbone has 1; expected at"):
         lit(unlocked_layers=2)

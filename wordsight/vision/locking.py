@@ -79,7 +79,7 @@ def _weights_before(backbone: Backbone, unlocked: int) -> list[nn.Parameter]:
     if unlocked > len(depths):
         raise InputError(
             f"{unlocked} layers are to learn, and the backbone has {len(depths)}",
-            where="unlocked layers",
+            setting="objective_settings.unlocked_layers",
             expected=f"at most {len(depths)}",
         )
     # None where all layers learn.

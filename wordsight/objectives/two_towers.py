@@ -166,22 +166,9 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
         cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
     ) -> None:
         """Refuse captions that all read alike; say in how many batches no two differ."""
-        texts = next((field for field in fields.values() if isinstance(field, TextsField)), None)
-        if texts is None:
-            return
-        shares_S = texts.text_shares(examples)
-        if len(shares_S) == 1:
-            raise InputError(
-                f"all captions of the {len(examples):,} images read alike, and none can be told from another",
-                expected="captions that differ from image to image",
-                mend="check which column or field the corpus took for the captions",
-            )
-        alike = float((shares_S**batch_size).sum())
-        if alike > _MANY_ALIKE:
-            say(
-                f"warning: in about {100 * alike:.0f} % of the batches all captions read alike, which teaches nothing: "
-                f"give a larger {setting('batch_size')}"
-            )
+        for texts in fields.values():
+            if isinstance(texts, TextsField):
+                check_captions_differ(texts.text_shares(examples), len(examples), batch_size)
 
     def loss(self, pairs: Pairs) -> Losses:
         """The loss over all images and captions of a step; every process computes it whole.
@@ -229,6 +216,31 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
     def _of_grid(self, grid_BCHW: Tensor) -> Tensor:
         projected_BZ: Tensor = self.image_projection(grid_BCHW.mean((2, 3)))
         return projected_BZ
+
+
+def check_captions_differ(shares_S: NDArray[Any], images: int, batch_size: int) -> None:
+    """Refuse captions that all read alike; say in how many batches no two differ.
+
+    Args:
+        shares_S: How likely a caption that is drawn is each text.
+        images: How many images are trained on.
+        batch_size: Images in a step.
+
+    Raises:
+        InputError: When all captions read alike.
+    """
+    if len(shares_S) == 1:
+        raise InputError(
+            f"all captions of the {images:,} images read alike, and none can be told from another",
+            expected="captions that differ from image to image",
+            mend="check which column or field the corpus took for the captions",
+        )
+    alike = float((shares_S**batch_size).sum())
+    if alike > _MANY_ALIKE:
+        say(
+            f"warning: in about {100 * alike:.0f} % of the batches all captions read alike, which teaches nothing: "
+            f"give a larger {setting('batch_size')}"
+        )
 
 
 def unit(embedding_BZ: Tensor) -> Tensor:

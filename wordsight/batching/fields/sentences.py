@@ -15,6 +15,7 @@ from torch import Tensor
 from wordsight.batching.batch import Part
 from wordsight.batching.fields.field import Field, FieldFacts, Mirroring, StepDraw
 from wordsight.batching.fields.references import language_model
+from wordsight.batching.fields.text_shares import text_shares
 from wordsight.batching.needs import FieldNeed
 from wordsight.batching.sampling import stream_of
 from wordsight.batching.sources import RunSources, Sources
@@ -144,6 +145,14 @@ class SentencesField(Field[SentencesNeed, DrawnSentences]):
     def usable(self, examples: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which examples have a caption."""
         return np.asarray(np.diff(self._starts)[examples] > 0)
+
+    def text_shares(self, examples: NDArray[np.int64]) -> NDArray[Any]:
+        """How likely a caption that is drawn for one of some examples is each text.
+
+        Args:
+            examples: Their numbers in the corpus.
+        """
+        return text_shares(self._starts, self._text_N, examples)
 
     def facts(self) -> SentenceFacts:
         """The vectors, and what makes them."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from wordsight.batching.batch import Part
 from wordsight.batching.fields.field import Field, FieldFacts, Mirroring, StepDraw
 from wordsight.batching.fields.references import language_model
+from wordsight.batching.fields.text_shares import text_shares
 from wordsight.batching.needs import FieldNeed
 from wordsight.batching.sampling import stream_of
 from wordsight.batching.sources import RunSources, Sources
@@ -208,12 +209,7 @@ class TextsField(Field[TextsNeed, Texts]):
             examples: Their numbers in the corpus.
             weight_n: How likely each of them is drawn; evenly by default.
         """
-        first_n, end_n = self.tokens.example_offsets[examples], self.tokens.example_offsets[examples + 1]
-        counts_n = end_n - first_n
-        places_S = np.arange(counts_n.sum()) - np.repeat(np.cumsum(counts_n) - counts_n, counts_n)
-        _, text_S = np.unique(self.tokens.text_S[np.repeat(first_n, counts_n) + places_S], return_inverse=True)
-        weight_n = np.full(len(examples), 1 / max(1, len(examples))) if weight_n is None else weight_n
-        return np.bincount(text_S, np.repeat(weight_n / np.maximum(counts_n, 1), counts_n))
+        return text_shares(self.tokens.example_offsets, self.tokens.text_S, examples, weight_n)
 
     def facts(self) -> TextFacts:
         """What reads texts."""

@@ -171,6 +171,30 @@ def test_no_nearest_text_is_looked_for_while_the_queue_is_empty_and_parts_withou
     assert len(needs.views) == 2 and needs.views[0] == needs.views[1]
 
 
+def test_a_step_s_texts_are_stored_once_its_weights_are_updated() -> None:
+    objective = built(after=False)
+    (part,) = parts_of(objective, TextSupervision)
+    assert part.queue is not None
+    queue = part.queue
+
+    def stored() -> list[tuple[int, int]]:
+        both = zip(queue.example_Q.tolist(), queue.text_Q.tolist(), strict=True)
+        return [(example, text) for example, text in both if example >= 0]
+
+    objective(two_views(of=BEFORE))
+    assert stored() == []
+    objective.after_update(0)
+    drawn = [(example, text) for example, texts in zip(*BEFORE, strict=True) for text in texts if text >= 0]
+    assert stored() == drawn
+    batch = two_views(of=BEFORE)
+    embedded = part.embed(Seen(objective.backbone, batch), batch)
+    texts_nZ = embedded["texts"].flatten(0, 1)[batch.of(Texts).weight_Bc.flatten() > 0]
+    torch.testing.assert_close(queue.vectors_QZ[: len(drawn)], texts_nZ.detach())
+    objective.eval()(two_views())
+    objective.after_update(1)
+    assert stored() == drawn, "what is only looked at is not stored"
+
+
 def test_two_processes_have_the_loss_gradients_and_queue_of_one(tmp_path: Path) -> None:
     """What they look for is what both have stored."""
     assert_two_processes_equal_one(partial(built, views_weight=0), two_views, tmp_path)

@@ -26,7 +26,7 @@ MACHINE = {"device", "devices", "workers", "compile", "checkpoint_minutes", "fea
 # One of its size for every row; what else has the rows of the papers' tables.
 TAGS = ("postag", "labels", "clusters", "topics", "article-topics", "words", "ngrams", "subwords", "synsets")
 SMALL = [*(f"tp-{kind}" for kind in TAGS), "joulin", "icmlm-tfm", "icmlm-attfc", "rotation", "deepercluster"]
-SMALL += ["labels", "random"]
+SMALL += ["labels", "random", "slip", "declip", "simclr", "simsiam"]
 TABLE_2 = ["imagenet", "labels", "labels-100-per-class", "labels-100-classes", "tp-labels", "deepercluster-published"]
 TABLE_2 += ["deepercluster", "rotation", "tp-topics", "tp-clusters", "tp-clusters-10k", "tp-postag", "tp-postag-10k"]
 TABLE_2 += ["icmlm-tfm", "icmlm-attfc"]

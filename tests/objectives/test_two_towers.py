@@ -1,26 +1,60 @@
-"""What contrast can't learn from is refused in one line before anything is made, by every objective of the family."""
+"""Contrast learns from captions alone; what it cannot learn from is refused in one line, before anything is made."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import wordsight
-from tests.conftest import MakeCorpus
+from tests.conftest import ColouredSquares, MakeCorpus
 from tests.objectives.towers import SETTINGS, Flat, step
 from wordsight.batching.fields.texts import TextFacts
+from wordsight.corpus import Corpus, Example, build_corpus
 from wordsight.errors import InputError
 from wordsight.language.model import LanguageModel
 from wordsight.objectives import Facts, build_objective
 from wordsight.vision.backbones import Backbone
 
 FAMILY = ["clip", "align", "siglip", "clip-lite"]
+
+
+@dataclass(frozen=True)
+class WrongTexts(ColouredSquares):
+    """Coloured squares, of which every fifth to be trained on has the texts of another colour."""
+
+    def __iter__(self) -> Iterator[Example]:
+        read = list(super().__iter__())
+        for place, example in enumerate(read):
+            wrong = place % 5 == 0 and example.split == "train"
+            yield replace(example, captions=read[place + 1].captions) if wrong else example
+
+
 ALIKE = [["a dog runs here"]] * 12
 IN_A_SUM = {"objectives": {"pairs": {"kind": "clip"}, "turns": {"kind": "rotation"}}}
+
+
+@pytest.mark.parametrize("objective", ["align", "siglip"])
+def test_classes_are_told_by_name_after_learning_from_captions_alone(
+    objective: str, coloured_squares: Corpus, tmp_path: Path
+) -> None:
+    """The trend of CLIP's paper: no label was ever seen, and the names of classes are enough."""
+    run = wordsight.pretrain(replace(SETTINGS, objective=objective), corpus=coloured_squares, out=tmp_path / "run")
+    (found,) = wordsight.evaluate(run, task=f"corpus:{coloured_squares.path}", protocol="zero-shot", device="cpu")
+    assert found.value >= 75 and found.baselines["chance"] == 25
+
+
+def test_align_learns_though_a_fifth_of_the_texts_is_wrong(tmp_path: Path) -> None:
+    """The trend of ALIGN's paper: noise in the texts is made up for by their number."""
+    (tmp_path / "images").mkdir()
+    corpus = build_corpus(WrongTexts(tmp_path / "images"), tmp_path / "corpus")
+    run = wordsight.pretrain(replace(SETTINGS, objective="align"), corpus=corpus, out=tmp_path / "run")
+    (found,) = wordsight.evaluate(run, task=f"corpus:{corpus.path}", protocol="zero-shot", device="cpu")
+    assert found.value >= 75
 
 
 @pytest.mark.parametrize("objective", [*FAMILY, "weighted-sum"])

@@ -74,12 +74,11 @@ class SigLip(TwoTowers):
     @classmethod
     def chance(cls, settings: Any, batch_size: int) -> Chance | None:
         """The entropy of one pair in B being right, for the B pairs of a caption: what the best bias alone reaches."""
-        size = batch_size
-        if size < 2:
+        if batch_size < 2:
             return None
-        return Chance(
-            math.log(size) + (size - 1) * math.log(size / (size - 1)), f"{size} pairs with a chance of 1/{size} each"
-        )
+        others = batch_size - 1
+        loss = math.log(batch_size) + others * math.log(batch_size / others)
+        return Chance(loss, f"one pair in {batch_size} is right")
 
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
         """The sum over all pairs, divided by the captions; gives ``accuracy``, ``temperature`` and ``bias``."""

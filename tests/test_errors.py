@@ -103,6 +103,14 @@ def test_settings_within_another_take_its_name_and_others_keep_theirs() -> None:
     )
 
 
+def test_settings_within_several_others_are_called_by_the_whole_way_to_them() -> None:
+    short = InputError(f"{setting('view.blur')} is 3", setting="view.blur", mend=f"give {setting('view.size', 8)}")
+    error = short.within("objective_settings.views.view", {"blur", "size"})
+    assert str(error) == "objective_settings.views.view.blur is 3; give objective_settings.views.view.size=8"
+    other = InputError("found none", setting="language.size").within("objective_settings", {"width"})
+    assert str(other) == "language.size: found none"
+
+
 def test_ways_out_by_settings_that_are_not_there_can_be_left_out() -> None:
     error = InputError("is not UTF-8", where="a.csv", mend=("save it as UTF-8", f"give its {setting('encoding')}"))
     assert str(error.without(["encoding"])) == "a.csv is not UTF-8; save it as UTF-8"

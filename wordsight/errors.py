@@ -139,11 +139,14 @@ class InputError(ValueError):
         """
 
         inner = "|".join(map(re.escape, names))
+        # What holds its own settings may know them by a shorter name, such as `view.blur`.
+        short, _, own = (self.setting or "").rpartition(".")
+        before = re.escape(f"{short}.") if short and own in names else ""
 
         def told(text: str | Path | None) -> Any:
-            return text and re.sub(f"{_OPEN}(?=(?:{inner})[{_PART}{_CLOSE}])", f"{_OPEN}{above}.", str(text))
+            return text and re.sub(f"{_OPEN}{before}(?=(?:{inner})[{_PART}{_CLOSE}])", f"{_OPEN}{above}.", str(text))
 
-        at_fault = f"{above}.{self.setting}" if self.setting in names else self.setting
+        at_fault = f"{above}.{own}" if own in names else self.setting
         parts = {"what": told(self.what), "where": told(self.where), "expected": told(self.expected)}
         return self.but(**parts, mend=list(map(told, self.ways)), setting=at_fault)
 

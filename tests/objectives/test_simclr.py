@@ -80,7 +80,7 @@ def test_it_needs_two_strong_views_and_no_captions() -> None:
     assert not needs.fields and [need.view for need in needs.views] == [STRONG, STRONG]
     own = objective_needs("simclr", {"view": {"crop_scale": 0.5}})
     assert own.views[0].view == ViewSettings(crop_scale=0.5)
-    with pytest.raises(InputError, match="view.hue is 3"):
+    with pytest.raises(InputError, match="objective_settings.view.hue is 3.0; expected a number from 0 to 0.5"):
         objective_needs("simclr", {"view": {"hue": 3}})
     assert objective_chances("simclr", {}, 32)["loss"].loss == pytest.approx(math.log(63))
 

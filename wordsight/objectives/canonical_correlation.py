@@ -128,8 +128,11 @@ class CanonicalCorrelation(ImageTextObjective):
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         """Images to projections ``[B, Z]``."""
-        pooled_BC = self.backbone(images_BCHW).float().mean((2, 3))
-        return Side(self.image_mean_C, self.image_weight_CZ)(pooled_BC)
+        return self.embed_grid(self.backbone(images_BCHW))
+
+    def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
+        """Grids to projections, as :meth:`embed_images`."""
+        return Side(self.image_mean_C, self.image_weight_CZ)(grid_BCHW.float().mean((2, 3)))
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Texts to projections ``[B, Z]``."""

@@ -161,7 +161,11 @@ class CoCa(ComparingObjective, ImageTextObjective, CaptioningObjective):
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         """Images to embeddings ``[B, Z]``."""
-        return self._embedded(self.caption_pooler(cells_of(self.backbone(images_BCHW))))
+        return self.embed_grid(self.backbone(images_BCHW))
+
+    def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
+        """Grids to embeddings, as :meth:`embed_images`."""
+        return self._embedded(self.caption_pooler(cells_of(grid_BCHW)))
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Texts to embeddings ``[B, Z]``."""

@@ -92,7 +92,11 @@ class Devise(ImageTextObjective):
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         """Images to the space of word vectors ``[B, D]``."""
-        return self._of_grid(self.backbone(images_BCHW))
+        return self.embed_grid(self.backbone(images_BCHW))
+
+    def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
+        """Grids to embeddings, as :meth:`embed_images`."""
+        return self._of_grid(grid_BCHW)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Any words or texts to their vectors ``[B, D]``; nothing of them was learned."""

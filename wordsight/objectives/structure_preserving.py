@@ -125,7 +125,11 @@ class StructurePreserving(ComparingObjective, ImageTextObjective):
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         """Images to embeddings ``[B, Z]``."""
-        return self._of_grid(self.backbone(images_BCHW))
+        return self.embed_grid(self.backbone(images_BCHW))
+
+    def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
+        """Grids to embeddings, as :meth:`embed_images`."""
+        return self._of_grid(grid_BCHW)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Texts to embeddings ``[B, Z]``."""

@@ -27,6 +27,8 @@ MOST_LETTERS = 480
 _LONGEST_WORD = 30
 # Inches: the side of a picture, the room for its title, its predictions and the gaps between panels.
 SIDE, TITLE, LINES, GAP, MARGIN = 2.15, 0.3, 0.78, 0.2, 0.3
+# Of panels that nothing is guessed in.
+ONE_LINE = 0.29
 LINE, SCALE, NOTE = 0.26, 0.84, 0.17
 BARS = "Bars: what the network takes the hidden word for."
 
@@ -103,7 +105,9 @@ def draw(seen: PhotoAttention, out: Path) -> Path:
     footer = [line for note in notes(seen) for line in textwrap.wrap(note, int(width * 15))]
     foot = NOTE * len(footer) + (0.1 if footer else 0)
     top = MARGIN + LINE * len(caption) + 0.05
-    height = top + rows * (TITLE + SIDE + LINES) + (rows - 1) * GAP + SCALE + foot
+    guessed = any(word.predictions for word in words)
+    lines = LINES if guessed else ONE_LINE
+    height = top + rows * (TITLE + SIDE + lines) + (rows - 1) * GAP + SCALE + foot
     figure = Figure(figsize=(width, height), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)
     for number, line in enumerate(caption):
@@ -118,7 +122,7 @@ def draw(seen: PhotoAttention, out: Path) -> Path:
     for panel in range(panels):
         row, column = divmod(panel, columns)
         left = MARGIN + column * (SIDE + GAP)
-        bottom = height - top - (row + 1) * (TITLE + SIDE) - row * (LINES + GAP)
+        bottom = height - top - (row + 1) * (TITLE + SIDE) - row * (lines + GAP)
         axes = figure.add_axes((left / width, bottom / height, SIDE / width, SIDE / height))
         axes.axis("off")
         if panel == 0:
@@ -127,10 +131,12 @@ def draw(seen: PhotoAttention, out: Path) -> Path:
             continue
         word = words[panel - 1]
         _titled(axes, word.word, INK, 12)
+        if word.predictions and word.said:
+            axes.set_title(word.said, loc="right", fontsize=7, color=FAINT, pad=5, parse_math=False)
         axes.imshow(overlay(seen.drawn, word.attention_HW, scale), interpolation="bilinear")
-        below = figure.add_axes((left / width, (bottom - LINES) / height, SIDE / width, (LINES - 0.05) / height))
-        _predictions(below, word)
-    bars = f" {BARS}" if any(word.predictions for word in words) else ""
+        below = figure.add_axes((left / width, (bottom - lines) / height, SIDE / width, (lines - 0.05) / height))
+        _predictions(below, word, 3 if guessed else 1)
+    bars = f" {BARS}" if guessed else ""
     legend = f"{seen.shows[0].upper()}{seen.shows[1:]}. Colour: {seen.colour}.{bars}"
     _colour_bar(figure, width, height, scale, foot, legend)
     with atomic_file(out) as beside:
@@ -142,10 +148,10 @@ def _titled(axes: Axes, text: str, colour: str, size: float) -> None:
     axes.set_title(text, loc="left", fontsize=size, color=colour, pad=5, parse_math=False)
 
 
-def _predictions(axes: Axes, word: WordAttention) -> None:
+def _predictions(axes: Axes, word: WordAttention, most: int) -> None:
     """The words that the model holds likeliest, a bar behind each as long as its probability; and what else it says."""
     axes.set_xlim(0, 1)
-    axes.set_ylim(2.95, -0.05)
+    axes.set_ylim(most - 0.05, -0.05)
     axes.axis("off")
     if not word.predictions and word.said:
         axes.text(0.02, 0.47, word.said, va="center", fontsize=8.5, color=FAINT, parse_math=False)

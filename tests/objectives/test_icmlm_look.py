@@ -14,9 +14,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional
 
+import wordsight
+from tests.objectives.towers import SETTINGS, assert_it_goes_on_to_the_same_numbers
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields.masked import MaskedNeed
 from wordsight.batching.masks import MaskedWords
+from wordsight.corpus import Corpus
 from wordsight.errors import InputError
 from wordsight.objectives import Facts, MaskedFacts, Seen, objective_kind
 from wordsight.objectives.icmlm import words_present
@@ -303,3 +306,68 @@ def _cuts(step: Batch) -> list[tuple[Any, slice]]:
         ((replace(view, **{k: v[rows] for k, v in vars(view).items() if isinstance(v, Tensor)}),), rows)
         for rows in cuts
     ]
+
+
+class Colours(nn.Module):
+    """A grid of 2 x 2 colours."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return functional.avg_pool2d(images_BCHW, 4)
+
+
+def test_after_training_the_word_is_found_in_its_own_picture_and_not_named_from_another() -> None:
+    """One cell of each picture has a colour, all others are grey; captions are all alike, and the colour is hidden."""
+    torch.manual_seed(0)
+    colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0]])
+    facts = Facts({"masked": MaskedFacts(torch.randn(4, WIDTH), torch.arange(4), text_head=None)})
+    settings = LookWordSettings(joint_width=16, hidden_width=16, text_prior=False)
+    objective = LookWords(Backbone(Colours(), {"grid": ""}, 3), facts, settings)
+    optimizer = torch.optim.AdamW(objective.parameters(), 0.02)
+    tokens_TD = torch.randn(3, WIDTH)
+
+    def drawn(count: int) -> tuple[Batch, Tensor]:
+        colour_B, cell_B = torch.randint(4, (count,)), torch.randint(4, (count,))
+        images = torch.full((count, 3, 8, 8), 128, dtype=torch.uint8)
+        for row, (colour, cell) in enumerate(zip(colour_B.tolist(), cell_B.tolist(), strict=True)):
+            top, left = 4 * (cell // 2), 4 * (cell % 2)
+            images[row, :, top : top + 4, left : left + 4] = colours[colour][:, None, None]
+        words = MaskedWords(
+            ids_BmT=torch.zeros(count, 1, 3, dtype=torch.long),
+            tokens_BmTD=tokens_TD.expand(count, 1, 3, WIDTH),
+            present_BmT=torch.ones(count, 1, 3, dtype=torch.bool),
+            position_Bm=torch.ones(count, 1, dtype=torch.long),
+            target_Bm=colour_B[:, None],
+            weight_Bm=torch.ones(count, 1),
+            shown_BS=colour_B[:, None],
+        )
+        return Batch.of_images(images, torch.arange(count), fields={"masked": words}), cell_B
+
+    for _ in range(150):
+        found = objective(drawn(16)[0])
+        found["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    step, cell_B = drawn(200)
+    words = step.of(MaskedWords)
+    with torch.no_grad():
+        assert float(objective(step)["found"]) > 0.9, "grids without the word score lower"
+        grid_BCHW = objective.grid(step)
+        right, wrong = (objective.predict_masked(grid, words) for grid in (grid_BCHW, grid_BCHW.roll(1, 0)))
+    hit, missed = ((each.logits_BmV.argmax(-1) == words.target_Bm).float().mean() for each in (right, wrong))
+    assert hit > 0.9 and missed < 0.5
+    assert (right.attention_BmL[:, 0].argmax(1) == cell_B).float().mean() > 0.5, "chance is a quarter"
+
+
+def test_a_run_is_trained_resumed_and_asked_for_hidden_words(coloured_squares: Corpus, tmp_path: Path) -> None:
+    settings = replace(
+        SETTINGS,
+        objective="icmlm-look",
+        objective_settings={"joint_width": 16},
+        concepts={"kind": "words", "size": 8, "min_count": 1},
+        masks_per_image=2,
+        epochs=3,
+    )
+    run = assert_it_goes_on_to_the_same_numbers(coloured_squares, tmp_path, settings)
+    found = wordsight.evaluate(run, corpus=coloured_squares, device="cpu")
+    assert found and {result.protocol for result in found} == {"masked-words"}
+    assert "own picture found" in wordsight.report(run).read_text("utf-8")

@@ -1,7 +1,7 @@
 """ALIGN (Jia et al. 2021, https://arxiv.org/abs/2102.05918): CLIP's question, asked of raw and noisy texts.
 
 The normalised softmax in both directions of their Equations 1 and 2, with a learned temperature that begins at one and
-smoothed labels (Section 4.1): of texts that were never checked, some do not belong to their image. How a corpus of such
+smoothed labels (Section 5): of texts that were never checked, some do not belong to their image. How a corpus of such
 texts is built stands in ``docs/corpora.md``.
 """
 

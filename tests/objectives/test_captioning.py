@@ -18,20 +18,32 @@ from tests.objectives.caption_batches import (
     READER,
     SMALL,
     WORDS,
+    Flat,
     batch,
     built,
     check_pieces,
     check_two_processes,
+    gradients,
     read,
 )
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields.texts import Texts
+from wordsight.batching.fields.texts import TextFacts, Texts
 from wordsight.errors import InputError
 from wordsight.heads.caption_search import CaptionSearch
 from wordsight.language.wordpiece import CLS, MASK, SEP
-from wordsight.objectives import CaptioningObjective, objective_settings
+from wordsight.objectives import (
+    SUM,
+    CaptioningObjective,
+    Facts,
+    Seen,
+    build_objective,
+    objective_needs,
+    objective_settings,
+)
 from wordsight.objectives.captioning import Captioning, reversed_ids
+from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.objective import cells_of
+from wordsight.vision.backbones import Backbone
 
 ORDERS = ["left-to-right", "both", "parallel"]
 
@@ -205,3 +217,38 @@ def test_it_is_a_captioner_and_its_heads_have_to_divide_its_width() -> None:
     assert isinstance(built("captioning"), CaptioningObjective) and len(WORDS) == 10
     with pytest.raises(InputError, match="a width of 10 is not a multiple of 4 heads"):
         objective_settings("captioning", {"width": 10})
+
+
+TOWER = {"width": 8, "heads": 2, "layers": 1, "max_tokens": 9}
+PARTS: dict[str, Any] = {
+    "pairs": {"kind": "clip", "width": 6, "captions": 2, "text_tower": TOWER},
+    "says": {"kind": "captioning", "weight": 0.5, "captions": 2, **SMALL},
+    "hidden": {"kind": "masked-lm", "weight": 2.0, "captions": 2, **SMALL},
+}
+
+
+def test_pieces_of_a_sum_with_contrast_have_the_gradients_of_the_whole() -> None:
+    torch.manual_seed(0)
+    facts = Facts({"texts": TextFacts(READER)}, images=6)
+    objective = build_objective(SUM, {"objectives": PARTS}, Backbone(Flat(), {"grid": ""}, 6), facts)
+    assert isinstance(objective, ComparingObjective)
+    for name, parameter in objective.named_parameters():
+        if parameter.ndim > 1 and "backbone" not in name:
+            nn.init.normal_(parameter, std=0.4)
+    whole = objective(batch())
+    whole["loss"].backward()
+    wanted = gradients(objective)
+    objective.zero_grad(set_to_none=True)
+    parts = [objective.embed(Seen(objective.backbone, piece), piece) for piece in batch().split(3)]
+    found = objective.compare({name: torch.cat([part[name] for part in parts]) for name in parts[0]}, batch())
+    found.total.backward()
+    torch.testing.assert_close(found.total, whole["loss"])
+    for name, gradient in gradients(objective).items():
+        torch.testing.assert_close(gradient, wanted[name], msg=name)
+
+
+def test_a_sum_whose_parts_read_captions_differently_is_refused() -> None:
+    assert objective_needs(SUM, {"objectives": PARTS}).fields["texts"].chance  # type: ignore[attr-defined]
+    other = {**PARTS, "says": {**PARTS["says"], "max_tokens": 30}}
+    with pytest.raises(InputError, match="two objectives of a sum ask for different values"):
+        objective_needs(SUM, {"objectives": other})

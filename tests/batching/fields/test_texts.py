@@ -163,3 +163,34 @@ def test_an_image_with_fewer_captions_is_given_some_of_them_edited(make_corpus: 
             assert len(other) == len(one) - 2 and [token for token in one if token in other] == other
         seen.add(len(one) - len(other))
     assert seen == {0, 2}
+
+
+def test_chance_of_a_caption_s_tokens_is_the_same_whoever_shares_the_step(corpus: Corpus) -> None:
+    assert draw(opened(corpus, TextsNeed(captions=2))).chance_BcT3 is None
+    field = opened(corpus, TextsNeed(captions=2, chance=True))
+    whole, halves = draw(field), [draw(field, rank=rank, world=2) for rank in range(2)]
+    assert whole.chance_BcT3 is not None
+    for rank, half in enumerate(halves):
+        assert half.chance_BcT3 is not None
+        width = half.chance_BcT3.shape[2]
+        assert torch.equal(half.chance_BcT3, whole.chance_BcT3[rank::2, :, :width])
+    later = draw(field, step=1).chance_BcT3
+    assert later is not None and not torch.equal(whole.chance_BcT3, later)
+    drawn = whole.chance_BcT3[whole.present_BcT & (whole.weight_Bc > 0)[..., None]]
+    assert len(torch.unique(drawn)) == drawn.numel() and 0 <= float(drawn.min()) < float(drawn.max()) < 1
+
+
+def test_a_piece_knows_how_many_there_are_on_average(corpus: Corpus) -> None:
+    whole = draw(opened(corpus, TextsNeed()))
+    pieces = whole.split(3)
+    assert whole.mean_count(lambda texts: texts.present_BcT.sum()) is None
+    for piece in pieces:
+        found = piece.mean_count(lambda texts: texts.present_BcT.sum())
+        assert found is not None and float(found) == pytest.approx(float(whole.present_BcT.sum()) / 3)
+
+
+def test_objectives_of_a_sum_share_captions_of_which_one_needs_chance() -> None:
+    with_chance, without = TextsNeed(captions=2, chance=True), TextsNeed(captions=2)
+    assert with_chance.joined(without) == without.joined(with_chance) == with_chance
+    with pytest.raises(InputError, match="two objectives of a sum ask for different values"):
+        with_chance.joined(TextsNeed(captions=1))

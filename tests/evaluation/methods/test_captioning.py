@@ -95,7 +95,7 @@ def test_beside_them_stand_wrong_images_one_caption_for_all_and_peoples_own(
     first = [some[0] for some in TEST]
     assert found.baselines["first reference"] == pytest.approx(100 * own.cider(first).mean())
     assert found.baselines["first reference, BLEU-4"] == pytest.approx(own.bleu(first).value_k[3])
-    assert found.own_baselines == ["wrong image"]
+    assert found.own_baselines == ["wrong image"] and found.warnings == []
 
 
 def test_each_image_s_part_is_kept_and_the_interval_may_pass_a_hundred(model: EvaluatedModel, corpus: Corpus) -> None:
@@ -113,6 +113,7 @@ def test_what_a_reader_has_to_know_is_said(model: EvaluatedModel, make_corpus: M
     found = asked(model, corpus, Said(["a dog runs"] * 3, ended=False))
     assert found.counts["images"] == 3 and found.counts["of_images"] == 4
     said = "; ".join(found.warnings)
+    assert "no better than the captions of other images" in said
     assert "all images were given the same caption: 'a dog runs'" in said
     assert "3 of 3 captions were cut off" in said
     assert "2 of 3 images have references of fewer than 4 words alone" in said

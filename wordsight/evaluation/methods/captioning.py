@@ -118,6 +118,7 @@ def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) ->
     found = CaptionScores.of(references, captions)
     frequent, notes = _most_frequent(data, wanted, settings)
     several = [some for some in wanted if len(some) > 1]
+    baselines = _baselines(references, captions, frequent, several)
     outcomes = Outcomes(
         np.array([data.corpus.image_hash(int(example)) for example in examples]),
         correct=found.cider_N,
@@ -129,7 +130,7 @@ def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) ->
         protocol=protocol.name,
         metric=CIDER,
         value=found.cider,
-        baselines=_baselines(references, captions, frequent, several),
+        baselines=baselines,
         own_baselines=[WRONG_IMAGE],
         more=found.named,
         standard_error=clustered_error(found.cider_N, np.arange(len(examples))),
@@ -145,7 +146,12 @@ def measure(model: EvaluatedModel, data: CorpusSplit, protocol: EvalProtocol) ->
         settings=recorded_settings(protocol, model, data),
         weights=weights_fingerprint(model.objective),
         data=data.fingerprint,
-        warnings=[*data.seen_in_training(model), *notes, *_noteworthy(written, wanted, len(several))],
+        warnings=[
+            *data.seen_in_training(model),
+            *notes,
+            *_of_the_image(found.cider, baselines[WRONG_IMAGE]),
+            *_noteworthy(written, wanted, len(several)),
+        ],
     )
 
 
@@ -207,6 +213,12 @@ def _most_frequent(
     if count == 1:
         notes.append(f"no caption stands twice in training: the {MOST_FREQUENT} is the first one")
     return caption, notes
+
+
+def _of_the_image(value: float, wrong: float) -> list[str]:
+    if value > wrong:
+        return []
+    return [f"no better than the captions of other images ({wrong:.1f}): the captions tell nothing of their own"]
 
 
 def _noteworthy(written: Sequence[WrittenCaption], wanted: Sequence[Sequence[str]], several: int) -> list[str]:

@@ -137,3 +137,10 @@ def test_what_can_not_be_captioned_is_said_in_a_line(corpus: Corpus, tmp_path: P
     bare = wordsight.build_corpus(reader, out=tmp_path / "bare")
     with pytest.raises(InputError, match="no example of this split has a caption"):
         pretrained("captioning", bare, tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["captioning", "masked-lm", "coca"])
+def test_one_caption_for_all_images_is_refused_in_a_line(name: str, make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = make_corpus([["a dog runs"]] * 6, ["train"] * 6, name="alike")
+    with pytest.raises(InputError, match="all captions of the 6 images read alike"):
+        pretrained(name, corpus, tmp_path / "run")

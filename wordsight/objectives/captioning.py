@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
+from wordsight.batching.fields import Field
+from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed
 from wordsight.batching.needs import Needs
 from wordsight.errors import InputError
 from wordsight.heads.caption_decoder import CaptionDecoder, DecoderShape
@@ -131,6 +134,13 @@ class Captioning(CaptioningObjective):
         return settings.need(chance=settings.order == "parallel")
 
     @classmethod
+    def check_data(
+        cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
+    ) -> None:
+        """Refuse captions that all read alike."""
+        refuse_one_caption(fields, examples)
+
+    @classmethod
     def plots(cls, settings: CaptioningSettings) -> Mapping[str, Plot]:
         """The loss of each direction, and how many tokens are predicted right."""
         says = "share of tokens whose top prediction is right, in percent"
@@ -184,6 +194,25 @@ class Captioning(CaptioningObjective):
         image = self.decoder.read(cells_of(grid_BCHW))
         before_BTL = self.decoder.looks(ids_BT[:, None, :-1], image).squeeze(1)
         return CaptionAttention.after(before_BTL, ids_BT, present_BT, grid_BCHW)
+
+
+def refuse_one_caption(fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64]) -> None:
+    """Refuse captions that all read alike: to say them, no image need be seen.
+
+    Args:
+        fields: The fields of a run, opened.
+        examples: The examples that are trained on.
+
+    Raises:
+        InputError: When they do.
+    """
+    texts = next((field for field in fields.values() if isinstance(field, TextsField)), None)
+    if texts is not None and len(texts.text_shares(examples)) == 1:
+        raise InputError(
+            f"all captions of the {len(examples):,} images read alike, and are said without a look at them",
+            expected="captions that differ from image to image",
+            mend="check which column or field the corpus took for the captions",
+        )
 
 
 def predicted(texts: Texts) -> Tensor:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.batching.batch import Batch
+from wordsight.batching.fields import Field
 from wordsight.batching.fields.texts import TextFacts, Texts
 from wordsight.batching.needs import Needs
 from wordsight.heads.caption_decoder import CaptionDecoder
 from wordsight.language.wordpiece import MASK, SPECIAL
 from wordsight.objectives.capabilities import CaptionAttention, CaptionAttentionObjective
-from wordsight.objectives.captioning import DecoderSettings
+from wordsight.objectives.captioning import DecoderSettings, refuse_one_caption
 from wordsight.objectives.objective import Facts, Losses, Plot, cells_of
 from wordsight.objectives.processes import global_mean_scale
 from wordsight.objectives.seen import Seen
@@ -62,6 +66,13 @@ class MaskedLm(CaptionAttentionObjective):
     def needs(cls, settings: MaskedLmSettings) -> Needs:
         """Captions, and chance for what is hidden of them."""
         return settings.need(chance=True)
+
+    @classmethod
+    def check_data(
+        cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
+    ) -> None:
+        """Refuse captions that all read alike."""
+        refuse_one_caption(fields, examples)
 
     @classmethod
     def plots(cls, settings: MaskedLmSettings) -> Mapping[str, Plot]:

@@ -17,17 +17,25 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields.labelled_texts import LabelledTextFacts, LabelledTexts, LabelledTextsNeed
+from wordsight.batching.fields.labelled_texts import (
+    LabelledTextFacts,
+    LabelledTexts,
+    LabelledTextsNeed,
+)
 from wordsight.batching.needs import Needs
 from wordsight.corpus.class_names import check_templates
+from wordsight.objectives.clip import LARGEST_SCALE
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot
-from wordsight.objectives.two_towers import Matching, Pairs, TwoTowers, TwoTowerSettings, matching
+from wordsight.objectives.two_towers import (
+    TEMPERATURE,
+    Matching,
+    TwoTowers,
+    TwoTowerSettings,
+    matching,
+)
 from wordsight.ranges import Probability, Temperature
 from wordsight.vision.backbones import Backbone
-
-# As CLIP's: beyond it training was unstable (Radford et al. 2021, Section 2.5).
-_LARGEST_SCALE = 100.0
 
 
 @dataclass(frozen=True)
@@ -103,10 +111,7 @@ class UniCl(TwoTowers):
     def plots(cls, settings: TwoTowerSettings) -> Mapping[str, Plot]:
         """Accuracy and temperature."""
         says = "share of texts whose nearest picture of the step's is one that they are right for, in percent"
-        return {
-            "accuracy": Plot("accuracy", "share", says),
-            "temperature": Plot("temperature", "value", "what similarities are divided by; it is learned"),
-        }
+        return {"accuracy": Plot("accuracy", "share", says), "temperature": TEMPERATURE}
 
     @classmethod
     def chance(cls, settings: Any, batch_size: int) -> Chance | None:
@@ -118,31 +123,18 @@ class UniCl(TwoTowers):
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
         """The loss over the step's images and texts, with ``accuracy`` and ``temperature``."""
         found = matching(batch, self.texts_kind)
-        texts_nZ = gathered(embedded["texts"]).flatten(0, 1)
-        pairs = Pairs(gathered(embedded["images"]), texts_nZ[found.real_n], found)
-        return self._loss(pairs, label_matching(batch, found))
-
-    def loss(self, pairs: Pairs) -> Losses:
-        """The same where all texts are captions.
-
-        Args:
-            pairs: The images and captions.
-        """
-        positive_BT = ~pairs.matching.negative_BT
-        return self._loss(pairs, LabelMatching(positive_BT, torch.ones_like(positive_BT)))
-
-    def _loss(self, pairs: Pairs, labels: LabelMatching) -> Losses:
+        texts_TZ = gathered(embedded["texts"]).flatten(0, 1)[found.real_n]
         scale = self.log_scale.exp()
-        logits_BT = scale * pairs.cosine_BT
-        total = unified_loss(logits_BT, *labels)
+        logits_BT = scale * gathered(embedded["images"]) @ texts_TZ.T
+        labels = label_matching(batch, found)
         nearest_T = logits_BT.detach().masked_fill(~labels.counted_BT, -math.inf).argmax(0, keepdim=True)
         accuracy = labels.positive_BT.gather(0, nearest_T).float().mean()
-        return Losses(total, {"accuracy": accuracy, "temperature": 1 / scale.detach()})
+        return Losses(unified_loss(logits_BT, *labels), {"accuracy": accuracy, "temperature": 1 / scale.detach()})
 
     def after_update(self, step: int) -> None:
         """Keep the temperature from falling below a hundredth."""
         with torch.no_grad():
-            self.log_scale.clamp_(max=math.log(_LARGEST_SCALE))
+            self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
 
 
 def label_matching(batch: Batch, found: Matching) -> LabelMatching:

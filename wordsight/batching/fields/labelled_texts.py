@@ -19,7 +19,7 @@ from torch import Tensor
 
 from wordsight.batching.class_labels import ClassLabels, ClassSentences
 from wordsight.batching.fields.field import Mirroring, StepDraw
-from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed, own_tokenizer
+from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed, check_known, own_tokenizer
 from wordsight.batching.sampling import stream_of
 from wordsight.batching.sources import Sources
 from wordsight.errors import InputError, listed, setting
@@ -116,6 +116,7 @@ class LabelledTextsField(TextsField):
             )
             tokenizer = own_tokenizer(train_wordpiece(texts, need.vocabulary, lowercase=need.lowercase), need)
         tokens = caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored)
+        check_known(tokens, tokenizer, sources.corpus.path)
         return cls(tokens, need, tokenizer, classes, language)
 
     def usable(self, examples: NDArray[np.int64]) -> NDArray[np.bool_]:

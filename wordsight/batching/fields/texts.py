@@ -185,7 +185,7 @@ class TextsField(Field[TextsNeed, Texts]):
             vocabulary = train_wordpiece(texts, need.vocabulary, lowercase=need.lowercase)
             tokenizer = own_tokenizer(vocabulary, need)
         tokens = caption_tokens(sources.corpus, tokenizer, need.language, need.mirrored)
-        _check_known(tokens, tokenizer, sources.corpus.path)
+        check_known(tokens, tokenizer, sources.corpus.path)
         vectors = None
         # Captions that are edited anew in every step have no vector that could be kept.
         if need.vectors and language is not None and not need.edited:
@@ -299,8 +299,17 @@ def own_tokenizer(vocabulary: list[str], need: TextsNeed) -> TextTokenizer:
     return TextTokenizer.of_vocabulary(vocabulary, max_tokens=need.max_tokens, lowercase=need.lowercase)
 
 
-def _check_known(tokens: CaptionTokens, tokenizer: TextTokenizer, where: Path) -> None:
-    """Refuse captions of which a tokenizer knows no word, and say when it knows few."""
+def check_known(tokens: CaptionTokens, tokenizer: TextTokenizer, where: Path) -> None:
+    """Refuse captions of which a tokenizer knows no word, and say when it knows few.
+
+    Args:
+        tokens: The captions, tokenised.
+        tokenizer: The tokenizer.
+        where: Their corpus, for messages.
+
+    Raises:
+        InputError: When it knows none.
+    """
     ids_n = np.asarray(tokens.ids)
     unknown = np.isin(ids_n, tokenizer.unknown_ids).sum()
     words = unknown + (~np.isin(ids_n, tokenizer.special_ids)).sum()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from wordsight.evaluation.image_text.similarity import DotProduct, StoredEmbeddings
-from wordsight.objectives.canonical_variates import Moments, canonical
+from wordsight.objectives.canonical_variates import Moments, Side, canonical
 from wordsight.progress import track
 
 Array = NDArray[np.float64]
@@ -112,12 +112,17 @@ Both = tuple[Array, Array]
 
 
 def _cca(learned: Both, asked: Both, settings: Projections) -> Both:
-    images, texts = map(torch.from_numpy, learned)
-    moments = Moments(images.shape[1], texts.shape[1])
-    moments.add(images, texts)
+    first, second = map(torch.from_numpy, learned)
+    moments = Moments(first.shape[1], second.shape[1])
+    moments.add(first, second)
     found = canonical(moments, _dimensions(learned, settings))
-    of_images, of_texts = map(torch.from_numpy, asked)
-    return found.first(of_images).numpy(), found.second(of_texts).numpy()
+    return _along(found.first, asked[0]), _along(found.second, asked[1])
+
+
+def _along(side: Side, some: Array) -> Array:
+    """Projections on directions of one length, as scikit-learn's: one in which features vary more counts more."""
+    directions = functional.normalize(side.weight_CZ, dim=0)
+    return np.asarray(Side(side.mean_C, directions)(torch.from_numpy(some)).numpy())
 
 
 def _pls(learned: Both, asked: Both, settings: Projections) -> Both:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import wordsight
+from tests.conftest import MakeCorpus
 from tests.objectives.towers import SETTINGS
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError
@@ -125,3 +126,10 @@ def test_it_is_no_part_of_a_sum(coloured_squares: Corpus, tmp_path: Path) -> Non
             objective="weighted-sum",
             objective_settings={"objectives": parts},
         )
+
+
+def test_captions_that_all_read_alike_are_refused(
+    make_corpus: MakeCorpus, minilm: LanguageModel, trained: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="all captions of the 40 images read alike"):
+        solved(make_corpus([["a dog runs here"]] * 40), tmp_path / "run", trained)

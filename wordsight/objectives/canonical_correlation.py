@@ -10,14 +10,18 @@ https://arxiv.org/abs/1212.4522
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from wordsight.batching.batch import Batch
-from wordsight.batching.fields.sentences import SentenceFacts, SentencesNeed
+from wordsight.batching.fields import Field
+from wordsight.batching.fields.sentences import SentenceFacts, SentencesField, SentencesNeed
 from wordsight.batching.needs import Needs
 from wordsight.errors import InputError
 from wordsight.language.sentence_vectors import Pool, vectors_of
@@ -25,6 +29,7 @@ from wordsight.objectives.canonical_variates import Moments, Side, canonical
 from wordsight.objectives.capabilities import ImageTextObjective
 from wordsight.objectives.objective import EpochFeatures, Facts, Losses
 from wordsight.objectives.seen import Seen
+from wordsight.objectives.two_towers import check_captions_differ
 from wordsight.ranges import Power, Probability, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.locking import lock
@@ -96,6 +101,16 @@ class CanonicalCorrelation(ImageTextObjective):
     def needs(cls, settings: CanonicalCorrelationSettings) -> Needs:
         """Vectors of captions."""
         return Needs({"sentences": SentencesNeed(1, settings.pool, settings.caption_language)})
+
+    @classmethod
+    def check_data(
+        cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
+    ) -> None:
+        """Refuse captions that all read alike."""
+        for field in fields.values():
+            if isinstance(field, SentencesField):
+                # All images are looked at together.
+                check_captions_differ(field.text_shares(examples), len(examples), len(examples))
 
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         """Zero: it is not learned in steps."""

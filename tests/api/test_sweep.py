@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 import wordsight
-from wordsight.api.sweep import best_rate
-from wordsight.api.sweep_measured import note_answer, results_of, unmeasured
+from wordsight.api.sweep_measured import best_rate, note_answer, results_of, run_of, unmeasured
 from wordsight.api.sweep_plan import Asked, SweepPlan, SweepSettings, planned, reader_of
 from wordsight.api.sweep_table import (
     SweepCell,
@@ -127,6 +126,20 @@ def test_the_best_rate_of_the_first_seed_is_taken(small_world: Path, tmp_path: P
     # One rate failed; what another seed has does not count.
     answer(which, "tags", 0.25, 2, 90.0)
     assert best_rate(which, "tags", "photos") == 0.5
+
+
+def test_a_row_may_begin_with_the_weights_of_another_whose_rate_is_the_best(small_world: Path, tmp_path: Path) -> None:
+    later = {"recipe": "lit-resnet18-small", "begins_with": "tags", "lr": 0.125}
+    which = plan(small_world, tmp_path, rows={"later": later, "tags": TAGS}, lrs=[0.25, 0.5], seeds=[1, 2])
+    assert which.waves() == [[("tags", "photos")], [("later", "photos")]]
+    for lr, value in ((0.25, 60.0), (0.5, 40.0)):
+        answer(which, "tags", lr, 1, value)
+    settings = run_of(which, "later", "photos", None, 2).settings
+    assert Path(settings.weights).parts[-2:] == ("tags-lr0.25-seed2", "backbone.safetensors")
+    assert not settings.pretrained
+    for begins, says in (("tag", r"unknown row 'tag'.*'tags'"), ("later", r"later begins with itself")):
+        with pytest.raises(InputError, match=says):
+            plan(small_world, tmp_path, rows={"later": {**later, "begins_with": begins}, "tags": TAGS})
 
 
 def test_what_is_answered_is_not_asked_again_unless_the_protocol_changed(small_world: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.api.corpus import build_corpus, open_corpus
-from wordsight.api.sweep_measured import results_of, trained, unmeasured
+from wordsight.api.sweep_measured import best_rate, run_of, trained, unmeasured
 from wordsight.api.sweep_plan import LOGS, SweepPlan, SweepRun, SweepSettings, one_corpus, planned, reader_of
 from wordsight.api.sweep_worker import COMMAND
 from wordsight.corpus import Corpus
@@ -61,7 +61,8 @@ def sweep(
         out: The folder of the sweep to make, or to go on with.
         recipes: Recipes, by name or file: a row of the table each.
         rows: Rows by name, each a recipe, or a recipe with settings that it changes
-            (``{wide: {recipe: clip-resnet18-small, objective_settings: {width: 512}}}``).
+            (``{wide: {recipe: clip-resnet18-small, objective_settings: {width: 512}}}``); with ``begins_with: ROW``
+            from the weights that another row has learned.
         corpus: The folder of the corpus that all learn from.
         split: The split to train on; by default train where there are splits, else all.
         test: The split that the heads are asked about; by default test where there are splits, else all.
@@ -132,7 +133,7 @@ def _check_trained(plan: SweepPlan, opened: Mapping[str, Corpus]) -> None:
     for row, corpus in plan.pairs():
         for lr in plan.rates(row, corpus):
             for seed in plan.seeds(corpus):
-                trained(plan.run(row, corpus, lr, seed), opened[corpus])
+                trained(run_of(plan, row, corpus, lr, seed), opened[corpus])
 
 
 def _written(plan: SweepPlan, failures: Sequence[str]) -> SweepTable:
@@ -141,32 +142,6 @@ def _written(plan: SweepPlan, failures: Sequence[str]) -> SweepTable:
     table = sweep_table(plan, {pair: best_rate(plan, *pair) for pair in plan.pairs()}, failures)
     write_table(table, plan.out)
     return table
-
-
-def best_rate(plan: SweepPlan, row: str, corpus: str) -> float | None:
-    """The learning rate that scored best at the first seed, by the mean over what the first protocol was asked on.
-
-    Args:
-        plan: The sweep.
-        row: The row.
-        corpus: The corpus.
-
-    Returns:
-        None for the recipe's own, and where none has a score.
-    """
-    rates = plan.rates(row, corpus)
-    if len(rates) == 1:
-        return rates[0]
-    first = plan.settings.corpora[corpus].protocols[0]
-    scores: dict[float | None, float] = {}
-    for lr in rates:
-        run = plan.run(row, corpus, lr, plan.seeds(corpus)[0])
-        values = [
-            results[0].value for each in run.asked if each.protocol == first and (results := results_of(run, each))
-        ]
-        if values:
-            scores[lr] = sum(values) / len(values)
-    return max(scores, key=scores.__getitem__) if scores else None
 
 
 @dataclass
@@ -181,31 +156,40 @@ class _Sweep:
 
     def run(self) -> None:
         """Train and measure all runs; then time a step of each row, one at a time."""
-        seeds = {pair: self.plan.seeds(pair[1]) for pair in self.plan.pairs()}
-        tried = {pair: [self.plan.run(*pair, lr, seeds[pair][0]) for lr in self.plan.rates(*pair)] for pair in seeds}
-        left = {pair: len(runs) for pair, runs in tried.items()}
-        later_ones = sum(len(of_pair) - 1 for of_pair in seeds.values())
         with progress_bar() as bar, self._processes() as pool:
-            task = bar.add_task("runs", total=sum(left.values()) + later_ones, note="")
-            waiting = {pool.submit(self._of_run, run): run for runs in tried.values() for run in runs}
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    run = waiting.pop(future)
-                    bar.update(task, advance=1, note=future.result())
-                    pair = run.row, run.corpus
-                    left[pair] -= 1
-                    if left[pair] == 0:
-                        # All rates have been tried at the first seed.
-                        later = [self.plan.run(*pair, best_rate(self.plan, *pair), seed) for seed in seeds[pair][1:]]
-                        waiting |= {pool.submit(self._of_run, each): each for each in later}
+            total = sum(len(self.plan.rates(*pair)) + len(self.plan.seeds(pair[1])) - 1 for pair in self.plan.pairs())
+            task = bar.add_task("runs", total=total, note="")
+            for pairs in self.plan.waves():
+                for name in self._trained(pairs, pool):
+                    bar.update(task, advance=1, note=name)
             if self.plan.settings.step_cost:
                 self._costs(pool)
+
+    def _trained(self, pairs: Sequence[tuple[str, str]], pool: ThreadPoolExecutor) -> Iterator[str]:
+        """Train and measure the runs of some rows, none of which waits for another; gives each name at its end."""
+        seeds = {pair: self.plan.seeds(pair[1]) for pair in pairs}
+        tried = {
+            pair: [run_of(self.plan, *pair, lr, seeds[pair][0]) for lr in self.plan.rates(*pair)] for pair in pairs
+        }
+        left = {pair: len(runs) for pair, runs in tried.items()}
+        waiting = {pool.submit(self._of_run, run): run for runs in tried.values() for run in runs}
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                run = waiting.pop(future)
+                yield future.result()
+                pair = run.row, run.corpus
+                left[pair] -= 1
+                if left[pair] == 0:
+                    # All rates have been tried at the first seed.
+                    rate = best_rate(self.plan, *pair)
+                    later = [run_of(self.plan, *pair, rate, seed) for seed in seeds[pair][1:]]
+                    waiting |= {pool.submit(self._of_run, each): each for each in later}
 
     def _costs(self, pool: ThreadPoolExecutor) -> None:
         """Each by itself: others beside it would be timed too."""
         seen: set[str] = set()
         for row, corpus in self.plan.pairs():
-            run = self.plan.run(row, corpus, best_rate(self.plan, row, corpus), self.plan.seeds(corpus)[0])
+            run = run_of(self.plan, row, corpus, best_rate(self.plan, row, corpus), self.plan.seeds(corpus)[0])
             file = run.cost_file
             if row in seen or run.settings.epochs == 0 or trained(run) is None:
                 continue
@@ -219,6 +203,10 @@ class _Sweep:
         """Train and measure one run, where that is not done; gives a few words on it."""
         if trained(run) is not None and not unmeasured(run):
             return f"{run.folder.name} was done"
+        if run.row in self.plan.begins_with and not Path(run.settings.weights).is_file():
+            before = self.plan.begins_with[run.row]
+            self.failures.append(f"{run.corpus}, {run.folder.name}, training: {before} has no weights to begin with")
+            return run.folder.name
         work = {"run": run.as_json(), "preparing": str(self.plan.out / ".preparing.lock")}
         return self._process(work, run, "training", max(1, cores() // self.jobs))
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wordsight.api.sweep_plan import Asked, SweepRun, opened
+from wordsight.api.sweep_plan import Asked, SweepPlan, SweepRun, opened
 from wordsight.atomic import write_json
 from wordsight.corpus import Corpus
 from wordsight.errors import InputError, setting
@@ -49,6 +49,48 @@ def trained(run: SweepRun, corpus: Corpus | None = None) -> Run | None:
             mend=f"give another {setting('out')}, or remove this run",
         )
     return found if found.info.finished else None
+
+
+def best_rate(plan: SweepPlan, row: str, corpus: str) -> float | None:
+    """The learning rate that scored best at the first seed, by the mean over what the first protocol was asked on.
+
+    Args:
+        plan: The sweep.
+        row: The row.
+        corpus: The corpus.
+
+    Returns:
+        None for the recipe's own, and where none has a score.
+    """
+    rates = plan.rates(row, corpus)
+    if len(rates) == 1:
+        return rates[0]
+    first = plan.settings.corpora[corpus].protocols[0]
+    scores: dict[float | None, float] = {}
+    for lr in rates:
+        run = plan.run(row, corpus, lr, plan.seeds(corpus)[0])
+        values = [
+            results[0].value for each in run.asked if each.protocol == first and (results := results_of(run, each))
+        ]
+        if values:
+            scores[lr] = sum(values) / len(values)
+    return max(scores, key=scores.__getitem__) if scores else None
+
+
+def run_of(plan: SweepPlan, row: str, corpus: str, lr: float | None, seed: int) -> SweepRun:
+    """One of the runs, with the weights that it begins with where these are another row's.
+
+    Args:
+        plan: The sweep.
+        row: The row.
+        corpus: The corpus.
+        lr: The learning rate; None for the recipe's own.
+        seed: The seed.
+    """
+    if (before := plan.begins_with.get(row)) is None:
+        return plan.run(row, corpus, lr, seed)
+    first = run_of(plan, before, corpus, best_rate(plan, before, corpus), seed)
+    return plan.run(row, corpus, lr, seed, (first.folder / "backbone.safetensors").absolute())
 
 
 def unmeasured(run: SweepRun) -> list[Asked]:

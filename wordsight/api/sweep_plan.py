@@ -64,7 +64,8 @@ class SweepSettings:
 
     Args:
         rows: What is compared: a name for each row, with its recipe, or the recipe and settings that it changes
-            (``{recipe: clip-resnet18-small, objective_settings: {width: 128}}``).
+            (``{recipe: clip-resnet18-small, objective_settings: {width: 128}}``). ``begins_with: ROW`` gives a run the
+            weights of that row's run on the same corpus with the same seed, which is trained first.
         corpora: The corpora, by name.
         settings: Settings of all runs, such as ``{epochs: 10, image_size: 64}``: the budget. A row's own override them.
         seeds: Seeds of each row.
@@ -165,12 +166,14 @@ class SweepPlan:
         out: The sweep's folder.
         recipes: The settings of each row on each corpus, by the names of both, but for seed and learning rate.
         fixed: Those whose learning rate is said, and so is not tried.
+        begins_with: The row whose weights a row begins with, for rows that do.
     """
 
     settings: SweepSettings
     out: Path
     recipes: Mapping[tuple[str, str], PretrainSettings]
     fixed: frozenset[tuple[str, str]]
+    begins_with: Mapping[str, str]
 
     def rates(self, row: str, corpus: str) -> Sequence[float | None]:
         """The learning rates that are tried for a row; None for the recipe's own."""
@@ -181,12 +184,21 @@ class SweepPlan:
         """The seeds of each row on a corpus."""
         return self.settings.corpora[corpus].seeds or self.settings.seeds
 
-    def run(self, row: str, corpus: str, lr: float | None, seed: int) -> SweepRun:
-        """One of the runs."""
+    def run(self, row: str, corpus: str, lr: float | None, seed: int, weights: Path | None = None) -> SweepRun:
+        """One of the runs.
+
+        Args:
+            row: Its row.
+            corpus: Its corpus.
+            lr: The learning rate; None for the recipe's own.
+            seed: The seed.
+            weights: What it begins with, where that is what another row has learned.
+        """
         from wordsight.evaluation.results.result import folder_name
 
         block, recipe = self.settings.corpora[corpus], self.recipes[row, corpus]
-        changed = {"seed": seed} if lr is None else {"seed": seed, "lr": lr}
+        changed: dict[str, Any] = {"seed": seed} if lr is None else {"seed": seed, "lr": lr}
+        changed |= {} if weights is None else {"weights": str(weights)}
         rate = "" if lr is None else f"-lr{lr:g}"
         return SweepRun(
             row,
@@ -224,6 +236,15 @@ class SweepPlan:
             return task if colon else str(Path(self.settings.data) / task)
         return f"{kind}:{Path(self.settings.data) / place}"
 
+    def waves(self) -> list[list[tuple[str, str]]]:
+        """The pairs of rows and corpora, those that begin with what others have learned after these."""
+
+        def depth(row: str) -> int:
+            return 1 + depth(self.begins_with[row]) if row in self.begins_with else 0
+
+        depths = sorted({depth(row) for row, _ in self.recipes})
+        return [[pair for pair in self.recipes if depth(pair[0]) == one] for one in depths]
+
     def pairs(self) -> list[tuple[str, str]]:
         """Each row with each of the corpora that it learns from, in the order of both."""
         return list(self.recipes)
@@ -252,10 +273,15 @@ def planned(settings: SweepSettings, out: Path) -> SweepPlan:
 
     recipes: dict[tuple[str, str], PretrainSettings] = {}
     fixed: set[tuple[str, str]] = set()
+    begins: dict[str, str] = {}
     _check_distinct(settings.rows, "rows", folder_name)
     _check_distinct(settings.corpora, "corpora", folder_name)
     for row, given in settings.rows.items():
         recipe, changes = _row(row, given)
+        if (before := changes.pop("begins_with", None)) is not None:
+            begins[row] = before
+            # Until it is known which, a name that says so: published weights are not read then.
+            changes["weights"] = f"those of {before}"
         for corpus, block in settings.corpora.items():
             if block.rows and row not in block.rows:
                 continue
@@ -263,9 +289,11 @@ def planned(settings: SweepSettings, out: Path) -> SweepPlan:
             recipes[row, corpus] = _recipe(recipe, budget, changes)
             if "lr" in changes or "lr" in budget:
                 fixed.add((row, corpus))
-    for found in {json.dumps(asdict(one), sort_keys=True): one for one in recipes.values()}.values():
+    _check_begun(begins, recipes)
+    told = {json.dumps(asdict(one), sort_keys=True): one for (row, _), one in recipes.items() if row not in begins}
+    for found in told.values():
         check_names(found)
-    plan = SweepPlan(settings, out, recipes, frozenset(fixed))
+    plan = SweepPlan(settings, out, recipes, frozenset(fixed), begins)
     for name, block in settings.corpora.items():
         _check_corpus(name, block)
         asked = plan.asked(name)
@@ -296,6 +324,21 @@ def _recipe(recipe: str, budget: Mapping[str, Any], changes: Mapping[str, Any]) 
     learns = not name or objective_kind(name).build.learns
     given = {key: value for key, value in budget.items() if learns or key != "epochs"}
     return recipe_settings(recipe, **merged(given, changes))
+
+
+def _check_begun(begins: Mapping[str, str], recipes: Mapping[tuple[str, str], Any]) -> None:
+    """What a row begins with is trained on the same corpora, and does not begin with that row."""
+    rows = {row for row, _ in recipes}
+    for row, before in begins.items():
+        if before not in rows:
+            raise unknown("row", str(before), rows, setting=f"rows.{row}.begins_with")
+        if absent := [corpus for name, corpus in recipes if name == row and (before, corpus) not in recipes]:
+            raise InputError(f"{before} does not learn from {absent[0]}", setting=f"rows.{row}.begins_with")
+        seen = [row]
+        while (next_one := begins.get(seen[-1])) is not None:
+            if next_one in seen:
+                raise InputError(f"{next_one} begins with itself", setting=f"rows.{row}.begins_with")
+            seen.append(next_one)
 
 
 def _check_distinct(names: Any, what: str, kept_as: Any) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wordsight.api.sweep_measured import results_of, trained
+from wordsight.api.sweep_measured import results_of, run_of, trained
 from wordsight.api.sweep_plan import SweepPlan, SweepRun, opened
 from wordsight.atomic import write_json, write_text
 from wordsight.evaluation import METHODS, Result
@@ -124,7 +124,7 @@ def sweep_table(
     costs: dict[SweepColumn, dict[str, dict[int, float]]] = {STEP: {}, MEMORY: {}, SECONDS: {}}
     for row, corpus in plan.pairs():
         for seed in plan.seeds(corpus):
-            run = plan.run(row, corpus, rates[row, corpus], seed)
+            run = run_of(plan, row, corpus, rates[row, corpus], seed)
             for result in _results(run):
                 column = SweepColumn(corpus, result.task, result.title, result.metric, seeds=len(plan.seeds(corpus)))
                 found.setdefault(column, {}).setdefault(row, {})[seed] = result

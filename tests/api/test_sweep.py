@@ -15,7 +15,8 @@ import pytest
 
 import wordsight
 from wordsight.api.sweep_measured import best_rate, note_answer, results_of, run_of, unmeasured
-from wordsight.api.sweep_plan import Asked, SweepPlan, SweepSettings, planned, reader_of
+from wordsight.api.sweep_plan import Asked, SweepPlan, planned, reader_of
+from wordsight.api.sweep_settings import SweepSettings
 from wordsight.api.sweep_table import (
     SweepCell,
     SweepColumn,
@@ -27,6 +28,7 @@ from wordsight.api.sweep_table import (
 )
 from wordsight.errors import InputError
 from wordsight.evaluation import Result
+from wordsight.objectives import OBJECTIVES
 from wordsight.settings import from_mapping, read_yaml
 
 SWEEPS = Path(__file__).parents[2] / "benchmarks" / "sweeps"
@@ -142,6 +144,16 @@ def test_a_row_may_begin_with_the_weights_of_another_whose_rate_is_the_best(smal
             plan(small_world, tmp_path, rows={"later": {**later, "begins_with": begins}, "tags": TAGS})
 
 
+def test_some_rows_alone_bring_those_that_they_begin_with(small_world: Path, tmp_path: Path) -> None:
+    rows = {"a": TAGS, "b": TAGS, "c": {**TAGS, "begins_with": "b"}}
+    corpora = {name: {"corpus": "a", "rows": some} for name, some in (("x", []), ("y", ["a"]), ("z", ["a", "b", "c"]))}
+    some = plan(small_world, tmp_path, rows=rows, corpora=corpora).settings.only(["c"])
+    assert list(some.rows) == ["b", "c"]
+    assert {name: corpus.rows for name, corpus in some.corpora.items()} == {"x": (), "z": ("b", "c")}
+    with pytest.raises(InputError, match=r"only: unknown row 'd'"):
+        some.only(["d"])
+
+
 def test_what_is_answered_is_not_asked_again_unless_the_protocol_changed(small_world: Path, tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     text = (Path(wordsight.__file__).parent / "evaluation" / "protocols" / "knn.yaml").read_text("utf-8")
@@ -217,6 +229,11 @@ def test_sweeps_that_are_committed_can_be_given(file: Path, tmp_path: Path) -> N
     for name, corpus in which.settings.corpora.items():
         assert not corpus.build or reader_of(which, name)
         assert which.asked(name)
+
+
+def test_the_sweep_of_all_objectives_leaves_none_out(tmp_path: Path) -> None:
+    which = planned(from_mapping(SweepSettings, read_yaml(SWEEPS / "objectives.yaml")[0], None), tmp_path)
+    assert {recipe.objective for recipe in which.recipes.values()} == set(OBJECTIVES)
 
 
 CONFIG = """

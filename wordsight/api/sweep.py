@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.api.corpus import build_corpus, open_corpus
 from wordsight.api.sweep_measured import best_rate, run_of, trained, unmeasured
-from wordsight.api.sweep_plan import LOGS, SweepPlan, SweepRun, SweepSettings, one_corpus, planned, reader_of
+from wordsight.api.sweep_plan import LOGS, SweepPlan, SweepRun, planned, reader_of
+from wordsight.api.sweep_settings import SweepSettings, one_corpus
 from wordsight.api.sweep_worker import COMMAND
 from wordsight.corpus import Corpus
 from wordsight.errors import setting
@@ -39,6 +40,7 @@ def sweep(
     out: Path | str,
     recipes: Sequence[str] = (),
     rows: dict[str, Any] | None = None,
+    only: Sequence[str] = (),
     corpus: Path | str | None = None,
     split: str = "",
     test: str = "",
@@ -63,6 +65,7 @@ def sweep(
         rows: Rows by name, each a recipe, or a recipe with settings that it changes
             (``{wide: {recipe: clip-resnet18-small, objective_settings: {width: 512}}}``); with ``begins_with: ROW``
             from the weights that another row has learned.
+        only: Rows of a file that are trained now, with those that they begin with; by default all.
         corpus: The folder of the corpus that all learn from.
         split: The split to train on; by default train where there are splits, else all.
         test: The split that the heads are asked about; by default test where there are splits, else all.
@@ -108,7 +111,8 @@ def sweep(
         "data": str(data or ""),
         "step_cost": step_cost,
     }
-    plan = planned(from_mapping(SweepSettings, asked, None, within=""), Path(out))
+    asked_for = from_mapping(SweepSettings, asked, None, within="")
+    plan = planned(asked_for.only(only) if only else asked_for, Path(out))
     with sole_writer(plan.out):
         opened = _corpora(plan)
         _check_trained(plan, opened)

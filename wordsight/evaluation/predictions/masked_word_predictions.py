@@ -16,7 +16,7 @@ from torch import Tensor
 from wordsight.batching.masks import MaskedWords, gather_masks
 from wordsight.corpus.encoded_images import CorpusImages, ImageSubset
 from wordsight.device import autocast
-from wordsight.errors import InputError
+from wordsight.errors import InputError, NoAnswerError
 from wordsight.evaluation.features.extract import BATCH, view_batches
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.evaluation.tasks.caption_split import CaptionedSplit
@@ -55,7 +55,7 @@ def masked_word_objective(model: EvaluatedModel) -> MaskedWordObjective:
     """
     found = parts_of(model.objective, MaskedWordObjective)
     if not found:
-        raise InputError(
+        raise NoAnswerError(
             "its objective predicts no masked words", where=model.name, expected="a run of icmlm-tfm or icmlm-attfc"
         )
     return found[0]

@@ -8,7 +8,7 @@ import torch
 
 from wordsight.corpus.encoded_images import EncodedImage
 from wordsight.device import autocast
-from wordsight.errors import InputError
+from wordsight.errors import InputError, NoAnswerError
 from wordsight.evaluation.features.extract import view_batches
 from wordsight.evaluation.models.evaluated_model import EvaluatedModel
 from wordsight.heads.caption_search import CaptionSearch
@@ -25,11 +25,12 @@ def captioning_objective(model: EvaluatedModel) -> CaptioningObjective:
         model: The model.
 
     Raises:
-        InputError: When it writes none.
+        NoAnswerError: When it writes none.
     """
     found = parts_of(model.objective, CaptioningObjective)
     if not found:
-        raise InputError("its objective writes no captions", where=model.name, expected="a run of captioning or coca")
+        expected = "a run of captioning or coca"
+        raise NoAnswerError("its objective writes no captions", where=model.name, expected=expected)
     return found[0]
 
 

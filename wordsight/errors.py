@@ -28,14 +28,23 @@ _flags = False
 
 
 @contextmanager
-def settings_as_flags() -> Iterator[None]:
-    """While open, messages name settings as the command line has them: ``--min-count 2``, not ``min_count=2``."""
+def settings_as_flags(shown: bool = True) -> Iterator[None]:
+    """While open, messages name settings as the command line has them: ``--min-count 2``, not ``min_count=2``.
+
+    Args:
+        shown: Whether they do; what :func:`names_flags` says in one process is so in those that it starts.
+    """
     global _flags
-    before, _flags = _flags, True
+    before, _flags = _flags, shown
     try:
         yield
     finally:
         _flags = before
+
+
+def names_flags() -> bool:
+    """Whether messages name settings as the command line has them."""
+    return _flags
 
 
 def setting(name: str, value: Any = ...) -> str:

@@ -22,9 +22,11 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from tests.training.tiny_runs import SMALL
+from wordsight.errors import said, setting, settings_as_flags
 from wordsight.training.data import TrainingData
 from wordsight.training.pretrain import train
 from wordsight.training.pretrain_settings import OptimizerSettings
+from wordsight.training.processes import launch
 from wordsight.training.synced_batch_norm import synced
 
 CPU = torch.device("cpu")
@@ -167,3 +169,20 @@ def test_a_polite_kill_stops_every_process_and_keeps_a_checkpoint(
     said = _stop(process, tmp_path, send)
     assert (tmp_path / "r" / "checkpoint.safetensors").is_file()
     assert said.count("finishing this step") == 1 and "bug" not in said and "Traceback" not in said
+
+
+class _Elsewhere:
+    """A fabric whose process knows nothing of the one that started it."""
+
+    def launch(self, work: Callable[[Any], None]) -> None:
+        with settings_as_flags(False):
+            work(self)
+
+
+def test_a_started_process_names_settings_as_the_one_that_started_it() -> None:
+    heard: list[str] = []
+    elsewhere: Any = _Elsewhere()
+    for flags in (True, False):
+        with settings_as_flags(flags):
+            launch(elsewhere, lambda fabric: heard.append(said(setting("lr", 0.5))))
+    assert heard == ["--lr 0.5", "lr=0.5"]

@@ -13,7 +13,7 @@ from typing import Any
 from lightning.fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, names_flags, settings_as_flags
 
 # Longest wait for a process that was told to stop: it finishes its step and writes the checkpoint.
 _PATIENCE = 60.0
@@ -32,7 +32,7 @@ def launch(fabric: Fabric, work: Callable[[Fabric], None]) -> None:
     """
     told: SimpleQueue[InputError] = multiprocessing.get_context("spawn").SimpleQueue()
     try:
-        fabric.launch(partial(_guarded, work=work, told=told))
+        fabric.launch(partial(_guarded, work=work, told=told, flags=names_flags()))
     except (ProcessRaisedException, ProcessExitedException):
         # Of several processes the first to fail may be one that only lost the other.
         if told.empty():
@@ -43,10 +43,11 @@ def launch(fabric: Fabric, work: Callable[[Fabric], None]) -> None:
         raise
 
 
-def _guarded(fabric: Fabric, work: Callable[[Fabric], None], told: SimpleQueue[InputError]) -> None:
+def _guarded(fabric: Fabric, work: Callable[[Fabric], None], told: SimpleQueue[InputError], flags: bool) -> None:
     """The work of a spawned process; what a person should read goes to the process that they started."""
     try:
-        work(fabric)
+        with settings_as_flags(flags):
+            work(fabric)
     except InputError as error:
         told.put(error)
         raise SystemExit(2) from error

@@ -19,7 +19,7 @@ from wordsight.api.sweep_plan import LOGS, SweepPlan, SweepRun, planned, reader_
 from wordsight.api.sweep_settings import SweepSettings, one_corpus
 from wordsight.api.sweep_worker import COMMAND
 from wordsight.corpus import Corpus
-from wordsight.errors import setting
+from wordsight.errors import said, setting
 from wordsight.locks import sole_writer
 from wordsight.parallel import cores
 from wordsight.progress import console, progress_bar
@@ -220,9 +220,9 @@ class _Sweep:
             return ""
         log = self.plan.out / LOGS / f"{run.folder.parent.name}-{run.folder.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        told = {name: value for name in _THREADS if (value := os.environ.get(name, "")).isdigit()}
-        environment = {**os.environ, **{name: str(min(threads, int(told.get(name, threads)))) for name in _THREADS}}
-        said: list[str] = []
+        given = {name: value for name in _THREADS if (value := os.environ.get(name, "")).isdigit()}
+        environment = {**os.environ, **{name: str(min(threads, int(given.get(name, threads)))) for name in _THREADS}}
+        told: list[str] = []
         failed = False
         with log.open("a", encoding="utf-8") as to:
             process = subprocess.Popen(
@@ -247,13 +247,14 @@ class _Sweep:
                     failed = True
                     self.failures.append(f"{run.corpus}, {run.folder.name}, {event['failed']}: {event['why']}")
                 elif "measured" in event:
-                    said.append(f"{event['measured']} {event['value']:.1f}")
+                    told.append(f"{event['measured']} {event['value']:.1f}")
             # Leaving closes its standard input, upon which it would end at once.
             process.wait()
         self._under_way.discard(process)
         if process.returncode and not self._stopped and not failed:
+            failed = True
             self.failures.append(f"{run.corpus}, {run.folder.name}, {what}: {_ended(process.returncode)}; see {log}")
-        became = "; ".join(said) or ("failed" if failed else "done")
+        became = "; ".join(told) or ("failed" if failed else "done")
         line = f"{run.corpus}, {run.folder.name}: {became}"
         console.print(line, markup=False, soft_wrap=True)
         return run.folder.name
@@ -290,4 +291,6 @@ def _ended(status: int) -> str:
     if status > 0:
         return "a bug in wordsight ended it"
     killed = f"signal {-status} ended it"
-    return f"{killed} (out of memory? give fewer {setting('jobs')})" if status == -signal.SIGKILL else killed
+    if status == -signal.SIGKILL:
+        killed += said(f" (out of memory? give fewer {setting('jobs')})")
+    return killed

@@ -19,7 +19,7 @@ from wordsight.cli import main
 from wordsight.errors import InputError
 from wordsight.evaluation import Result
 from wordsight.evaluation.comparison.compare_runs import compare_runs
-from wordsight.evaluation.comparison.render import print_compared, to_csv, to_html, to_markdown
+from wordsight.evaluation.comparison.render import ComparisonReport, print_compared, to_csv, to_html, to_markdown
 from wordsight.evaluation.metrics.outcomes import Outcomes, write_outcomes
 from wordsight.evaluation.results.result import DRAW, ResultGroup, result_file
 
@@ -452,3 +452,14 @@ def test_one_broken_file_among_results_is_named(make_run: MakeRun, tmp_path: Pat
     (folder / "birds" / "logistic.json").write_text('{"task": "bir', "utf-8")
     with pytest.raises(InputError, match=r"birds/logistic.json is not a result"):
         compare_runs([make_run("a", {("flowers", "logistic"): 50}), folder])
+
+
+def test_what_is_not_in_percent_is_named(make_run: MakeRun) -> None:
+    says = replace(RESULT, task="photos", protocol="captioning", metric="CIDEr-D", random_weights=None, baselines={})
+    a, b = (
+        make_run(name, [replace(says, value=value), RESULT], lr=value) for name, value in (("a", 50.0), ("b", 60.0))
+    )
+    (first, *_) = ComparisonReport(compare_runs([a, b])).says
+    assert first == "Every number but CIDEr-D is in percent, of one protocol on one task and the same images."
+    (plain, *_) = ComparisonReport(compare_runs([make_run("c", [RESULT]), make_run("d", [RESULT], lr=1.0)])).says
+    assert plain == "Every number is in percent, of one protocol on one task and the same images."

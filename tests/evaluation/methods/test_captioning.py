@@ -122,6 +122,12 @@ def test_what_a_reader_has_to_know_is_said(model: EvaluatedModel, make_corpus: M
     assert "first reference" not in found.baselines and np.isfinite(found.value)
 
 
+def test_few_different_captions_are_said(model: EvaluatedModel, make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([[f"a dog runs {k} times"] for k in range(30)], ["test"] * 30)
+    found = asked(model, corpus, Said(["a dog runs 3 times"] * 20 + ["a dog runs 7 times"] * 10))
+    assert "2 different captions were written for 30 images" in found.warnings
+
+
 def test_references_may_be_of_one_language(model: EvaluatedModel, make_corpus: MakeCorpus) -> None:
     texts = [["a dog runs", "ein Hund rennt"], ["a cat sleeps", "eine Katze ruht"]]
     corpus = make_corpus(texts, ["test"] * 2, languages=[["en", "de"]] * 2)

@@ -18,7 +18,7 @@ from wordsight.errors import InputError
 from wordsight.evaluation.comparison.comparison_table import Cell, Column, Comparison, ComparisonRow, view_of_row
 from wordsight.evaluation.comparison.significance import ColumnTest
 from wordsight.evaluation.metrics.bootstrap import PairedTest
-from wordsight.evaluation.results.measurement import with_direction
+from wordsight.evaluation.results.measurement import NO_PERCENT, with_direction
 from wordsight.spreadsheet import SpreadsheetWriter
 
 _MARKS = {0: "  ", 1: "● ", 2: "○ "}
@@ -42,7 +42,9 @@ class ComparisonReport:
     @property
     def says(self) -> list[str]:
         """How the table is to be read, a sentence each."""
-        said = ["Every number is in percent, of one protocol on one task and the same images."]
+        plain = sorted({column.metric for column in self.table.columns} & NO_PERCENT)
+        but = f" but {' and '.join(plain)}" if plain else ""
+        said = [f"Every number{but} is in percent, of one protocol on one task and the same images."]
         if any(row.cells and len(row.runs) > 1 for row in self.table.rows):
             said.append("± is the standard deviation over seeds.")
         if self.tests:

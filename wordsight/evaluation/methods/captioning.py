@@ -40,6 +40,8 @@ from wordsight.vision.inference import weights_fingerprint
 
 CIDER = "CIDEr-D"
 BLEU = tuple(f"BLEU-{n}" for n in range(1, LONGEST + 1))
+# Fewer different captions an image than this are said.
+_FEW = 0.1
 WRONG_IMAGE, MOST_FREQUENT, FIRST_REFERENCE = "wrong image", "most frequent caption", "first reference"
 
 
@@ -226,6 +228,8 @@ def _noteworthy(written: Sequence[WrittenCaption], wanted: Sequence[Sequence[str
     notes = []
     if len({each.text for each in written}) == 1:
         notes.append(f"all images were given the same caption: {written[0].text!r}")
+    elif (different := len({each.text for each in written})) < _FEW * len(written):
+        notes.append(f"{different:,} different captions were written for {len(written):,} images")
     if cut := sum(not each.ended for each in written):
         notes.append(f"{cut:,} of {len(written):,} captions were cut off at the longest that the run writes")
     longest = [max(len(words_of(text)) for text in some) for some in wanted]

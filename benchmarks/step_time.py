@@ -69,6 +69,9 @@ ROWS = {
     "siglip": [Row("siglip", settings=FROZEN)],
     "clip-lite": [Row("clip-lite", settings=FROZEN)],
     "clip, text tower from scratch": [Row("clip", settings=SCRATCH)],
+    "filip, text tower from scratch": [Row("filip", settings=SCRATCH)],
+    "coca": [Row("coca")],
+    "masked-lm": [Row("masked-lm")],
     "captioning, left to right": [Row("captioning", settings={"order": "left-to-right", "layers": 1})],
     "captioning, both ways": [Row("captioning", settings={"order": "both", "layers": 1})],
 }
@@ -98,6 +101,7 @@ def random_batch(images: int, masks: int, size: int) -> Batch:
         present_BcT=torch.ones(images, 1, TOKENS, dtype=torch.bool),
         weight_Bc=torch.ones(images, 1),
         text_Bc=torch.arange(images)[:, None],
+        chance_BcT3=torch.rand(images, 1, TOKENS, 3),
         vectors_BcD=torch.randn(images, 1, WIDTH).half(),
     )
     pixels = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8)

@@ -95,11 +95,15 @@ def sweep(
     Examples:
         >>> import wordsight
         >>> table = wordsight.sweep(
-        ...     out="sweeps/a", recipes=["random-resnet18-small"], corpus="corpora/photos", task=["folder:classes"],
-        ...     protocol=["knn"], settings={"image_size": 32, "batch_size": 6}, step_cost=False,
-        ... )  # doctest: +SKIP
-        >>> [row.name for row in table.rows]  # doctest: +SKIP
-        ['random-resnet18-small']
+        ...     out="sweeps/a",
+        ...     recipes=["random-resnet18-small"],
+        ...     corpus="corpora/photos",
+        ...     task=["folder:classes"],
+        ...     protocol=["knn"],
+        ...     settings={"image_size": 32, "batch_size": 6},
+        ... )
+        >>> [row.name for row in table.rows], [column.protocol for column in table.columns]
+        (['random-resnet18-small'], ['knn'])
     """
     check_argument("jobs", jobs, Processes)
     asked = {

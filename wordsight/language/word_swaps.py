@@ -50,8 +50,8 @@ def swapped(captions: Iterable[str], most: int, seed: int = 0) -> Iterator[list[
         InputError: When the tagger is not installed.
 
     Examples:
-        >>> [swap.text for swap in next(swapped(["A dog bites a man."], 3))]
-        ['A man bites a dog.']
+        >>> [swap.text for swap in next(swapped(["A dog on a horse."], 3))]
+        ['A horse on a dog.']
     """
     texts = list(captions)
     for text, words in zip(texts, tag_words(texts), strict=True):

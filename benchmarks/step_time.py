@@ -85,9 +85,9 @@ def random_batch(images: int, masks: int, size: int) -> Batch:
         tokens_BmTD=torch.randn(images, masks, TOKENS, WIDTH).half(),
         present_BmT=torch.ones(images, masks, TOKENS, dtype=torch.bool),
         position_Bm=torch.randint(1, TOKENS - 1, (images, masks)),
-        target_Bm=torch.randint(0, VOCABULARY, (images, masks)),
+        target_Bm=torch.randint(0, CONCEPTS, (images, masks)),
         weight_Bm=torch.ones(images, masks),
-        shown_BS=torch.randint(0, VOCABULARY, (images, CONCEPTS_AN_IMAGE)),
+        shown_BS=torch.randint(0, CONCEPTS, (images, CONCEPTS_AN_IMAGE)),
     )
     image_P = torch.arange(images).repeat_interleave(CONCEPTS_AN_IMAGE)
     tags = Tags(
@@ -115,7 +115,7 @@ def facts_of(row: Row) -> Facts:
     language = load_language_model("minilm") if frozen else None
     own = [*SPECIAL, *(f"word{number}" for number in range(OWN_VOCABULARY - len(SPECIAL)))]
     tokenizer = TextTokenizer.of_vocabulary(own, max_tokens=30) if language is None else language.text_tokenizer(30)
-    words = MaskedFacts(torch.randn(VOCABULARY, WIDTH) * 0.05)
+    words = MaskedFacts(torch.randn(VOCABULARY, WIDTH) * 0.05, maskable=torch.arange(CONCEPTS))
     tags = TagFacts({"postag": ConceptFacts(CONCEPTS)})
     return Facts({"tags": tags, "masked": words, "texts": TextFacts(tokenizer, language)})
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.wordpiece import SPECIAL
 from wordsight.objectives import Facts, build_objective, objective_chances
 from wordsight.objectives.clip import contrastive_loss
-from wordsight.objectives.two_towers import matching
+from wordsight.objectives.two_towers import TwoTowers, matching
 from wordsight.objectives.unicl import UniCl, label_matching, unified_loss
 from wordsight.vision.backbones import Backbone
 
@@ -233,3 +233,18 @@ def test_one_caption_for_all_images_without_labels_is_refused(make_corpus: MakeC
     # Their classes tell them apart.
     labelled = make_corpus(alike, labels=[["dog"], ["cat"]] * 4, name="labelled")
     assert wordsight.pretrain(settings, corpus=labelled, out=tmp_path / "run").info.finished
+
+
+def test_beside_an_objective_on_captions_each_reads_its_own_texts(coloured_squares: Corpus, tmp_path: Path) -> None:
+    parts = {name: {"kind": kind, **SETTINGS.objective_settings} for name, kind in (("a", "unicl"), ("b", "clip"))}
+    run = wordsight.pretrain(
+        SETTINGS,
+        corpus=coloured_squares,
+        out=tmp_path / "run",
+        objective="weighted-sum",
+        objective_settings={"objectives": parts},
+        epochs=1,
+    )
+    labelled, plain = (cast(TwoTowers, part).text_tower.tokenizer.vocabulary for part in run.objective().inner())
+    # Captions say nothing of photos.
+    assert "photo" in labelled and "photo" not in plain

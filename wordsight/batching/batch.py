@@ -166,7 +166,8 @@ class Batch(Part):
         Raises:
             LookupError: When there is none: the objective's ``needs`` do not name that field.
         """
-        for part in self.fields.values():
+        # What is just of the type comes before what is more than that: labelled texts are texts too.
+        for part in sorted(self.fields.values(), key=lambda part: type(part) is not kind):
             if isinstance(part, kind):
                 return part
         raise LookupError(f"the batch holds no {kind.__name__}: the objective's needs have to name its field")

@@ -41,7 +41,8 @@ class Facts:
         Raises:
             LookupError: When there are none: the objective's ``needs`` do not name that field.
         """
-        for one in self.fields.values():
+        # What is just of the type comes before what is more than that: labelled texts are texts too.
+        for one in sorted(self.fields.values(), key=lambda one: type(one) is not kind):
             if isinstance(one, kind):
                 return one
         raise LookupError(f"there are no {kind.__name__}: the objective's needs have to name their field")

@@ -129,6 +129,8 @@ def test_what_can_not_be_captioned_is_said_in_a_line(corpus: Corpus, tmp_path: P
         wordsight.caption(run, tmp_path / "corpus-images")
     with pytest.raises(InputError, match="there is no photo"):
         wordsight.caption(run, tmp_path / "empty")
+    with pytest.raises(InputError, match="^there is no photo; expected"):
+        wordsight.caption(run, [])
     with pytest.raises(InputError, match="no such file or folder"):
         wordsight.caption(run, tmp_path / "absent")
     with pytest.raises(InputError, match=r"is neither a \.csv nor a \.jsonl file"):

@@ -86,7 +86,7 @@ def caption(
     found = dict(_photos(map(Path, given)))
     if not found:
         raise InputError(
-            "there is no photo", where=", ".join(map(str, given)), expected="JPEG or PNG files, or a folder"
+            "there is no photo", where=", ".join(map(str, given)) or None, expected="JPEG or PNG files, or a folder"
         )
     model = evaluated_run(open_run(run), device, heads=True, framing=framing)
     written, failures = _written(model, found, CaptionSearch(beams, length_power))
@@ -132,7 +132,7 @@ def _photos(given: Iterable[Path]) -> Iterator[tuple[str, Path]]:
         elif path.is_file():
             yield str(path), path
         else:
-            raise InputError("no such file or folder", where=path, setting="photos", expected="a photo or a folder")
+            raise InputError("no such file or folder", where=path, expected="a photo or a folder")
 
 
 def _write(file: Path, captions: Sequence[CaptionedPhoto]) -> None:

@@ -36,3 +36,10 @@ def test_one_word_or_the_same_word_twice_may_have_one_map() -> None:
     assert sameness([peak(6, 0)], ["dog"]) == ""
     assert sameness([peak(6, 0)] * 2, ["dog", "Dog"]) == ""
     assert sameness([peak(6, 0)] * 2, ["dog", "ball"]) != ""
+
+
+def test_of_words_that_are_read_nothing_is_said_to_be_hidden() -> None:
+    alike, even = [peak(6, 0)] * 2, [np.full((7, 7), 1 / 49, np.float32)]
+    for maps, words in ((alike, ["dog", "ball"]), (even, ["dog"])):
+        assert "hidden" not in sameness(maps, words, hidden=False) != ""
+    assert "tell no word from another" in sameness(alike, ["dog", "ball"], hidden=False)

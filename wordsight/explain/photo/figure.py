@@ -59,7 +59,8 @@ def notes(seen: PhotoAttention) -> list[str]:
     if empty:
         found.append(f"no place of the photo speaks for {', '.join(dict.fromkeys(empty))}")
         return found
-    same = sameness([word.attention_HW for word in seen.words], [word.target for word in seen.words])
+    hidden = any(word.predictions for word in seen.words)
+    same = sameness([word.attention_HW for word in seen.words], [word.target for word in seen.words], hidden=hidden)
     return [*found, *([same] if same else [])]
 
 

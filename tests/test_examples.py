@@ -44,8 +44,9 @@ def test_the_tests_run_the_examples() -> None:
 
 
 def linked(file: Path) -> list[str]:
-    """The papers that a file links to."""
-    return re.findall(r"https://arxiv\.org/abs/(\d{4}\.\d{4,5})\b", file.read_text("utf-8"))
+    """The papers that a file links to: on arXiv, or of one that isn't there at its conference."""
+    places = r"https://(?:arxiv\.org/abs/(\d{4}\.\d{4,5})\b|papers\.nips\.cc/paper/(\d+)-)"
+    return [arxiv or nips for arxiv, nips in re.findall(places, file.read_text("utf-8"))]
 
 
 def test_objectives_concept_sets_and_heads_link_to_their_papers() -> None:

@@ -81,6 +81,8 @@ def test_every_command_in_the_documentation_can_be_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my-own.yaml").write_text("epochs: 7\n")
+    # Commands that name a file of the repository are given in it.
+    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
     found = cli.find_verb(shlex.split(line)[1:])
     assert found is not None
     found[1].read(found[0], found[2])

@@ -214,8 +214,6 @@ def _of_side(
             random = looked(queries, "images, random weights")[0]
     beside = {CHANCE: choices.chance_C, **beside}
     image_of_C, count = choices.image_of_C, len(choices.examples)
-    sums = (np.bincount(image_of_C, weights=each, minlength=count) for each in (right_C, np.ones(len(right_C))))
-    parts_N = parts_of_ratio(*(np.asarray(each, dtype=np.float64) for each in sums))
     return Result(
         task=data.name,
         protocol=protocol.name,
@@ -236,7 +234,7 @@ def _of_side(
         settings=recorded_settings(protocol, model, data, text_side=side.name, similarity=queries.similarity),
         weights=weights_fingerprint(model.objective),
         data=data.fingerprint,
-        outcomes=Outcomes(choices.hashes(data), correct=parts_N),
+        outcomes=Outcomes(choices.hashes(data), correct=_of_images(right_C, image_of_C, count)),
         warnings=[
             *data.seen_in_training(model),
             *others_unasked(model, settings.text_side),
@@ -246,6 +244,12 @@ def _of_side(
             *same,
         ],
     )
+
+
+def _of_images(right_C: NDArray[np.float64], image_of_C: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """What each image adds to the share of captions that are chosen right."""
+    sums = (np.bincount(image_of_C, weights=each, minlength=count) for each in (right_C, np.ones(len(right_C))))
+    return parts_of_ratio(*(np.asarray(each, dtype=np.float64) for each in sums))
 
 
 def _told(choices: Choices, alike: float) -> list[str]:

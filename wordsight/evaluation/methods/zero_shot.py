@@ -197,13 +197,7 @@ def _of_side(
     settings: ZeroShotSettings = protocol.settings
     with asking(model):
         queries = side.ask(said.texts, similarity, said.group_T)
-        if not queries.known_T.any():
-            named = ", ".join(said.names[:3])
-            raise InputError(
-                f"the {side.name} know none of the {len(said.names)} classes ({named}, ...)",
-                where=task.spec,
-                mend="say what the classes are called with a table of classes and names (names: FILE)",
-            )
+        _check_known(side, queries, said, task)
         scores_NK, alike = _scores(model, task, queries, settings, "images")
     crowded = alike or ([] if task.multilabel else _crowded(scores_NK, task, queries.known_T))
     found = score(scores_NK, task, queries.known_T)
@@ -250,6 +244,16 @@ def _of_side(
             *crowded,
         ],
     )
+
+
+def _check_known(side: TextSide, queries: TextQueries, said: ClassTexts, task: Task) -> None:
+    if not queries.known_T.any():
+        named = ", ".join(said.names[:3])
+        raise InputError(
+            f"the {side.name} know none of the {len(said.names)} classes ({named}, ...)",
+            where=task.spec,
+            mend="say what the classes are called with a table of classes and names (names: FILE)",
+        )
 
 
 def _scores(

@@ -111,14 +111,8 @@ def draw(seen: PhotoAttention, out: Path) -> Path:
     height = top + rows * (TITLE + SIDE + lines) + (rows - 1) * GAP + SCALE + foot
     figure = Figure(figsize=(width, height), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)
-    for number, line in enumerate(caption):
-        y = 1 - (MARGIN + LINE * number) / height
-        figure.text(MARGIN / width, y, line, size=13, weight="bold", color=INK, va="top", parse_math=False)
-
-    for number, line in enumerate(footer):
-        y = (foot + 0.06 - NOTE * number) / height
-        figure.text(MARGIN / width, y, line, size=8, color=WARNING, va="top", parse_math=False)
-
+    _lines(figure, caption, 1 - MARGIN / height, LINE / height, size=13, weight="bold", color=INK)
+    _lines(figure, footer, (foot + 0.06) / height, NOTE / height, size=8, color=WARNING)
     scale = common_top([word.attention_HW for word in words])
     for panel in range(panels):
         row, column = divmod(panel, columns)
@@ -143,6 +137,13 @@ def draw(seen: PhotoAttention, out: Path) -> Path:
     with atomic_file(out) as beside:
         figure.savefig(beside, format=out.suffix.lstrip(".").lower() or "png")
     return out
+
+
+def _lines(figure: Figure, lines: list[str], top: float, each: float, **style: Any) -> None:
+    """Lines of text at the left margin, from a height downwards, both as shares of the figure's."""
+    left = MARGIN / (figure.get_figwidth())
+    for number, line in enumerate(lines):
+        figure.text(left, top - each * number, line, va="top", parse_math=False, **style)
 
 
 def _titled(axes: Axes, text: str, colour: str, size: float) -> None:

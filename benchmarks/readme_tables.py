@@ -85,6 +85,17 @@ TABLES = {
             and not row.get("x open_clip")
         ),
     ),
+    "open-clip-step": Shown(
+        "step_time",
+        ("objective", "backbone", "image size", "batch size", "device"),
+        {
+            "step": "{backbone}, {image size} px, {batch size} images",
+            "ours, images a second": "{images a second}",
+            "open_clip's": "{open_clip}",
+            "x": "{x open_clip}",
+        },
+        lambda row: bool(row.get("x open_clip")),
+    ),
     "budget-S": Shown(
         "objectives",
         ("budget", "row", "changes", "lr"),

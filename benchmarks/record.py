@@ -29,13 +29,20 @@ PROVENANCE = ("date", "commit", "machine", "seeds", "command", "note")
 
 
 def commit() -> str:
-    """The commit that is measured, with `-dirty` where files differ from it; "unknown" outside a checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=8"]
+    """The commit that is measured, with `-dirty` where files differ from it; "unknown" outside a checkout.
+
+    Files of results may differ: the rows before this one were recorded by the same command.
+    """
+    name = ["git", "describe", "--always", "--exclude=*", "--abbrev=8"]
+    differs = ["git", "diff", "--name-only", "HEAD", "--", ":/", f":(exclude,top){RESULTS.parent.name}/{RESULTS.name}"]
     try:
-        done = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True)
+        said, files = (
+            subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True).stdout.strip()
+            for command in (name, differs)
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+    return f"{said}-dirty" if files else said
 
 
 def machine() -> str:

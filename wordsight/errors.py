@@ -183,7 +183,7 @@ def _cut(part: object) -> str:
 
 
 class NoAnswerError(InputError):
-    """A model is asked something that its objective can't answer, whatever it has learned."""
+    """A model is asked something that its objective, or its words, can't answer: there is no number to be had."""
 
 
 class SomeFailedError(InputError):

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from wordsight.api.corpus import build_corpus, open_corpus
 from wordsight.api.sweep_measured import best_rate, run_of, trained, unmeasured
@@ -35,24 +35,41 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _STOPPING = 60.0
 
 
+class SweepOptions(TypedDict, total=False):
+    """What a sweep does besides, and what of its one corpus is learned from.
+
+    Args:
+        lrs: Learning rates that are tried at the first seed; the one with the best mean over tasks under the first
+            protocol is taken for the other seeds. By default the recipes' own.
+        only: Rows of a file that are trained now, with those that they begin with; by default all.
+        split: Of ``corpus``, the split to train on; by default train where there are splits, else all.
+        test: Of ``corpus``, the split that the heads are asked about; by default test where there are splits, else all.
+        data: Folder that relative paths of corpora and tasks begin in; by default the current one.
+        step_cost: Time a step of each row against that of its bare backbone, and measure its memory; by default true.
+        jobs: How many runs are trained at a time, 1 by default; the threads are divided among them.
+    """
+
+    lrs: Sequence[LearningRateTried]
+    only: Sequence[str]
+    split: str
+    test: str
+    data: Path | str
+    step_cost: bool
+    jobs: Processes
+
+
 def sweep(
     *,
     out: Path | str,
     recipes: Sequence[str] = (),
     rows: dict[str, Any] | None = None,
-    only: Sequence[str] = (),
     corpus: Path | str | None = None,
-    split: str = "",
-    test: str = "",
     task: Sequence[str] = (),
     protocol: Sequence[str] = (),
     corpora: dict[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
     seeds: Sequence[Seed] = (0,),
-    lrs: Sequence[LearningRateTried] = (),
-    data: Path | str | None = None,
-    step_cost: bool = True,
-    jobs: Processes = 1,
+    **options: Unpack[SweepOptions],
 ) -> SweepTable:
     """Train and measure many runs, and make one table of them; given again, it goes on where it stopped.
 
@@ -65,58 +82,52 @@ def sweep(
         rows: Rows by name, each a recipe, or a recipe with settings that it changes
             (``{wide: {recipe: clip-resnet18-small, objective_settings: {width: 512}}}``); with ``begins_with: ROW``
             from the weights that another row has learned.
-        only: Rows of a file that are trained now, with those that they begin with; by default all.
         corpus: The folder of the corpus that all learn from.
-        split: The split to train on; by default train where there are splits, else all.
-        test: The split that the heads are asked about; by default test where there are splits, else all.
         task: Labelled images, as ``wordsight evaluate`` takes them.
         protocol: How it is measured; by default logistic. Protocols of tasks (logistic, zero-shot) are asked on every
-            task, those of a corpus (retrieval, tags, pointing) on ``test``; an objective that can't answer one is not
-            asked it.
+            task, those of a corpus (retrieval, tags, pointing) on its test split; an objective that can't answer one is
+            not asked it.
         corpora: Corpora by name, each with what is asked of the runs that learn from it: ``corpus`` (a folder) or
             ``build`` (a reader with its values), ``split``, ``test``, ``tasks``, ``protocols``, ``rows``, ``seeds``,
             ``settings``.
         settings: Settings of all runs, such as ``{epochs: 10, image_size: 64}``.
         seeds: Seeds of each row.
-        lrs: Learning rates that are tried at the first seed; the one with the best mean over tasks under the first
-            protocol is taken for the other seeds. By default the recipes' own.
-        data: Folder that relative paths of corpora and tasks begin in; by default the current one.
-        step_cost: Time a step of each row against that of its bare backbone, and measure its memory.
-        jobs: How many runs are trained at a time; the threads are divided among them.
+        options: See :class:`SweepOptions`.
 
     Returns:
         The table; it is also written to ``table.csv`` and ``table.json`` in ``out``.
 
     Raises:
-        InputError: When something is unknown, before anything is trained; or when ``out`` holds runs with other
-            settings.
+        InputError: When something is unknown, before anything is trained; or when ``out`` holds other runs.
         KeyboardInterrupt: When the person stopped it; runs under way write a checkpoint first.
 
     Examples:
         >>> import wordsight
         >>> table = wordsight.sweep(
-        ...     out="sweeps/a",
-        ...     recipes=["random-resnet18-small"],
-        ...     corpus="corpora/photos",
-        ...     task=["folder:classes"],
-        ...     protocol=["knn"],
-        ...     settings={"image_size": 32, "batch_size": 6},
+        ...     out="sweeps/a", recipes=["random-resnet18-small"], corpus="corpora/photos", task=["folder:classes"],
+        ...     protocol=["knn"], settings={"image_size": 32, "batch_size": 6},
         ... )
         >>> [row.name for row in table.rows], [column.protocol for column in table.columns]
         (['random-resnet18-small'], ['knn'])
     """
+    jobs = 1 if options.get("jobs") is None else options["jobs"]
     check_argument("jobs", jobs, Processes)
-    asked = {
-        "rows": {**{Path(recipe).stem: recipe for recipe in recipes}, **(rows or {})},
-        "corpora": {**one_corpus(corpus, split, test, task, protocol), **(corpora or {})},
-        "settings": settings or {},
-        "seeds": list(seeds),
-        "lrs": list(lrs),
-        "data": str(data or ""),
-        "step_cost": step_cost,
-    }
-    asked_for = from_mapping(SweepSettings, asked, None, within="")
-    plan = planned(asked_for.only(only) if only else asked_for, Path(out))
+    one = one_corpus(corpus, options.get("split") or "", options.get("test") or "", task, protocol)
+    named = {**{Path(recipe).stem: recipe for recipe in recipes}, **(rows or {})}
+    given = {"rows": named, "corpora": {**one, **(corpora or {})}, "settings": settings or {}, "seeds": list(seeds)}
+    return _swept(_settings(given, options), Path(out), jobs)
+
+
+def _settings(given: Mapping[str, Any], options: SweepOptions) -> SweepSettings:
+    also: dict[str, Any] = {"lrs": list(options.get("lrs") or ()), "data": str(options.get("data") or "")}
+    step_cost = options.get("step_cost") is not False
+    found = from_mapping(SweepSettings, {**given, **also, "step_cost": step_cost}, None, within="")
+    only = options.get("only") or ()
+    return found.only(only) if only else found
+
+
+def _swept(settings: SweepSettings, out: Path, jobs: int) -> SweepTable:
+    plan = planned(settings, out)
     with sole_writer(plan.out):
         opened = _corpora(plan)
         _check_trained(plan, opened)

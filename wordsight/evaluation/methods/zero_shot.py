@@ -26,7 +26,7 @@ from wordsight.corpus.class_names import (
     names_of_classes,
     unreadable,
 )
-from wordsight.errors import InputError
+from wordsight.errors import NoAnswerError
 from wordsight.evaluation.image_text.few_guesses import few_classes, guesses_of, no_difference
 from wordsight.evaluation.image_text.queries import TextQueries, TextQuery, TextSide
 from wordsight.evaluation.image_text.text_sides import (
@@ -249,7 +249,7 @@ def _of_side(
 def _check_known(side: TextSide, queries: TextQueries, said: ClassTexts, task: Task) -> None:
     if not queries.known_T.any():
         named = ", ".join(said.names[:3])
-        raise InputError(
+        raise NoAnswerError(
             f"the {side.name} know none of the {len(said.names)} classes ({named}, ...)",
             where=task.spec,
             mend="say what the classes are called with a table of classes and names (names: FILE)",

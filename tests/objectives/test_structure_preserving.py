@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 import wordsight
@@ -116,6 +116,18 @@ def test_the_branches_alone_learn() -> None:
     objective(share(0, 1))["loss"].backward()
     learned = {name.split(".")[0] for name, weight in objective.named_parameters() if weight.grad is not None}
     assert learned == {"image_branch", "text_branch"} and not objective.backbone.network.training
+
+
+def test_what_is_no_caption_has_no_part_in_batch_norm() -> None:
+    objective, step = branches(batch_norm=True).train(), share(0, 1)
+    objective(step)
+    norm, drawn = objective.text_branch[-1], step.of(DrawnSentences)
+    assert isinstance(norm, nn.BatchNorm1d) and norm.running_mean is not None
+    seen, real_Bc = norm.running_mean.clone(), drawn.weight_Bc > 0
+    norm.reset_running_stats()
+    objective.text_branch(drawn.vectors_BcD[real_Bc])
+    assert not real_Bc.all()
+    torch.testing.assert_close(seen, norm.running_mean)
 
 
 @pytest.fixture(scope="module")

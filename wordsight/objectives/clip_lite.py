@@ -26,7 +26,7 @@ from wordsight.batching.batch import Batch
 from wordsight.batching.fields.texts import Texts
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
-from wordsight.objectives.two_towers import TEMPERATURE, Pairs, TwoTowers, TwoTowerSettings, unit
+from wordsight.objectives.two_towers import TEMPERATURE, Pairs, TwoTowers, TwoTowerSettings, in_places, unit
 from wordsight.ranges import Temperature
 from wordsight.vision.backbones import Backbone
 
@@ -106,8 +106,7 @@ class ClipLite(TwoTowers):
         pooled_TZ = self.text_tower.pooled(
             texts.ids_BcT.flatten(0, 1)[real_n], texts.present_BcT.flatten(0, 1)[real_n], kept_TD
         )
-        texts_TZ = unit(self.text_block(pooled_TZ))
-        texts_nZ = texts_TZ.new_zeros(len(real_n), texts_TZ.shape[1]).masked_scatter(real_n[:, None], texts_TZ)
+        texts_nZ = in_places(unit(self.text_block(pooled_TZ)), real_n)
         return {
             "images": unit(self._of_grid(seen.grid())),
             "texts": texts_nZ.unflatten(0, texts.weight_Bc.shape),

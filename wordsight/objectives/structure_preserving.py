@@ -29,7 +29,7 @@ from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
-from wordsight.objectives.two_towers import check_captions_differ, matching, unit
+from wordsight.objectives.two_towers import check_captions_differ, in_places, matching, unit
 from wordsight.ranges import AtLeastOne, Limit, LossWeight, Positive, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.locking import lock
@@ -110,9 +110,11 @@ class StructurePreserving(ComparingObjective, ImageTextObjective):
 
     def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """Unit vectors: ``images`` ``[B, Z]`` and ``texts`` ``[B, c, Z]``."""
-        vectors_BcD = batch.of(DrawnSentences).vectors_BcD
-        texts_nZ = unit(self.text_branch(vectors_BcD.flatten(0, 1)))
-        return {"images": self._of_grid(seen.grid()), "texts": texts_nZ.unflatten(0, vectors_BcD.shape[:2])}
+        drawn = batch.of(DrawnSentences)
+        real_n = drawn.weight_Bc.flatten() > 0
+        # What is no caption has no part in the statistics of batch norm.
+        texts_nZ = in_places(unit(self.text_branch(drawn.vectors_BcD.flatten(0, 1)[real_n])), real_n)
+        return {"images": self._of_grid(seen.grid()), "texts": texts_nZ.unflatten(0, drawn.weight_Bc.shape)}
 
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
         """The loss over the step's images and captions, and ``accuracy`` of finding a caption's image among them."""

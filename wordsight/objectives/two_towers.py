@@ -250,3 +250,16 @@ def unit(embedding_BZ: Tensor) -> Tensor:
         embedding_BZ: Of any length.
     """
     return functional.normalize(embedding_BZ.float(), dim=1)
+
+
+def in_places(rows_TZ: Tensor, real_n: Tensor) -> Tensor:
+    """Rows of the captions that there are, each in its place; zeros in the others, which had no part in making them.
+
+    Args:
+        rows_TZ: A row for each caption.
+        real_n: Whether a place has one.
+
+    Returns:
+        ``[n, Z]``.
+    """
+    return rows_TZ.new_zeros(len(real_n), rows_TZ.shape[1]).masked_scatter(real_n[:, None], rows_TZ)

@@ -21,7 +21,7 @@ from wordsight.ranges import Temperature
 from wordsight.vision.backbones import Backbone
 
 # Beyond it training was unstable (Section 2.5).
-LARGEST_SCALE = 100.0
+_LARGEST_SCALE = 100.0
 
 Positives = Literal["apart", "together"]
 
@@ -85,8 +85,17 @@ class Clip(TwoTowers):
 
     def after_update(self, step: int) -> None:
         """Keep the temperature from falling below a hundredth."""
-        with torch.no_grad():
-            self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
+        bound_scale(self.log_scale)
+
+
+def bound_scale(log_scale: Tensor) -> None:
+    """Keep a learned temperature from falling below a hundredth (Section 2.5).
+
+    Args:
+        log_scale: The logarithm of its inverse; changed in place.
+    """
+    with torch.no_grad():
+        log_scale.clamp_(max=math.log(_LARGEST_SCALE))
 
 
 def contrastive_loss(

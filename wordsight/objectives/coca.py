@@ -27,7 +27,7 @@ from wordsight.heads.caption_search import NextTokens
 from wordsight.heads.contrastive_decoder import ContrastiveDecoder
 from wordsight.objectives.capabilities import CaptionAttention, CaptioningObjective, ImageTextObjective
 from wordsight.objectives.captioning import DecoderSettings, predicted, predicted_count
-from wordsight.objectives.clip import LARGEST_SCALE, contrastive_loss
+from wordsight.objectives.clip import bound_scale, contrastive_loss
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot, cells_of
@@ -156,8 +156,7 @@ class CoCa(ComparingObjective, ImageTextObjective, CaptioningObjective):
 
     def after_update(self, step: int) -> None:
         """Keep the temperature from falling below a hundredth."""
-        with torch.no_grad():
-            self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
+        bound_scale(self.log_scale)
 
     def embed_images(self, images_BCHW: Tensor) -> Tensor:
         """Images to embeddings ``[B, Z]``."""

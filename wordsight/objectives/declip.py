@@ -24,7 +24,7 @@ from wordsight.batching.batch import Batch
 from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
 from wordsight.batching.needs import Needs, ViewNeed
 from wordsight.language.wordpiece import MASK
-from wordsight.objectives.clip import LARGEST_SCALE, Clip, contrastive_loss
+from wordsight.objectives.clip import Clip, bound_scale, contrastive_loss
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.masked_lm import hidden_tokens, with_hidden
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot
@@ -210,8 +210,7 @@ class TextSupervision(TwoTowers):
 
     def after_update(self, step: int) -> None:
         """Store the step's texts, and keep the temperature from falling below a hundredth."""
-        with torch.no_grad():
-            self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
+        bound_scale(self.log_scale)
         if self.queue is not None and self._latest is not None:
             self.queue.push(*self._latest)
         self._latest = None

@@ -24,7 +24,7 @@ from wordsight.batching.fields.labelled_texts import (
 )
 from wordsight.batching.needs import Needs
 from wordsight.corpus.class_names import check_templates
-from wordsight.objectives.clip import LARGEST_SCALE
+from wordsight.objectives.clip import bound_scale
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot
 from wordsight.objectives.two_towers import (
@@ -133,8 +133,7 @@ class UniCl(TwoTowers):
 
     def after_update(self, step: int) -> None:
         """Keep the temperature from falling below a hundredth."""
-        with torch.no_grad():
-            self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
+        bound_scale(self.log_scale)
 
 
 def label_matching(batch: Batch, found: Matching) -> LabelMatching:

@@ -19,6 +19,7 @@ from wordsight.api.sweep_plan import SweepPlan, SweepRun, opened
 from wordsight.atomic import write_json, write_text
 from wordsight.evaluation import METHODS, Result
 from wordsight.evaluation.results.measurement import LESS_IS_BETTER, with_direction
+from wordsight.evaluation.results.repeated import Repeated
 from wordsight.spreadsheet import SpreadsheetWriter
 
 _WIDEST_NAME, _WIDEST_COLUMN, _GAP = 34, 20, 2
@@ -47,7 +48,7 @@ class SweepColumn:
 
 
 @dataclass(frozen=True)
-class SweepCell:
+class SweepCell(Repeated):
     """What a row has in a column.
 
     Args:
@@ -55,18 +56,7 @@ class SweepCell:
         seeds: These seeds.
     """
 
-    values: tuple[float, ...]
     seeds: tuple[int, ...]
-
-    @property
-    def mean(self) -> float:
-        """The mean over seeds."""
-        return statistics.fmean(self.values)
-
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation over seeds; None for a seed alone."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
 from wordsight.evaluation.comparison.compared_run import ComparedRun, view_of
+from wordsight.evaluation.results.repeated import Repeated
 from wordsight.evaluation.results.result import Result
 
 
@@ -42,7 +42,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Repeated):
     """What a row has in a column.
 
     Args:
@@ -52,20 +52,9 @@ class Cell:
         view: Side of the view in pixels, where others of the column were measured at another.
     """
 
-    values: tuple[float, ...]
     place: int = 0
     interval: tuple[float, float] | None = None
     view: int | None = None
-
-    @property
-    def mean(self) -> float:
-        """The mean over runs."""
-        return statistics.fmean(self.values)
-
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation over runs, in points; None for a run alone."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -37,6 +36,15 @@ FIRST = "after the first epoch the tag loss is {:.2f}, still that of guessing ev
 SECOND = "after two epochs the tag loss is {:.2f}, no better than ignoring the image"
 
 
+class FewSteps:
+    """Two epochs of five steps."""
+
+    sampler = ImageSampler(np.arange(IMAGES), 4, 0)
+
+    def __len__(self) -> int:
+        return 10
+
+
 def watch(held: np.ndarray = FREQUENT, sets: int = 1, objective: str = "tag-prediction", **values: Any) -> Watch:
     """What watches a run on concept sets ``set-0``, ..., all of which hold the same."""
     found = ConceptSet("words", NAMES, scipy.sparse.csr_matrix(held), "labels", "")
@@ -45,8 +53,7 @@ def watch(held: np.ndarray = FREQUENT, sets: int = 1, objective: str = "tag-pred
         {"tags": TagFacts(dict.fromkeys(named, ConceptFacts(10))), "masked": MaskedFacts(torch.randn(20, 24))}
     )
     built = build_objective(objective, values, build_backbone("resnet18", BackboneSettings(stages=1)), facts)
-    steps = SimpleNamespace(sampler=ImageSampler(np.arange(IMAGES), 4, 0))
-    return Watch(replace(SMALL, lr=0.25), cast(Steps, steps), named, built)
+    return Watch(replace(SMALL, lr=0.25), cast(Steps, FewSteps()), named, built)
 
 
 @pytest.fixture

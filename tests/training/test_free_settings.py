@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -55,7 +54,7 @@ def assert_same(found: Path, expected: Path, start: Path) -> None:
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
 def test_a_run_resumes_on_another_number_of_processes(corpus: Corpus, tmp_path: Path, first: int, then: int) -> None:
     # Two processes are stopped by a signal from outside: the run has to last until it arrives.
-    plain = replace(PLAIN, image_size=128) if first == 2 else PLAIN
+    plain = replace(PLAIN, image_size=160) if first == 2 else PLAIN
     whole = wordsight.pretrain(plain, corpus=corpus, out=tmp_path / "whole").path
     start = wordsight.pretrain(replace(plain, lr=1e-30, epochs=1), corpus=corpus, out=tmp_path / "start").path
     stopped = tmp_path / "stopped"
@@ -76,7 +75,10 @@ def _ctrl_c_once_it_is_there(metrics: Path) -> None:
     end = time.monotonic() + 300
     while not (metrics.is_file() and metrics.stat().st_size) and time.monotonic() < end:
         time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGINT)
+    # To the thread that waits for the processes: another one would not wake it.
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
 
 
 def test_a_compiled_backbone_learns_the_same(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

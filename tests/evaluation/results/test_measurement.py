@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wordsight.evaluation.image_text.pairs import MEDIAN
+from wordsight.evaluation.methods.captioning import CIDER
 from wordsight.evaluation.methods.tags import DISTANCE
 from wordsight.evaluation.results.measurement import (
     LESS_IS_BETTER,
@@ -40,7 +41,7 @@ def test_random_weights_are_a_baseline_of_the_main_metric_like_others() -> None:
 
 def test_metrics_that_are_better_the_smaller_are_called_as_their_methods_call_them() -> None:
     assert {MEDIAN, DISTANCE} == LESS_IS_BETTER
-    assert {MEDIAN} == NO_PERCENT
+    assert {MEDIAN, CIDER} == NO_PERCENT
 
 
 def test_of_a_median_rank_lower_is_better() -> None:

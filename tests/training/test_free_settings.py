@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,10 +51,19 @@ def assert_same(found: Path, expected: Path, start: Path) -> None:
     assert learned > 10
 
 
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """Ctrl-C as a person has it: what a shell starts in the background is deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding")
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
 def test_a_run_resumes_on_another_number_of_processes(corpus: Corpus, tmp_path: Path, first: int, then: int) -> None:
     # Two processes are stopped by a signal from outside: the run has to last until it arrives.
-    plain = replace(PLAIN, image_size=160) if first == 2 else PLAIN
+    plain = replace(PLAIN, image_size=128) if first == 2 else PLAIN
     whole = wordsight.pretrain(plain, corpus=corpus, out=tmp_path / "whole").path
     start = wordsight.pretrain(replace(plain, lr=1e-30, epochs=1), corpus=corpus, out=tmp_path / "start").path
     stopped = tmp_path / "stopped"

@@ -269,7 +269,8 @@ class _Sweep:
         if process.returncode and not self._stopped and not failed:
             failed = True
             self.failures.append(f"{run.corpus}, {run.folder.name}, {what}: {_ended(process.returncode)}; see {log}")
-        became = "; ".join(told) or ("failed" if failed else "done")
+        end = "failed" if failed else "stopped" if self._stopped else "done"
+        became = "; ".join(told) or end
         line = f"{run.corpus}, {run.folder.name}: {became}"
         console.print(line, markup=False, soft_wrap=True)
         return run.folder.name

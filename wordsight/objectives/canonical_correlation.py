@@ -26,7 +26,7 @@ from wordsight.batching.needs import Needs
 from wordsight.errors import InputError
 from wordsight.language.sentence_vectors import Pool, vectors_of
 from wordsight.objectives.canonical_variates import Moments, Side, canonical
-from wordsight.objectives.capabilities import ImageTextObjective
+from wordsight.objectives.capabilities import GridTextObjective
 from wordsight.objectives.objective import EpochFeatures, Facts, Losses
 from wordsight.objectives.seen import Seen
 from wordsight.objectives.two_towers import check_captions_differ
@@ -58,7 +58,7 @@ class CanonicalCorrelationSettings:
         check_ranges(self, "objective_settings")
 
 
-class CanonicalCorrelation(ImageTextObjective):
+class CanonicalCorrelation(GridTextObjective):
     """Two linear projections, of an image's pooled features and of a text's vector.
 
     Args:
@@ -141,12 +141,8 @@ class CanonicalCorrelation(ImageTextObjective):
         self.text_mean_D.copy_(solution.second.mean_C)
         self.text_weight_DZ.copy_(solution.second.weight_CZ)
 
-    def embed_images(self, images_BCHW: Tensor) -> Tensor:
-        """Images to projections ``[B, Z]``."""
-        return self.embed_grid(self.backbone(images_BCHW))
-
     def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
-        """Grids to projections, as :meth:`embed_images`."""
+        """Grids to projections ``[B, Z]``."""
         return Side(self.image_mean_C, self.image_weight_CZ)(grid_BCHW.float().mean((2, 3)))
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:

@@ -80,20 +80,21 @@ class ImageTextObjective(Objective):
         Or to one for each token ``[B, T, Z]``, zeros where a text has none: then scores are late interaction.
         """
 
+
+class GridTextObjective(ImageTextObjective):
+    """One that embeds an image by its grid, so that it can be asked where in an image a text is."""
+
+    @abstractmethod
     def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
         """Images whose grids are at hand to embeddings, as `embed_images`: also grids of a single cell.
-
-        Objectives without it have no map of where in an image a word is.
 
         Args:
             grid_BCHW: What the backbone makes of the images.
         """
-        raise NotImplementedError
 
-    @classmethod
-    def embeds_grids(cls) -> bool:
-        """Whether it has :meth:`embed_grid`."""
-        return cls.embed_grid is not ImageTextObjective.embed_grid
+    def embed_images(self, images_BCHW: Tensor) -> Tensor:
+        """Images to what `embed_grid` makes of their grids."""
+        return self.embed_grid(self.backbone(images_BCHW))
 
     @property
     def text_tokenizer(self) -> TextTokenizer | None:

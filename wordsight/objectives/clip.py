@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot
-from wordsight.objectives.two_towers import TEMPERATURE, Matching, Pairs, TwoTowers, TwoTowerSettings
+from wordsight.objectives.two_towers import TEMPERATURE, Matching, Pairs, PairTowers, TwoTowerSettings
 from wordsight.ranges import Temperature
 from wordsight.vision.backbones import Backbone
 
@@ -41,7 +41,7 @@ class ClipSettings(TwoTowerSettings):
     positives: Positives = "apart"
 
 
-class Clip(TwoTowers):
+class Clip(PairTowers):
     """Two towers, told apart by a softmax over the step's captions and one over its images.
 
     Args:

@@ -26,7 +26,7 @@ from wordsight.batching.batch import Batch
 from wordsight.batching.fields.texts import Texts
 from wordsight.objectives.objective import Chance, Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
-from wordsight.objectives.two_towers import TEMPERATURE, Pairs, TwoTowers, TwoTowerSettings, in_places, unit
+from wordsight.objectives.two_towers import TEMPERATURE, Pairs, PairTowers, TwoTowerSettings, in_places, unit
 from wordsight.ranges import Temperature
 from wordsight.vision.backbones import Backbone
 
@@ -69,7 +69,7 @@ class CriticBlock(nn.Module):
         return normed_BZ
 
 
-class ClipLite(TwoTowers):
+class ClipLite(PairTowers):
     """Two towers with a critic on top, and for each pair one more caption that does not belong to its image.
 
     Args:
@@ -108,7 +108,7 @@ class ClipLite(TwoTowers):
         )
         texts_nZ = in_places(unit(self.text_block(pooled_TZ)), real_n)
         return {
-            "images": unit(self._of_grid(seen.grid())),
+            "images": unit(self.embed_grid(seen.grid())),
             "texts": texts_nZ.unflatten(0, texts.weight_Bc.shape),
         }
 

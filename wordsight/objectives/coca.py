@@ -25,7 +25,7 @@ from wordsight.batching.needs import Needs
 from wordsight.heads.attentional_pooler import AttentionalPooler
 from wordsight.heads.caption_search import NextTokens
 from wordsight.heads.contrastive_decoder import ContrastiveDecoder
-from wordsight.objectives.capabilities import CaptionAttention, CaptioningObjective, ImageTextObjective
+from wordsight.objectives.capabilities import CaptionAttention, CaptioningObjective, GridTextObjective
 from wordsight.objectives.captioning import DecoderSettings, predicted, predicted_count
 from wordsight.objectives.clip import bound_scale, contrastive_loss
 from wordsight.objectives.comparing import ComparingObjective
@@ -62,7 +62,7 @@ class CoCaSettings(DecoderSettings):
     caption_weight: LossWeight = 2.0
 
 
-class CoCa(ComparingObjective, ImageTextObjective, CaptioningObjective):
+class CoCa(ComparingObjective, GridTextObjective, CaptioningObjective):
     """A backbone, two poolers, and a decoder that embeds captions and says them.
 
     Args:
@@ -72,7 +72,7 @@ class CoCa(ComparingObjective, ImageTextObjective, CaptioningObjective):
     """
 
     asks = "to tell the captions of a picture from those of other pictures, and to say them word by word"
-    protocol = ImageTextObjective.protocol
+    protocol = GridTextObjective.protocol
 
     def __init__(self, backbone: Backbone, facts: Facts, settings: CoCaSettings) -> None:
         super().__init__(backbone)
@@ -158,12 +158,8 @@ class CoCa(ComparingObjective, ImageTextObjective, CaptioningObjective):
         """Keep the temperature from falling below a hundredth."""
         bound_scale(self.log_scale)
 
-    def embed_images(self, images_BCHW: Tensor) -> Tensor:
-        """Images to embeddings ``[B, Z]``."""
-        return self.embed_grid(self.backbone(images_BCHW))
-
     def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
-        """Grids to embeddings, as :meth:`embed_images`."""
+        """Grids to embeddings ``[B, Z]``."""
         return self._embedded(self.caption_pooler(cells_of(grid_BCHW)))
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:

@@ -147,7 +147,7 @@ class TextSupervision(TwoTowers):
         texts = batch.of(Texts)
         pooled_nZ = self.text_tower(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1)).pooled_BZ
         return {
-            "images": torch.stack([unit(self._of_grid(seen.grid(view))) for view in range(VIEWS)], 1),
+            "images": torch.stack([unit(self.embed_grid(seen.grid(view))) for view in range(VIEWS)], 1),
             "texts": unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape),
             **self._words(texts),
         }

@@ -20,7 +20,7 @@ from wordsight.batching.fields.tags import Tags, TagsNeed
 from wordsight.batching.fields.word_vectors import WordVectorFacts, WordVectorsNeed
 from wordsight.batching.needs import Needs
 from wordsight.language.word_vectors import WordVectorKind
-from wordsight.objectives.capabilities import ImageTextObjective
+from wordsight.objectives.capabilities import GridTextObjective
 from wordsight.objectives.objective import Facts, Losses, Plot
 from wordsight.objectives.processes import global_mean_scale
 from wordsight.objectives.seen import Seen
@@ -47,7 +47,7 @@ class DeviseSettings:
         check_ranges(self, "objective_settings")
 
 
-class Devise(ImageTextObjective):
+class Devise(GridTextObjective):
     """A linear projection of the pooled grid onto the vectors of words.
 
     Args:
@@ -86,25 +86,18 @@ class Devise(ImageTextObjective):
         """The mean over images with a concept, and ``ranked``: how often the right concept scores higher."""
         assert batch.tags is not None, "batching fills what `needs` names"
         tags = batch.tags[self.concept_set]
-        scores_BK = self._of_grid(seen.grid()).float() @ self.names_KD.T
+        scores_BK = self.embed_grid(seen.grid()).float() @ self.names_KD.T
         total, ranked = hinge_rank_loss(scores_BK, tags, self.margin)
         return Losses(total, {"ranked": ranked.detach()})
 
-    def embed_images(self, images_BCHW: Tensor) -> Tensor:
-        """Images to the space of word vectors ``[B, D]``."""
-        return self.embed_grid(self.backbone(images_BCHW))
-
     def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
-        """Grids to embeddings, as :meth:`embed_images`."""
-        return self._of_grid(grid_BCHW)
+        """Grids to the space of word vectors ``[B, D]``."""
+        projected_BD: Tensor = self.projection(grid_BCHW.mean((2, 3)))
+        return projected_BD
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Any words or texts to their vectors ``[B, D]``; nothing of them was learned."""
         return self._words.to(self.names_KD.device).of(texts).to(self.names_KD.device)
-
-    def _of_grid(self, grid_BCHW: Tensor) -> Tensor:
-        projected_BD: Tensor = self.projection(grid_BCHW.mean((2, 3)))
-        return projected_BD
 
 
 def hinge_rank_loss(scores_BK: Tensor, tags: Tags, margin: float) -> tuple[Tensor, Tensor]:

@@ -62,7 +62,7 @@ class Filip(Clip):
         read = self.text_tower(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1))
         tokens_nTZ = functional.normalize(self._tokens(read.tokens_BTZ).float(), dim=-1)
         return {
-            "cells": functional.normalize(self._of_grid(seen.grid()).float(), dim=-1),
+            "cells": functional.normalize(self.embed_grid(seen.grid()).float(), dim=-1),
             "tokens": tokens_nTZ.unflatten(0, texts.weight_Bc.shape),
         }
 
@@ -90,8 +90,8 @@ class Filip(Clip):
         present_BT = torch.arange(tokens_BTZ.shape[1], device=length_B.device)[None] < length_B[:, None]
         return tokens_BTZ * present_BT[..., None]
 
-    def _of_grid(self, grid_BCHW: Tensor) -> Tensor:
-        """The projected cells ``[B, L, Z]``."""
+    def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
+        """Grids to embeddings of their cells ``[B, L, Z]``."""
         projected_BLZ: Tensor = self.image_projection(cells_of(grid_BCHW))
         return projected_BLZ
 

@@ -24,7 +24,7 @@ from wordsight.batching.fields import Field
 from wordsight.batching.fields.sentences import DrawnSentences, SentenceFacts, SentencesField, SentencesNeed
 from wordsight.batching.needs import Needs
 from wordsight.language.sentence_vectors import Pool, vectors_of
-from wordsight.objectives.capabilities import ImageTextObjective
+from wordsight.objectives.capabilities import GridTextObjective
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Plot
@@ -69,7 +69,7 @@ class StructurePreservingSettings:
         check_ranges(self, "objective_settings")
 
 
-class StructurePreserving(ComparingObjective, ImageTextObjective):
+class StructurePreserving(ComparingObjective, GridTextObjective):
     """A branch of two layers for pooled features, and one for vectors of texts.
 
     Args:
@@ -114,7 +114,7 @@ class StructurePreserving(ComparingObjective, ImageTextObjective):
         real_n = drawn.weight_Bc.flatten() > 0
         # What is no caption has no part in the statistics of batch norm.
         texts_nZ = in_places(unit(self.text_branch(drawn.vectors_BcD.flatten(0, 1)[real_n])), real_n)
-        return {"images": self._of_grid(seen.grid()), "texts": texts_nZ.unflatten(0, drawn.weight_Bc.shape)}
+        return {"images": self.embed_grid(seen.grid()), "texts": texts_nZ.unflatten(0, drawn.weight_Bc.shape)}
 
     def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
         """The loss over the step's images and captions, and ``accuracy`` of finding a caption's image among them."""
@@ -125,22 +125,15 @@ class StructurePreserving(ComparingObjective, ImageTextObjective):
         nearest_T = (images_BZ @ texts_TZ.T).detach().argmax(0)
         return Losses(total, {"accuracy": (nearest_T == found.image_T).float().mean()})
 
-    def embed_images(self, images_BCHW: Tensor) -> Tensor:
-        """Images to embeddings ``[B, Z]``."""
-        return self.embed_grid(self.backbone(images_BCHW))
-
     def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
-        """Grids to embeddings, as :meth:`embed_images`."""
-        return self._of_grid(grid_BCHW)
+        """Grids to embeddings ``[B, Z]``."""
+        return unit(self.image_branch(grid_BCHW.float().mean((2, 3))))
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Texts to embeddings ``[B, Z]``."""
         device = next(self.text_branch.parameters()).device
         vectors_BD = torch.from_numpy(vectors_of(texts, self._sentences.language.to(device), self._sentences.pool))
         return unit(self.text_branch(vectors_BD.float().to(device)))
-
-    def _of_grid(self, grid_BCHW: Tensor) -> Tensor:
-        return unit(self.image_branch(grid_BCHW.float().mean((2, 3))))
 
 
 def structure_preserving_loss(

@@ -5,6 +5,7 @@ An objective of this family is :class:`TwoTowers` with a loss of its own over :c
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from wordsight.batching.needs import Needs
 from wordsight.errors import InputError, setting
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.towers import TowerSettings, build_tower
-from wordsight.objectives.capabilities import ImageTextObjective
+from wordsight.objectives.capabilities import GridTextObjective
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Plot
@@ -133,8 +134,8 @@ class Pairs:
         return self.images_BZ @ self.texts_TZ.T
 
 
-class TwoTowers(ComparingObjective, ImageTextObjective):
-    """A backbone with a projection, and a text tower; a subclass gives the loss.
+class TwoTowers(ComparingObjective, GridTextObjective):
+    """A backbone with a projection, and a text tower; a subclass says how they are compared.
 
     Args:
         backbone: The backbone.
@@ -170,52 +171,53 @@ class TwoTowers(ComparingObjective, ImageTextObjective):
             if isinstance(texts, TextsField):
                 check_captions_differ(texts.text_shares(examples), len(examples), batch_size)
 
-    def loss(self, pairs: Pairs) -> Losses:
-        """The loss over all images and captions of a step; every process computes it whole.
-
-        Every subclass has one, or a `compare` of its own.
-
-        Args:
-            pairs: The pairs. A mean over them leaves the learning rate what it is when the batch grows.
-        """
-        raise NotImplementedError
-
     def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """Unit vectors: ``images`` ``[B, Z]`` and ``texts`` ``[B, c, Z]``."""
         texts = batch.of(self.texts_kind)
         kept_nD = None if texts.vectors_BcD is None else texts.vectors_BcD.flatten(0, 1)
         pooled_nZ = self.text_tower.pooled(texts.ids_BcT.flatten(0, 1), texts.present_BcT.flatten(0, 1), kept_nD)
         return {
-            "images": unit(self._of_grid(seen.grid())),
+            "images": unit(self.embed_grid(seen.grid())),
             "texts": unit(pooled_nZ).unflatten(0, texts.weight_Bc.shape),
         }
-
-    def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
-        """The loss over the step's pairs."""
-        found = matching(batch, self.texts_kind)
-        texts_nZ = gathered(embedded["texts"]).flatten(0, 1)
-        return self.loss(Pairs(gathered(embedded["images"]), texts_nZ[found.real_n], found))
-
-    def embed_images(self, images_BCHW: Tensor) -> Tensor:
-        """Images to embeddings ``[B, Z]``."""
-        return self._of_grid(self.backbone(images_BCHW))
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Texts to embeddings ``[B, Z]``."""
         return self.text_tower.read(texts).pooled_BZ
 
     def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
-        """Grids to embeddings, as :meth:`embed_images`."""
-        return self._of_grid(grid_BCHW)
+        """Grids to embeddings ``[B, Z]``."""
+        projected_BZ: Tensor = self.image_projection(grid_BCHW.mean((2, 3)))
+        return projected_BZ
 
     @property
     def text_tokenizer(self) -> TextTokenizer:
         """The text tower's."""
         return self.text_tower.tokenizer
 
-    def _of_grid(self, grid_BCHW: Tensor) -> Tensor:
-        projected_BZ: Tensor = self.image_projection(grid_BCHW.mean((2, 3)))
-        return projected_BZ
+
+class PairTowers(TwoTowers):
+    """Two towers with a loss over all pairs of a step, which a subclass gives.
+
+    Args:
+        backbone: The backbone.
+        facts: How captions are tokenised, and the language model where the text tower is made of one.
+        settings: Its values.
+    """
+
+    @abstractmethod
+    def loss(self, pairs: Pairs) -> Losses:
+        """The loss over all images and captions of a step; every process computes it whole.
+
+        Args:
+            pairs: The pairs. A mean over them leaves the learning rate what it is when the batch grows.
+        """
+
+    def compare(self, embedded: Mapping[str, Tensor], batch: Batch) -> Losses:
+        """The loss over the step's pairs."""
+        found = matching(batch, self.texts_kind)
+        texts_nZ = gathered(embedded["texts"]).flatten(0, 1)
+        return self.loss(Pairs(gathered(embedded["images"]), texts_nZ[found.real_n], found))
 
 
 def check_captions_differ(shares_S: NDArray[Any], images: int, batch_size: int) -> None:

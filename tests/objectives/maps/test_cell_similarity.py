@@ -14,6 +14,7 @@ from wordsight.batching.fields.texts import TextFacts
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.wordpiece import SPECIAL
 from wordsight.objectives import Facts, ImageTextObjective, Losses, Seen, build_objective
+from wordsight.objectives.capabilities import GridTextObjective
 from wordsight.objectives.maps import AskedWord, MapSources, Span, map_names, word_maps
 from wordsight.objectives.maps.cell_similarity import CellSimilarityMaps
 from wordsight.vision.backbones import Backbone
@@ -56,7 +57,7 @@ def test_of_one_vector_an_image_the_cells_average_to_it_and_meet_the_word_as_a_t
     assert dog.said == f"cosine {float(expected_L.max()):.2f} at most" and dog.guesses == ()
 
 
-class Tokens(ImageTextObjective):
+class Tokens(GridTextObjective):
     """A vector for each cell and token: the first channels of a cell, and the numbers of a token's id."""
 
     def __init__(self, special: bool) -> None:
@@ -66,9 +67,6 @@ class Tokens(ImageTextObjective):
 
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         raise NotImplementedError
-
-    def embed_images(self, images_BCHW: Tensor) -> Tensor:
-        return self.embed_grid(self.backbone(images_BCHW))
 
     def embed_grid(self, grid_BCHW: Tensor) -> Tensor:
         return grid_BCHW.flatten(2).transpose(1, 2)[..., :2]
@@ -106,12 +104,22 @@ def test_words_beyond_what_the_tower_reads_have_no_map() -> None:
     assert found.read(long) == 17 and found.read(CAPTION) == len(CAPTION)
 
 
-def test_objectives_that_embed_no_grid_have_no_such_map() -> None:
-    class Whole(Tokens):
-        embed_grid = ImageTextObjective.embed_grid
+class Whole(ImageTextObjective):
+    """Embeds images, and no grid."""
 
+    def losses(self, seen: Seen, batch: Batch) -> Losses:
+        raise NotImplementedError
+
+    def embed_images(self, images_BCHW: Tensor) -> Tensor:
+        return images_BCHW.mean((2, 3))
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        return torch.ones(len(texts), 3)
+
+
+def test_objectives_that_embed_no_grid_have_no_such_map() -> None:
     assert map_names([Whole]) == [] and map_names([Tokens]) == ["similarity"]
-    assert word_maps(Whole(special=True), MapSources()) is None
+    assert word_maps(Whole(Backbone(Coarse(), {"grid": ""}, 6)), MapSources()) is None
 
 
 @torch.no_grad()

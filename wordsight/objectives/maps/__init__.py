@@ -56,7 +56,7 @@ def map_names(kinds: Iterable[type[Objective]]) -> list[str]:
         (['hidden-words', 'class-activation'], [])
     """
     found = list(kinds)
-    return [name for name, maps in MAPS.items() if any(maps.of(kind) for kind in found)]
+    return [name for name, maps in MAPS.items() if any(issubclass(kind, maps.kind) for kind in found)]
 
 
 def map_name(maps: WordMaps) -> str:
@@ -100,8 +100,7 @@ def word_maps(objective: Objective, sources: MapSources, name: str = "") -> Word
         raise unknown("map", name, MAPS)
     for maps in [MAPS[name]] if name else MAPS.values():
         for part in parts_of(objective, maps.kind):
-            if maps.of(type(part)):
-                return maps(part, sources)
+            return maps(part, sources)
     if name:
         has = map_names(type(part) for part in parts_of(objective, Objective))
         raise NoAnswerError(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
-from wordsight.objectives.capabilities import ImageTextObjective
+from wordsight.objectives.capabilities import GridTextObjective
 from wordsight.objectives.maps.word_map import (
     AskedWord,
     MapSources,
@@ -33,19 +33,14 @@ class CellSimilarityMaps(WordMaps):
         sources: Not read.
     """
 
-    kind = ImageTextObjective
+    kind = GridTextObjective
     does = "holds pictures against texts"
     colour = "how much more like the word a grid cell is than the least like one, as a share of all"
     drawn = "what in it is like each word"
 
-    @classmethod
-    def of(cls, objective: type[Objective]) -> bool:
-        """Of those that embed grids of a single cell."""
-        return issubclass(objective, ImageTextObjective) and objective.embeds_grids()
-
     def __init__(self, part: Objective, sources: MapSources) -> None:
-        assert isinstance(part, ImageTextObjective)
-        self.part: ImageTextObjective = part
+        assert isinstance(part, GridTextObjective)
+        self.part: GridTextObjective = part
         self._read: dict[str, Tensor] = {}
 
     def can_ask(self, asked: AskedWord) -> bool:

@@ -104,11 +104,6 @@ class WordMaps(ABC):
     # The objective that it asks.
     part: Objective
 
-    @classmethod
-    def of(cls, objective: type[Objective]) -> bool:
-        """Whether there are such maps of objectives of a class."""
-        return issubclass(objective, cls.kind)
-
     @abstractmethod
     def __init__(self, part: Objective, sources: MapSources) -> None: ...
 

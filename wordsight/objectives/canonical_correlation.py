@@ -21,15 +21,15 @@ from torch import Tensor
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields import Field
-from wordsight.batching.fields.sentences import SentenceFacts, SentencesField, SentencesNeed
+from wordsight.batching.fields.sentences import SentenceFacts, SentencesNeed
 from wordsight.batching.needs import Needs
 from wordsight.errors import InputError
 from wordsight.language.sentence_vectors import Pool, vectors_of
 from wordsight.objectives.canonical_variates import Moments, Side, canonical
 from wordsight.objectives.capabilities import GridTextObjective
+from wordsight.objectives.caption_variety import refuse_one_caption
 from wordsight.objectives.objective import EpochFeatures, Facts, Losses
 from wordsight.objectives.seen import Seen
-from wordsight.objectives.two_towers import check_captions_differ
 from wordsight.ranges import Power, Probability, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.locking import lock
@@ -107,10 +107,7 @@ class CanonicalCorrelation(GridTextObjective):
         cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
     ) -> None:
         """Refuse captions that all read alike."""
-        for field in fields.values():
-            if isinstance(field, SentencesField):
-                # All images are looked at together.
-                check_captions_differ(field.text_shares(examples), len(examples), len(examples))
+        refuse_one_caption(fields, examples)
 
     def losses(self, seen: Seen, batch: Batch) -> Losses:
         """Zero: it is not learned in steps."""

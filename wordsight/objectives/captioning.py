@@ -19,18 +19,22 @@ from torch import Tensor
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields import Field
-from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed
+from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
 from wordsight.batching.needs import Needs
 from wordsight.errors import InputError
 from wordsight.heads.caption_decoder import CaptionDecoder, DecoderShape
 from wordsight.heads.caption_search import NextTokens
 from wordsight.language.wordpiece import MASK
 from wordsight.objectives.capabilities import CaptionAttention, CaptioningObjective
+from wordsight.objectives.caption_variety import refuse_one_caption
 from wordsight.objectives.objective import Facts, Losses, Plot, cells_of
 from wordsight.objectives.processes import global_mean_scale
 from wordsight.objectives.seen import Seen
 from wordsight.ranges import AtLeastOne, Fraction, Heads, Layers, Tokens, UnitFromZero, Vocabulary, Width, check_ranges
 from wordsight.vision.backbones import Backbone
+
+# What follows for a captioner where all captions read alike.
+UNSEEN = "are said without a look at them"
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ class Captioning(CaptioningObjective):
         cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
     ) -> None:
         """Refuse captions that all read alike."""
-        refuse_one_caption(fields, examples)
+        refuse_one_caption(fields, examples, UNSEEN)
 
     @classmethod
     def plots(cls, settings: CaptioningSettings) -> Mapping[str, Plot]:
@@ -194,25 +198,6 @@ class Captioning(CaptioningObjective):
         image = self.decoder.read(cells_of(grid_BCHW))
         before_BTL = self.decoder.looks(ids_BT[:, None, :-1], image).squeeze(1)
         return CaptionAttention.after(before_BTL, ids_BT, present_BT, grid_BCHW)
-
-
-def refuse_one_caption(fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64]) -> None:
-    """Refuse captions that all read alike: to say them, no image need be seen.
-
-    Args:
-        fields: The fields of a run, opened.
-        examples: The examples that are trained on.
-
-    Raises:
-        InputError: When they do.
-    """
-    texts = next((field for field in fields.values() if isinstance(field, TextsField)), None)
-    if texts is not None and len(texts.text_shares(examples)) == 1:
-        raise InputError(
-            f"all captions of the {len(examples):,} images read alike, and are said without a look at them",
-            expected="captions that differ from image to image",
-            mend="check which column or field the corpus took for the captions",
-        )
 
 
 def predicted(texts: Texts) -> Tensor:

@@ -22,7 +22,8 @@ from wordsight.batching.needs import Needs
 from wordsight.heads.caption_decoder import CaptionDecoder
 from wordsight.language.wordpiece import MASK, SPECIAL
 from wordsight.objectives.capabilities import CaptionAttention, CaptionAttentionObjective
-from wordsight.objectives.captioning import DecoderSettings, refuse_one_caption
+from wordsight.objectives.caption_variety import refuse_one_caption
+from wordsight.objectives.captioning import UNSEEN, DecoderSettings
 from wordsight.objectives.objective import Facts, Losses, Plot, cells_of
 from wordsight.objectives.processes import global_mean_scale
 from wordsight.objectives.seen import Seen
@@ -72,7 +73,7 @@ class MaskedLm(CaptionAttentionObjective):
         cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
     ) -> None:
         """Refuse captions that all read alike."""
-        refuse_one_caption(fields, examples)
+        refuse_one_caption(fields, examples, UNSEEN)
 
     @classmethod
     def plots(cls, settings: MaskedLmSettings) -> Mapping[str, Plot]:

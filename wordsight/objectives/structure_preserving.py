@@ -21,15 +21,16 @@ from torch import Tensor, nn
 
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields import Field
-from wordsight.batching.fields.sentences import DrawnSentences, SentenceFacts, SentencesField, SentencesNeed
+from wordsight.batching.fields.sentences import DrawnSentences, SentenceFacts, SentencesNeed
 from wordsight.batching.needs import Needs
 from wordsight.language.sentence_vectors import Pool, vectors_of
 from wordsight.objectives.capabilities import GridTextObjective
+from wordsight.objectives.caption_variety import check_captions_differ
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
-from wordsight.objectives.two_towers import check_captions_differ, in_places, matching, unit
+from wordsight.objectives.two_towers import in_places, matching, unit
 from wordsight.ranges import AtLeastOne, Limit, LossWeight, Positive, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 from wordsight.vision.locking import lock
@@ -99,9 +100,7 @@ class StructurePreserving(ComparingObjective, GridTextObjective):
         cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
     ) -> None:
         """Refuse captions that all read alike; say in how many batches no two differ."""
-        for field in fields.values():
-            if isinstance(field, SentencesField):
-                check_captions_differ(field.text_shares(examples), len(examples), batch_size)
+        check_captions_differ(fields, examples, batch_size)
 
     @classmethod
     def plots(cls, settings: StructurePreservingSettings) -> Mapping[str, Plot]:

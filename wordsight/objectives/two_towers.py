@@ -19,22 +19,19 @@ from torch.nn import functional
 from wordsight.batching.batch import Batch
 from wordsight.batching.fields import Field
 from wordsight.batching.fields.sentences import DrawnSentences
-from wordsight.batching.fields.texts import TextFacts, Texts, TextsField, TextsNeed
+from wordsight.batching.fields.texts import TextFacts, Texts, TextsNeed
 from wordsight.batching.needs import Needs
-from wordsight.errors import InputError, setting
 from wordsight.language.text_tokenizer import TextTokenizer
 from wordsight.language.towers import TowerSettings, build_tower
 from wordsight.objectives.capabilities import GridTextObjective
+from wordsight.objectives.caption_variety import check_captions_differ
 from wordsight.objectives.comparing import ComparingObjective
 from wordsight.objectives.gather import gathered
 from wordsight.objectives.objective import Facts, Losses, Plot
 from wordsight.objectives.seen import Seen
-from wordsight.progress import say
 from wordsight.ranges import AtLeastOne, Width, check_ranges
 from wordsight.vision.backbones import Backbone
 
-# A larger share of batches without any two captions that differ is said.
-_MANY_ALIKE = 0.005
 # How a learned temperature is drawn.
 TEMPERATURE = Plot("temperature", "value", "what similarities are divided by; it is learned")
 
@@ -167,9 +164,7 @@ class TwoTowers(ComparingObjective, GridTextObjective):
         cls, settings: Any, fields: Mapping[str, Field[Any, Any]], examples: NDArray[np.int64], batch_size: int
     ) -> None:
         """Refuse captions that all read alike; say in how many batches no two differ."""
-        for texts in fields.values():
-            if isinstance(texts, TextsField):
-                check_captions_differ(texts.text_shares(examples), len(examples), batch_size)
+        check_captions_differ(fields, examples, batch_size)
 
     def embed(self, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """Unit vectors: ``images`` ``[B, Z]`` and ``texts`` ``[B, c, Z]``."""
@@ -218,31 +213,6 @@ class PairTowers(TwoTowers):
         found = matching(batch, self.texts_kind)
         texts_nZ = gathered(embedded["texts"]).flatten(0, 1)
         return self.loss(Pairs(gathered(embedded["images"]), texts_nZ[found.real_n], found))
-
-
-def check_captions_differ(shares_S: NDArray[Any], images: int, batch_size: int) -> None:
-    """Refuse captions that all read alike; say in how many batches no two differ.
-
-    Args:
-        shares_S: How likely a caption that is drawn is each text.
-        images: How many images are trained on.
-        batch_size: Images in a step.
-
-    Raises:
-        InputError: When all captions read alike.
-    """
-    if len(shares_S) == 1:
-        raise InputError(
-            f"all captions of the {images:,} images read alike, and none can be told from another",
-            expected="captions that differ from image to image",
-            mend="check which column or field the corpus took for the captions",
-        )
-    alike = float((shares_S**batch_size).sum())
-    if alike > _MANY_ALIKE:
-        say(
-            f"warning: in about {100 * alike:.0f} % of the batches all captions read alike, which teaches nothing: "
-            f"give a larger {setting('batch_size')}"
-        )
 
 
 def unit(embedding_BZ: Tensor) -> Tensor:
